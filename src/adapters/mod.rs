@@ -1,0 +1,3 @@
+//! Concrete implementations of the ports: one room for each outside system.
+
+pub mod script;
