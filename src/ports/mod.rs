@@ -1,5 +1,19 @@
 //! What the engine and the runtime need of the world, as traits in the domain's words.
+//!
+//! Every error carries what to do about it ([`Class`]), decided where the facts are: in the adapter.
 
+mod clock;
+mod dns;
+mod error;
+mod notify;
 mod probe;
+mod standby;
+mod store;
 
+pub use clock::Clock;
+pub use dns::{ChangeState, DnsProvider, Resolver};
+pub use error::{Class, PortError};
+pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};
+pub use standby::{StandbyControl, WriteProbe};
+pub use store::{JournalStore, LeaseStore, ObservationLog, Outbox, QueuedDelivery, SeenUpTo};

@@ -1,0 +1,39 @@
+//! The record of one probe, as the controller holds it.
+
+use super::{CheckName, FailureKind, Moment, Outcome, Role, ServiceName, VantageName};
+
+/// What makes an observation itself, however often it is delivered.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObservationId {
+    /// Where it was made.
+    pub vantage: VantageName,
+    /// The agent's own random number for this run of it: a restarted agent counts from 1 again.
+    pub boot: String,
+    /// Counts the observations of one run of an agent, from 1.
+    pub seq: u64,
+}
+
+/// What one vantage saw of one site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// What makes it itself.
+    pub id: ObservationId,
+    /// The service that was probed.
+    pub service: ServiceName,
+    /// The check that was run.
+    pub check: CheckName,
+    /// The site that was probed.
+    pub role: Role,
+    /// When the probe ended: the receiver's moment of arrival less the age that the agent measured on its own clock.
+    pub at: Moment,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What kind of failure.
+    pub kind: Option<FailureKind>,
+    /// Why it did not pass, redacted.
+    pub reason: Option<String>,
+    /// The step in which it ended, if it did not pass.
+    pub failed_step: Option<String>,
+    /// How long the probe took, in milliseconds.
+    pub duration_ms: u64,
+}

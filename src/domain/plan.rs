@@ -1,0 +1,220 @@
+//! Plans: immutable, ordered, and with nothing left to choose.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::{Evidence, PlanId, Role, ServiceName, Token};
+
+/// The first 16 hexadecimal digits of the SHA-256 of a plan's text: what was shown is what is applied.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlanDigest(String);
+
+impl PlanDigest {
+    /// Digits in a digest.
+    const LEN: usize = 16;
+
+    /// Reads a digest; none when the text is not 16 lower-case hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let sound = text.len() == Self::LEN && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        sound.then(|| Self(text.to_owned()))
+    }
+
+    fn of(text: &str) -> Self {
+        let mut digits = hex::encode(Sha256::digest(text.as_bytes()));
+        digits.truncate(Self::LEN);
+        Self(digits)
+    }
+}
+
+impl fmt::Display for PlanDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Why a plan was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A quorum said that the primary is down.
+    Quorum(Evidence),
+    /// A person asked for it.
+    Operator {
+        /// Who, as they call themselves.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Whether the evidence was overruled. Fencing and the refused write never are.
+        force: bool,
+    },
+}
+
+/// One step. Each can be run again without doubling its effect, and each is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Tell the standby to refuse writes.
+    EnterReadOnly,
+    /// Try a write there, and see it refused.
+    VerifyReadOnly,
+    /// Swap the failover records, by compare-and-swap.
+    FlipRecords,
+    /// Wait until the provider says that every name server has the change.
+    AwaitInSync,
+    /// Ask every authoritative server.
+    VerifyAnswers,
+    /// Log in through the public name.
+    VerifyPublicLogin,
+}
+
+impl Step {
+    /// All, in the order of a failover.
+    pub const ALL: [Self; 6] = [
+        Self::EnterReadOnly,
+        Self::VerifyReadOnly,
+        Self::FlipRecords,
+        Self::AwaitInSync,
+        Self::VerifyAnswers,
+        Self::VerifyPublicLogin,
+    ];
+
+    /// The word used in data.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EnterReadOnly => "enter-read-only",
+            Self::VerifyReadOnly => "verify-read-only",
+            Self::FlipRecords => "flip-records",
+            Self::AwaitInSync => "await-in-sync",
+            Self::VerifyAnswers => "verify-answers",
+            Self::VerifyPublicLogin => "verify-public-login",
+        }
+    }
+
+    /// The step that the word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|step| step.as_str() == word)
+    }
+
+    /// As a person would say it.
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::EnterReadOnly => "put the standby into read-only mode",
+            Self::VerifyReadOnly => "try a write on the standby and see it refused",
+            Self::FlipRecords => "swap the failover records",
+            Self::AwaitInSync => "wait until the provider says in sync",
+            Self::VerifyAnswers => "ask every authoritative server",
+            Self::VerifyPublicLogin => "log in through the public name",
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A step's place in its plan, from 0.
+pub type StepIndex = usize;
+
+/// What a step that succeeded has to say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StepDetail {
+    /// One line for people.
+    pub text: String,
+    /// The provider's id of the change, from the flip.
+    pub change: Option<String>,
+}
+
+/// What a flip is about to swap, recorded before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlipIntent {
+    /// The token that must be in the zone.
+    pub expected: Token,
+    /// The token that will be.
+    pub new: Token,
+}
+
+/// An immutable, ordered list of steps that moves one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    id: PlanId,
+    service: ServiceName,
+    to: Role,
+    cause: Cause,
+    parent: Token,
+    steps: Vec<Step>,
+    digest: PlanDigest,
+}
+
+impl Plan {
+    /// The plan that moves `service` to the site `to`. The steps follow from the direction alone.
+    pub fn new(id: PlanId, service: ServiceName, to: Role, cause: Cause, parent: Token) -> Self {
+        let steps = match to {
+            Role::Standby => Step::ALL.to_vec(),
+            // The way back leaves the standby read-only: whoever still holds the old answer must not write there.
+            Role::Primary => {
+                vec![Step::FlipRecords, Step::AwaitInSync, Step::VerifyAnswers, Step::VerifyPublicLogin]
+            }
+        };
+        let mut plan = Self { id, service, to, cause, parent, steps, digest: PlanDigest(String::new()) };
+        plan.digest = PlanDigest::of(&plan.text());
+        plan
+    }
+
+    /// The text that the digest is made of.
+    fn text(&self) -> String {
+        let cause = match &self.cause {
+            Cause::Quorum(evidence) => {
+                let who: Vec<&str> = evidence.down().iter().map(|vote| vote.vantage.as_str()).collect();
+                format!("quorum {} of {}: {}", evidence.role(), evidence.of(), who.join(","))
+            }
+            Cause::Operator { by, reason, force } => format!("operator {by:?} {reason:?} force={force}"),
+        };
+        let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
+        let Self { id, service, to, parent, .. } = self;
+        format!("{id}\n{service}\n{to}\n{parent}\n{cause}\n{}\n", steps.join("\n"))
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &PlanId {
+        &self.id
+    }
+
+    /// The service that it moves.
+    pub fn service(&self) -> &ServiceName {
+        &self.service
+    }
+
+    /// Where to.
+    pub fn to(&self) -> Role {
+        self.to
+    }
+
+    /// Why.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// The token that was in the zone when it was made.
+    pub fn parent(&self) -> &Token {
+        &self.parent
+    }
+
+    /// Its steps, in order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Its digest.
+    pub fn digest(&self) -> &PlanDigest {
+        &self.digest
+    }
+
+    /// "failover" or "failback".
+    pub fn direction(&self) -> &'static str {
+        match self.to {
+            Role::Standby => "failover",
+            Role::Primary => "failback",
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Services, their sites, and the vantages that watch them.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use super::{CheckName, Policy, RecordType, Role, ServiceName, SiteName, VantageName};
+
+/// Where probes run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vantage {
+    /// Its name.
+    pub name: VantageName,
+    /// The cloud or provider that it stands in: what can fail together is one fault domain.
+    pub cloud: String,
+    /// The region.
+    pub region: String,
+}
+
+/// One of a service's two sites.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Its name, which is also the set identifier of its record.
+    pub name: SiteName,
+    /// The cloud that it runs in.
+    pub cloud: String,
+    /// Where probes reach just this site.
+    pub url: Url,
+    /// The record's value while this site serves: an address, or a host name for a CNAME.
+    pub answer: String,
+    /// The provider's health check on this site's record, if it has one.
+    pub health_check: Option<String>,
+}
+
+/// The name that moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsTarget {
+    /// The provider's id of the zone.
+    pub zone: String,
+    /// The fully qualified name, lower case, without the final dot.
+    pub name: String,
+    /// The records' type.
+    pub kind: RecordType,
+    /// The records' time to live, in seconds.
+    pub ttl_s: u32,
+    /// The authoritative servers to verify at; empty means those that the zone's delegation names.
+    pub authoritative: Vec<SocketAddr>,
+}
+
+/// One public name with a primary and a standby site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// Where its users go.
+    pub public_url: Url,
+    /// The name that moves.
+    pub dns: DnsTarget,
+    /// Where it lives in ordinary times.
+    pub primary: Site,
+    /// Where it goes when the primary is down.
+    pub standby: Site,
+    /// What must pass for a site to be up.
+    pub checks: Vec<CheckName>,
+    /// The rules.
+    pub policy: Policy,
+    /// Who watches it.
+    pub vantages: Vec<Vantage>,
+}
+
+impl Service {
+    /// The site with that role.
+    pub fn site(&self, role: Role) -> &Site {
+        match role {
+            Role::Primary => &self.primary,
+            Role::Standby => &self.standby,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Moving a name, and seeing where it points.
+
+use std::net::{IpAddr, SocketAddr};
+
+use async_trait::async_trait;
+
+use super::PortError;
+use crate::domain::{ChangeBatch, Fence, RecordSet, RecordType};
+
+/// How far the provider has got with a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeState {
+    /// Accepted.
+    Pending,
+    /// On every name server of the provider.
+    InSync,
+}
+
+/// A provider of authoritative DNS that can swap records by compare-and-swap.
+#[async_trait]
+pub trait DnsProvider: Send + Sync {
+    /// The records of `name` and of its ownership mark, as the provider's API has them now: accepted changes included, in
+    /// sync or not.
+    async fn read(&self, zone: &str, name: &str) -> Result<Vec<RecordSet>, PortError>;
+
+    /// Applies the batch, all or nothing, and returns the change's id.
+    ///
+    /// # Errors
+    /// `Refused`: the provider rejected the batch, and nothing of it was applied *by this request*. `Retry`: nothing is known, the batch
+    /// may or may not have been applied, now or later. `Broken`: the zone is not there, or permission is missing.
+    /// In the first two cases the caller reads back; it never repeats blindly.
+    async fn apply(&self, fence: &Fence, zone: &str, batch: &ChangeBatch) -> Result<String, PortError>;
+
+    /// How far the change has got.
+    async fn change_state(&self, change: &str) -> Result<ChangeState, PortError>;
+
+    /// The host names of the zone's authoritative servers.
+    async fn name_servers(&self, zone: &str) -> Result<Vec<String>, PortError>;
+}
+
+/// Asking name servers.
+#[async_trait]
+pub trait Resolver: Send + Sync {
+    /// What this server itself answers, in sorted order, without any cache. No such name or no such record is an empty answer.
+    async fn ask(&self, server: SocketAddr, name: &str, kind: RecordType) -> Result<Vec<String>, PortError>;
+
+    /// The addresses of a host, as this machine resolves them.
+    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, PortError>;
+}

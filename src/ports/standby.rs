@@ -1,0 +1,32 @@
+//! Keeping the standby read-only while it serves.
+
+use async_trait::async_trait;
+
+use super::PortError;
+use crate::domain::{Fence, PlanId, ServiceName};
+
+/// What became of a write that was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WriteProbe {
+    /// The site said, in so many words, that it is read-only.
+    Refused {
+        /// What it said, in one line.
+        how: String,
+    },
+    /// The site took the write.
+    Accepted {
+        /// What it said, in one line.
+        how: String,
+    },
+}
+
+/// Control of one standby site.
+#[async_trait]
+pub trait StandbyControl: Send + Sync {
+    /// Tells the site to refuse writes. Telling it again changes nothing.
+    async fn enter_read_only(&self, fence: &Fence, service: &ServiceName, plan: &PlanId) -> Result<(), PortError>;
+
+    /// Tries a write. An answer that is neither a clear refusal nor a clear acceptance is an error, never a refusal.
+    async fn probe_write(&self, fence: &Fence, service: &ServiceName, plan: &PlanId)
+    -> Result<WriteProbe, PortError>;
+}
