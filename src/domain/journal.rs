@@ -106,6 +106,15 @@ pub enum JournalEntry {
         /// Why, redacted.
         why: String,
     },
+    /// The zone's token shows that a flip was not applied, and fences it out for good: it may be tried afresh.
+    StepVoided {
+        /// Of which plan.
+        plan: PlanId,
+        /// Which step.
+        step: StepIndex,
+        /// What was found.
+        why: String,
+    },
     /// A plan ended.
     PlanClosed {
         /// Which plan.

@@ -1,6 +1,7 @@
 //! Values whose constructors hold the invariants. No I/O, no clock, no randomness, no async.
 
 mod authority;
+mod error;
 mod journal;
 mod names;
 mod notice;
@@ -17,6 +18,7 @@ mod token;
 mod verdict;
 
 pub use authority::{Authority, Epoch, Fence};
+pub use error::{Class, PortError};
 pub use journal::{IncidentEnd, JournalEntry, JournalRecord, PlanEnd};
 pub use names::{CheckName, ClusterName, NameError, PlanId, ServiceName, SiteName, VantageName};
 pub use notice::{Level, Notice};

@@ -4,15 +4,14 @@
 
 mod clock;
 mod dns;
-mod error;
 mod notify;
 mod probe;
 mod standby;
 mod store;
 
+pub use crate::domain::{Class, PortError};
 pub use clock::Clock;
 pub use dns::{ChangeState, DnsProvider, Resolver};
-pub use error::{Class, PortError};
 pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};
 pub use standby::{StandbyControl, WriteProbe};

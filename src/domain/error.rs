@@ -1,4 +1,4 @@
-//! Errors at the doors.
+//! Errors at the doors: what a port could not do, and what that means for whoever asked.
 
 /// What to do about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

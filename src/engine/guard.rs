@@ -1,0 +1,214 @@
+//! Every reason not to act: all of them at once, each in words that a person can act on.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::domain::{PlanId, Role, Shortfall, Verdict};
+
+use super::scene::Scene;
+
+/// One reason not to move a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blocker {
+    /// The journal contradicts itself.
+    JournalBroken {
+        /// How.
+        why: String,
+    },
+    /// This controller does not hold the lease, or no longer.
+    NotLeading {
+        /// Why.
+        why: String,
+    },
+    /// The zone was not read and fenced under this controller's epoch.
+    NotFenced {
+        /// Why.
+        why: String,
+    },
+    /// A person stopped all movement.
+    Frozen {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Another plan is under way.
+    PlanOpen {
+        /// Which.
+        plan: PlanId,
+    },
+    /// The last plan needs a person first.
+    Stuck {
+        /// Why.
+        why: String,
+    },
+    /// The name points there already.
+    AlreadyServing {
+        /// Where.
+        role: Role,
+    },
+    /// The way back is a person's decision.
+    NoAutomaticFailback,
+    /// The serving site is healthy.
+    SourceHealthy {
+        /// Which site.
+        role: Role,
+    },
+    /// There is no quorum against the serving site.
+    NoQuorum {
+        /// Which site.
+        role: Role,
+        /// What is missing.
+        shortfall: Shortfall,
+    },
+    /// The quorum has not held for long enough.
+    Confirming {
+        /// For how long it still must.
+        remaining: Duration,
+    },
+    /// The site that would serve is itself down.
+    TargetDown {
+        /// Which site.
+        role: Role,
+        /// How many say so.
+        votes: usize,
+    },
+    /// The site that would serve has not been proven to work.
+    TargetUnproven {
+        /// Which site.
+        role: Role,
+        /// What is missing.
+        shortfall: Shortfall,
+    },
+}
+
+impl Blocker {
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::JournalBroken { .. } => "journal-broken",
+            Self::NotLeading { .. } => "not-leading",
+            Self::NotFenced { .. } => "not-fenced",
+            Self::Frozen { .. } => "frozen",
+            Self::PlanOpen { .. } => "plan-open",
+            Self::Stuck { .. } => "stuck",
+            Self::AlreadyServing { .. } => "already-serving",
+            Self::NoAutomaticFailback => "no-automatic-failback",
+            Self::SourceHealthy { .. } => "source-healthy",
+            Self::NoQuorum { .. } => "no-quorum",
+            Self::Confirming { .. } => "confirming",
+            Self::TargetDown { .. } => "target-down",
+            Self::TargetUnproven { .. } => "target-unproven",
+        }
+    }
+
+    /// Whether `--force` overrules it: evidence can be overruled, nothing else.
+    pub fn yields_to_force(&self) -> bool {
+        matches!(self, Self::TargetDown { .. } | Self::TargetUnproven { .. })
+    }
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::JournalBroken { why } => {
+                write!(f, "{why}; nobody acts on such a journal: restore it from a backup")
+            }
+            Self::NotLeading { why } => write!(f, "this controller may not act: {why}"),
+            Self::NotFenced { why } => write!(f, "the zone is not fenced under this controller's epoch: {why}"),
+            Self::Frozen { by, reason } => write!(f, "frozen by {by}: {reason} (quorate unfreeze)"),
+            Self::PlanOpen { plan } => write!(f, "plan {plan} is under way"),
+            Self::Stuck { why } => write!(f, "the last plan needs a person: {why}"),
+            Self::AlreadyServing { role } => write!(f, "the {role} serves already"),
+            Self::NoAutomaticFailback => f.write_str("the way back is never automatic (quorate failback)"),
+            Self::SourceHealthy { role } => write!(f, "the {role} is healthy"),
+            Self::NoQuorum { role, shortfall } => write!(f, "no quorum says the {role} is down: {shortfall}"),
+            Self::Confirming { remaining } => {
+                write!(f, "the quorum must hold for another {:.1} s", remaining.as_secs_f64())
+            }
+            Self::TargetDown { role, votes } => {
+                write!(f, "the {role} is down too: {votes} vantages say so, and moving there would help nobody")
+            }
+            Self::TargetUnproven { role, shortfall } => {
+                write!(f, "the {role} is not proven to work by a quorum: {shortfall}")
+            }
+        }
+    }
+}
+
+/// What asks for the move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// The policy.
+    Policy,
+    /// A person.
+    Operator {
+        /// Whether evidence is overruled.
+        force: bool,
+    },
+}
+
+/// Every reason not to open a plan that moves the service to `to`.
+pub(super) fn against_opening(scene: &Scene<'_>, to: Role, asker: Asker) -> Vec<Blocker> {
+    let mut blockers = standing(scene);
+    if let Some(open) = &scene.ledger.open {
+        blockers.push(Blocker::PlanOpen { plan: open.plan.id().clone() });
+    }
+    if scene.zone.is_some_and(|zone| zone.serving() == to) {
+        blockers.push(Blocker::AlreadyServing { role: to });
+    }
+    if asker == Asker::Policy {
+        if let Some(why) = &scene.ledger.stuck {
+            blockers.push(Blocker::Stuck { why: why.clone() });
+        }
+        if to == Role::Primary {
+            blockers.push(Blocker::NoAutomaticFailback);
+        }
+        blockers.extend(against_source(scene, to.other()));
+    }
+    blockers.extend(against_target(scene, to));
+    if asker == (Asker::Operator { force: true }) {
+        blockers.retain(|blocker| !blocker.yields_to_force());
+    }
+    blockers
+}
+
+/// The reasons that hold whatever is asked: authority, fence, journal, freeze.
+pub(super) fn standing(scene: &Scene<'_>) -> Vec<Blocker> {
+    let mut blockers = Vec::new();
+    if let Some(why) = scene.journal_broken {
+        blockers.push(Blocker::JournalBroken { why: why.to_owned() });
+    }
+    if scene.fence.is_none() {
+        blockers.push(Blocker::NotLeading { why: scene.why_not_leading.to_owned() });
+    }
+    if scene.zone.is_none() {
+        blockers.push(Blocker::NotFenced { why: scene.why_not_fenced.to_owned() });
+    }
+    if let Some(freeze) = &scene.ledger.frozen {
+        blockers.push(Blocker::Frozen { by: freeze.by.clone(), reason: freeze.reason.clone() });
+    }
+    blockers
+}
+
+/// What the evidence against the serving site lacks.
+fn against_source(scene: &Scene<'_>, from: Role) -> Option<Blocker> {
+    match scene.verdict(from) {
+        Verdict::Healthy => Some(Blocker::SourceHealthy { role: from }),
+        Verdict::Undecided(shortfall) => Some(Blocker::NoQuorum { role: from, shortfall: *shortfall }),
+        Verdict::Unhealthy(_) => {
+            let held = scene.unhealthy_since.map_or(Duration::ZERO, |since| scene.now.since(since));
+            let remaining = scene.service.policy.confirm.saturating_sub(held);
+            (!remaining.is_zero()).then_some(Blocker::Confirming { remaining })
+        }
+    }
+}
+
+/// What the proof that the other site works lacks (S3, S4).
+pub(super) fn against_target(scene: &Scene<'_>, to: Role) -> Option<Blocker> {
+    match scene.verdict(to) {
+        Verdict::Healthy => None,
+        Verdict::Undecided(shortfall) => Some(Blocker::TargetUnproven { role: to, shortfall: *shortfall }),
+        Verdict::Unhealthy(evidence) => Some(Blocker::TargetDown { role: to, votes: evidence.down().len() }),
+    }
+}

@@ -1,0 +1,156 @@
+//! An incident: a non-healthy verdict with a lifetime. Its first verdict is told quietly, its second in a row loudly; how it ended is told
+//! too. None vanishes (E4).
+
+use std::time::Duration;
+
+use crate::domain::{
+    IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Step, Verdict,
+};
+
+use super::scene::Scene;
+
+/// Entries to append and notices to queue with them.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    pub(super) entries: Vec<JournalEntry>,
+    pub(super) notices: Vec<Notice>,
+}
+
+fn notice(service: &ServiceName, key: &str, level: Level, text: String) -> Notice {
+    Notice { key: format!("{service}/{key}"), service: service.clone(), level, text }
+}
+
+/// What the verdict on the serving site makes of the incident now. `Err` says when to look again.
+pub(super) fn next(scene: &Scene<'_>) -> Result<Telling, Option<Moment>> {
+    let serving = scene.serving();
+    let service = &scene.service.name;
+    match (scene.verdict(serving), &scene.ledger.incident) {
+        (Verdict::Unhealthy(evidence), None) => {
+            let number = scene.ledger.incidents + 1;
+            let why = reasons(scene, serving);
+            let text = format!("{service}: first failing verdict: {evidence} ({why}).");
+            Ok(Telling {
+                entries: vec![JournalEntry::IncidentOpened { number, evidence: evidence.clone() }],
+                notices: vec![notice(service, &format!("incident-{number}/opened"), Level::Quiet, text)],
+            })
+        }
+        (Verdict::Unhealthy(evidence), Some(incident)) if !incident.escalated => {
+            let again_at = scene.unhealthy_since.unwrap_or(scene.now).after(scene.service.policy.interval);
+            if scene.now < again_at {
+                return Err(Some(again_at));
+            }
+            let number = incident.number;
+            let why = reasons(scene, serving);
+            let text = format!("{service}: second failing verdict in a row: {evidence} ({why}).");
+            Ok(Telling {
+                entries: vec![JournalEntry::IncidentEscalated { number, evidence: evidence.clone() }],
+                notices: vec![notice(service, &format!("incident-{number}/escalated"), Level::Loud, text)],
+            })
+        }
+        (Verdict::Healthy, Some(incident)) if scene.ledger.open.is_none() => {
+            let number = incident.number;
+            let level = if incident.escalated { Level::Loud } else { Level::Quiet };
+            let text = format!("{service}: resolved: a quorum says the {serving} is up again, nothing was moved.");
+            Ok(Telling {
+                entries: vec![JournalEntry::IncidentClosed { number, end: IncidentEnd::Recovered }],
+                notices: vec![notice(service, &format!("incident-{number}/resolved"), level, text)],
+            })
+        }
+        _ => Err(None),
+    }
+}
+
+/// The most frequent reasons of the failing votes, in one line.
+fn reasons(scene: &Scene<'_>, role: Role) -> String {
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for vote in scene.votes(role).votes.iter().filter(|vote| vote.failures > 0) {
+        let step = vote.failed_step.as_deref().map(|step| format!("at '{step}': ")).unwrap_or_default();
+        let reason = format!("{step}{}", vote.reason.as_deref().unwrap_or("no reason given"));
+        match counted.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((reason, 1)),
+        }
+    }
+    counted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    match counted.first() {
+        Some((reason, _)) => reason.clone(),
+        None => "no reason given".to_owned(),
+    }
+}
+
+/// Guards kept the policy from acting.
+pub(super) fn blocked(scene: &Scene<'_>, blockers: Vec<String>) -> Telling {
+    let service = &scene.service.name;
+    let number = scene.ledger.incidents;
+    let text = format!("{service}: would fail over, and does not: {}.", blockers.join("; "));
+    let key = format!("incident-{number}/blocked/{}", blockers.join("|"));
+    Telling {
+        notices: vec![notice(service, &key, Level::Loud, text)],
+        entries: vec![JournalEntry::AttemptBlocked { blockers }],
+    }
+}
+
+/// A plan ended: the entry for it, for the incident that it settles, and the notice.
+pub(super) fn plan_closed(scene: &Scene<'_>, end: PlanEnd) -> Telling {
+    let mut telling = Telling::default();
+    let Some(open) = &scene.ledger.open else {
+        return telling;
+    };
+    let Service { name: service, primary, standby, .. } = scene.service;
+    let plan = &open.plan;
+    let site = match plan.to() {
+        Role::Primary => &primary.name,
+        Role::Standby => &standby.name,
+    };
+    let (direction, id) = (plan.direction(), plan.id());
+    let (level, text) = match &end {
+        PlanEnd::Done => {
+            let read_only = if plan.to() == Role::Standby { ", read-only" } else { "" };
+            (
+                Level::Loud,
+                format!("{service}: {direction} done: the {} ({site}) serves{read_only}. Plan {id}.", plan.to()),
+            )
+        }
+        PlanEnd::Abandoned { why } => {
+            (Level::Loud, format!("{service}: {direction} {id} given up before the flip: {why}."))
+        }
+        PlanEnd::Stuck { why } => {
+            (Level::Loud, format!("{service}: {direction} {id} is stuck and needs a person: {why}."))
+        }
+    };
+    telling.notices.push(notice(service, &format!("plan-{id}/closed"), level, text));
+    telling.entries.push(JournalEntry::PlanClosed { plan: id.clone(), end: end.clone() });
+    let moved = open.succeeded(Step::FlipRecords).is_some();
+    if let (true, Some(incident)) = (moved, &scene.ledger.incident) {
+        let end = IncidentEnd::Moved { plan: id.clone() };
+        telling.entries.push(JournalEntry::IncidentClosed { number: incident.number, end });
+    }
+    telling
+}
+
+/// A plan opens.
+pub(super) fn plan_opened(scene: &Scene<'_>, plan: &crate::domain::Plan) -> Telling {
+    let service = &scene.service.name;
+    let (id, to, direction) = (plan.id(), plan.to(), plan.direction());
+    let why = match plan.cause() {
+        crate::domain::Cause::Quorum(evidence) => evidence.to_string(),
+        crate::domain::Cause::Operator { by, reason, .. } => format!("{by}: {reason}"),
+    };
+    let text = format!("{service}: {direction} {id} to the {to} begins: {why}.");
+    Telling {
+        notices: vec![notice(service, &format!("plan-{id}/opened"), Level::Quiet, text)],
+        entries: vec![JournalEntry::PlanOpened { plan: Box::new(plan.clone()) }],
+    }
+}
+
+/// The flip is not getting through: told once, loudly, while it goes on being tried.
+pub(super) fn flip_is_slow(scene: &Scene<'_>, why: &str, tried_for: Duration) -> Option<Notice> {
+    let open = scene.ledger.open.as_ref()?;
+    let service = &scene.service.name;
+    let text = format!(
+        "{service}: the flip of {} has not got through for {} s and is still being tried: {why}.",
+        open.plan.id(),
+        tried_for.as_secs()
+    );
+    Some(notice(service, &format!("plan-{}/flip-slow", open.plan.id()), Level::Loud, text))
+}

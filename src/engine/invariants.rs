@@ -1,0 +1,63 @@
+//! What must hold whenever a step is about to run, as named predicates. Tests and production call the same ones; in production a
+//! violation stops the step (fail static), whatever its cause.
+
+use crate::domain::{Cause, Step, Verdict};
+
+use super::io::StepOrder;
+use super::ledger::StepStatus;
+use super::scene::Scene;
+
+/// A named invariant that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// E1.
+    #[error("E1: a step of a plan that is not the open one")]
+    NotTheOpenPlan,
+    /// E2.
+    #[error("E2: a step whose start is not durable")]
+    StartNotDurable,
+    /// S4 and S3.
+    #[error("S3/S4: a flip to a site that is not proven to work")]
+    TargetNotProven,
+    /// S2.
+    #[error("S2: an automatic flip without a quorum")]
+    NoQuorum,
+    /// S5.
+    #[error("S5: a flip whose token does not grow")]
+    TokenDoesNotGrow,
+    /// S10.
+    #[error("S10: a flip of a frozen service")]
+    Frozen,
+    /// S15.
+    #[error("S15: a failover's flip before a write was seen refused")]
+    ReadOnlyNotVerified,
+}
+
+/// The first invariant that running this step would break.
+pub(super) fn check(scene: &Scene<'_>, order: &StepOrder) -> Option<Violation> {
+    let Some(open) = scene.ledger.open.as_ref().filter(|open| open.plan == order.plan) else {
+        return Some(Violation::NotTheOpenPlan);
+    };
+    if !matches!(open.steps.get(order.index), Some(StepStatus::Started { .. })) {
+        return Some(Violation::StartNotDurable);
+    }
+    if order.step != Step::FlipRecords {
+        return None;
+    }
+    let to = order.plan.to();
+    let forced = matches!(order.plan.cause(), Cause::Operator { force: true, .. });
+    let automatic = matches!(order.plan.cause(), Cause::Quorum(_));
+    if scene.ledger.frozen.is_some() {
+        Some(Violation::Frozen)
+    } else if automatic && !matches!(scene.verdict(to.other()), Verdict::Unhealthy(_)) {
+        Some(Violation::NoQuorum)
+    } else if !forced && *scene.verdict(to) != Verdict::Healthy {
+        Some(Violation::TargetNotProven)
+    } else if to == crate::domain::Role::Standby && open.succeeded(Step::VerifyReadOnly).is_none() {
+        Some(Violation::ReadOnlyNotVerified)
+    } else if !order.flip.as_ref().is_some_and(|(_, intent)| intent.new.is_after(&intent.expected)) {
+        Some(Violation::TokenDoesNotGrow)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,210 @@
+//! What goes into the engine and what comes out.
+
+use super::guard::Blocker;
+use crate::domain::{
+    Authority, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, OwnedRecords, Plan,
+    PlanDigest, PortError, Role, ServiceName, Step, StepDetail, StepIndex, VantageName,
+};
+
+/// Everything that can happen to the engine.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A probe's record arrived, for the first time.
+    Observed(Observation),
+    /// The whole journal, before anything else.
+    Recovered(Vec<JournalRecord>),
+    /// This controller holds the lease, and its epoch is durable.
+    Led(Authority),
+    /// It no longer may act.
+    Deposed {
+        /// Why, for people.
+        why: String,
+    },
+    /// The service's token was written under this controller's epoch.
+    Fenced {
+        /// Whose.
+        service: ServiceName,
+        /// The records as they are now.
+        records: OwnedRecords,
+    },
+    /// The service's token could not be written.
+    FenceFailed {
+        /// Whose.
+        service: ServiceName,
+        /// Why.
+        error: PortError,
+    },
+    /// The entries of an [`Command::Append`] are durable.
+    Journaled(Vec<JournalRecord>),
+    /// They are not.
+    AppendFailed {
+        /// Whose.
+        service: ServiceName,
+        /// Why.
+        error: PortError,
+    },
+    /// A step that was run has ended.
+    StepEnded {
+        /// Whose.
+        service: ServiceName,
+        /// Which step.
+        step: StepIndex,
+        /// How.
+        result: Result<StepSuccess, PortError>,
+    },
+    /// A person asks.
+    Asked(Ask),
+    /// Time has passed.
+    Tick,
+}
+
+/// What a step that succeeded brought.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StepSuccess {
+    /// What it has to say.
+    pub detail: StepDetail,
+    /// The records after a flip.
+    pub records: Option<OwnedRecords>,
+}
+
+/// What a person can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Move the service, by the plan with this digest.
+    Move {
+        /// Which service, where to, who and why.
+        request: MoveRequest,
+        /// The digest that the person was shown.
+        digest: PlanDigest,
+    },
+    /// Stop all movement.
+    Freeze {
+        /// Which service.
+        service: ServiceName,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Allow it again.
+    Unfreeze {
+        /// Which service.
+        service: ServiceName,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A move that a person wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveRequest {
+    /// Which service.
+    pub service: ServiceName,
+    /// Where to.
+    pub to: Role,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Overrule the evidence. Freeze, fencing and the refused write cannot be overruled.
+    pub force: bool,
+}
+
+/// What the engine says to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// This plan was opened.
+    Opened(Box<Plan>),
+    /// It was done.
+    Done,
+    /// It is so already; nothing was done.
+    AlreadySo,
+    /// Guards say no: all of them.
+    Blocked(Vec<Blocker>),
+    /// The plan is no longer the one that was shown.
+    PlanChanged(Box<Plan>),
+    /// There is no such service.
+    NoSuchService,
+}
+
+/// What the runtime is to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Make these durable, and queue these notices, in one transaction.
+    Append {
+        /// Whose.
+        service: ServiceName,
+        /// Under this authority.
+        fence: Fence,
+        /// What to record.
+        entries: Vec<JournalEntry>,
+        /// What to tell.
+        notices: Vec<Notice>,
+    },
+    /// Run a step. Its start is durable.
+    Run(Box<StepOrder>),
+    /// Write the service's token anew, so that every older batch is refused, and say what was found.
+    Fence {
+        /// Whose.
+        service: ServiceName,
+    },
+    /// Stop acting: somebody with a newer epoch has taken over.
+    Resign {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// A step to run, with all that it needs: it leaves nothing to choose.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepOrder {
+    /// Proof of authority.
+    pub fence: Fence,
+    /// Of which plan.
+    pub plan: Plan,
+    /// Which step.
+    pub index: StepIndex,
+    /// Which step.
+    pub step: Step,
+    /// What a flip swaps.
+    pub flip: Option<(OwnedRecords, FlipIntent)>,
+    /// The provider's id of the flip's change, if it is known.
+    pub change: Option<String>,
+}
+
+/// One thing that the engine noticed, in the words that the log, `explain` and the demo share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// A stable word for programs.
+    pub code: &'static str,
+    /// The service that it is about.
+    pub service: ServiceName,
+    /// The vantage that it is about.
+    pub vantage: Option<VantageName>,
+    /// The site that it is about.
+    pub role: Option<Role>,
+    /// One line for people.
+    pub text: String,
+}
+
+/// What [`super::Engine::handle`] returns.
+#[must_use = "commands that are not carried out are lost"]
+#[derive(Debug, Default)]
+pub struct Output {
+    /// What to do, in order.
+    pub commands: Vec<Command>,
+    /// When to come back at the latest.
+    pub wake_at: Option<Moment>,
+    /// What was noticed.
+    pub notes: Vec<Note>,
+    /// The answer to an ask.
+    pub reply: Option<Reply>,
+}
+
+impl Output {
+    pub(super) fn wake(&mut self, at: Moment) {
+        self.wake_at = Some(self.wake_at.map_or(at, |other| other.min(at)));
+    }
+}

@@ -1,0 +1,207 @@
+//! The journal, folded: what a service's past says about its present. The same fold runs at recovery and on every
+//! ordinary turn, so that replaying the journal gives the same next step (E3) by construction.
+
+use crate::domain::{
+    FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, Step, StepDetail, StepIndex,
+};
+
+/// Where a step of the open plan stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepStatus {
+    /// Not begun.
+    Waiting,
+    /// Begun, and its end is not known.
+    Started {
+        /// What a flip swaps.
+        intent: Option<FlipIntent>,
+    },
+    /// An attempt failed.
+    Failed {
+        /// Why.
+        why: String,
+        /// What a flip swapped, or may yet swap.
+        intent: Option<FlipIntent>,
+    },
+    /// Done.
+    Succeeded(StepDetail),
+}
+
+/// The plan that is open (E1: at most one).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPlan {
+    /// The plan.
+    pub plan: Plan,
+    /// Where each of its steps stands.
+    pub steps: Vec<StepStatus>,
+}
+
+impl OpenPlan {
+    /// The first step that has not succeeded.
+    pub fn current(&self) -> Option<(StepIndex, Step, &StepStatus)> {
+        let index = self.steps.iter().position(|status| !matches!(status, StepStatus::Succeeded(_)))?;
+        Some((index, *self.plan.steps().get(index)?, self.steps.get(index)?))
+    }
+
+    /// The detail of a step that succeeded.
+    pub fn succeeded(&self, step: Step) -> Option<&StepDetail> {
+        let index = self.plan.steps().iter().position(|other| *other == step)?;
+        match self.steps.get(index)? {
+            StepStatus::Succeeded(detail) => Some(detail),
+            StepStatus::Waiting | StepStatus::Started { .. } | StepStatus::Failed { .. } => None,
+        }
+    }
+}
+
+/// The incident that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incident {
+    /// Counts the service's incidents, from 1.
+    pub number: u64,
+    /// Whether the louder notice has gone out.
+    pub escalated: bool,
+}
+
+/// A person's word that nothing may move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Freeze {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// The last plan that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastPlan {
+    /// The plan.
+    pub plan: Plan,
+    /// How it ended.
+    pub end: PlanEnd,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// All plans so far.
+    pub plans: u64,
+    /// All incidents so far.
+    pub incidents: u64,
+    /// The open incident.
+    pub incident: Option<Incident>,
+    /// What blocked the last attempt of the open incident.
+    pub blocked: Vec<String>,
+    /// The freeze in force.
+    pub frozen: Option<Freeze>,
+    /// The open plan.
+    pub open: Option<OpenPlan>,
+    /// Why a person is needed.
+    pub stuck: Option<String>,
+    /// The last plan that ended.
+    pub last: Option<LastPlan>,
+    /// How many flips were done.
+    pub flips: u64,
+    /// The site that the last flip left serving; none before the first.
+    pub flipped_to: Option<Role>,
+}
+
+/// A journal that cannot be: nobody acts on it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the journal does not add up: {0}")]
+pub struct Inconsistent(String);
+
+impl Ledger {
+    /// Folds one entry. An entry that cannot follow is an error, never ignored.
+    pub fn apply(&mut self, entry: &JournalEntry) -> Result<(), Inconsistent> {
+        match entry {
+            JournalEntry::IncidentOpened { number, .. } => {
+                if self.incident.is_some() {
+                    return Err(Inconsistent(format!("incident {number} opened while another is open")));
+                }
+                self.incidents = *number;
+                self.incident = Some(Incident { number: *number, escalated: false });
+                self.blocked.clear();
+            }
+            JournalEntry::IncidentEscalated { number, .. } => match &mut self.incident {
+                Some(incident) if incident.number == *number => incident.escalated = true,
+                _ => return Err(Inconsistent(format!("incident {number} escalated, and is not open"))),
+            },
+            JournalEntry::IncidentClosed { number, end } => {
+                if self.incident.take().is_none_or(|incident| incident.number != *number) {
+                    return Err(Inconsistent(format!("incident {number} closed, and was not open")));
+                }
+                self.blocked.clear();
+                // A plan that got stuck before its flip has nothing left to mend once the primary is up again.
+                if *end == IncidentEnd::Recovered && self.serving() == Role::Primary {
+                    self.stuck = None;
+                }
+            }
+            JournalEntry::AttemptBlocked { blockers } => self.blocked.clone_from(blockers),
+            JournalEntry::Frozen { by, reason } => {
+                self.frozen = Some(Freeze { by: by.clone(), reason: reason.clone() });
+            }
+            JournalEntry::Unfrozen { .. } => self.frozen = None,
+            JournalEntry::PlanOpened { plan } => {
+                if let Some(open) = &self.open {
+                    let (new, old) = (plan.id(), open.plan.id());
+                    return Err(Inconsistent(format!("plan {new} opened while {old} is open")));
+                }
+                self.plans += 1;
+                self.stuck = None;
+                let steps = vec![StepStatus::Waiting; plan.steps().len()];
+                self.open = Some(OpenPlan { plan: (**plan).clone(), steps });
+            }
+            JournalEntry::StepStarted { plan, step, intent } => {
+                let status = self.current_step(plan, *step)?;
+                *status = StepStatus::Started { intent: intent.as_deref().cloned() };
+            }
+            JournalEntry::StepSucceeded { plan, step, detail } => {
+                let status = self.current_step(plan, *step)?;
+                if *status == StepStatus::Waiting {
+                    return Err(Inconsistent(format!("step {step} of {plan} succeeded, and was not started")));
+                }
+                *status = StepStatus::Succeeded(detail.clone());
+                if let Some(open) = &self.open
+                    && open.plan.steps().get(*step) == Some(&Step::FlipRecords)
+                {
+                    self.flips += 1;
+                    self.flipped_to = Some(open.plan.to());
+                }
+            }
+            JournalEntry::StepFailed { plan, step, why } => {
+                let status = self.current_step(plan, *step)?;
+                let StepStatus::Started { intent } = status else {
+                    return Err(Inconsistent(format!("step {step} of {plan} failed, and was not started")));
+                };
+                *status = StepStatus::Failed { why: why.clone(), intent: intent.take() };
+            }
+            JournalEntry::StepVoided { plan, step, .. } => *self.current_step(plan, *step)? = StepStatus::Waiting,
+            JournalEntry::PlanClosed { plan, end } => {
+                let Some(open) = self.open.take_if(|open| open.plan.id() == plan) else {
+                    return Err(Inconsistent(format!("plan {plan} closed, and was not open")));
+                };
+                if let PlanEnd::Stuck { why } = end {
+                    self.stuck = Some(why.clone());
+                }
+                self.last = Some(LastPlan { plan: open.plan, end: end.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The status of a step, which must be the current one of the open plan.
+    fn current_step(&mut self, plan: &PlanId, step: StepIndex) -> Result<&mut StepStatus, Inconsistent> {
+        let Some(open) = self.open.as_mut().filter(|open| open.plan.id() == plan) else {
+            return Err(Inconsistent(format!("a step of {plan}, which is not open")));
+        };
+        let current = open.current().map(|(index, ..)| index);
+        match open.steps.get_mut(step) {
+            Some(status) if current == Some(step) => Ok(status),
+            _ => Err(Inconsistent(format!("step {step} of {plan} out of turn"))),
+        }
+    }
+
+    /// The site that serves, as far as the journal knows.
+    pub fn serving(&self) -> Role {
+        self.flipped_to.unwrap_or(Role::Primary)
+    }
+}

@@ -1,0 +1,29 @@
+//! From the wish to move to a plan that leaves nothing to choose.
+
+use crate::domain::{Cause, FlipIntent, OwnedRecords, Plan, PlanId, Role, ServiceName};
+
+use super::scene::Scene;
+
+/// The plan that would move the scene's service to `to`. None while the zone is not fenced, or in the impossible case of a
+/// service whose plan numbers no longer fit a name.
+pub(super) fn draft(scene: &Scene<'_>, to: Role, cause: Cause) -> Option<Plan> {
+    let zone = scene.zone?;
+    let number = scene.ledger.plans + 1;
+    let id = plan_id(&scene.service.name, number)?;
+    Some(Plan::new(id, scene.service.name.clone(), to, cause, zone.token().clone()))
+}
+
+/// "login-7"; a service's name is cut where both together would be too long for a name.
+fn plan_id(service: &ServiceName, number: u64) -> Option<PlanId> {
+    let number = number.to_string();
+    let room = 63_usize.checked_sub(number.len() + 1)?;
+    let stem = service.as_str().get(..service.as_str().len().min(room))?.trim_end_matches('-');
+    PlanId::new(&format!("{stem}-{number}")).ok()
+}
+
+/// What the plan's flip swaps, from the records as they are. None when the fence is older than the token.
+pub(super) fn intent(scene: &Scene<'_>, zone: &OwnedRecords, plan: &Plan) -> Option<FlipIntent> {
+    let fence = scene.fence?;
+    let new = zone.token().moved(&fence, plan.to(), plan.digest().clone())?;
+    Some(FlipIntent { expected: zone.token().clone(), new })
+}

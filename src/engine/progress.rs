@@ -1,0 +1,224 @@
+//! An open plan, the journal and the scene make the next step.
+//!
+//! Recovery is not a mode: a new controller folds the journal and asks this module, as every ordinary turn does. The one step that
+//! cannot simply be run again is the flip; whether it was applied is read from the zone's own token after a fence
+//! write has made sure that it cannot be applied any more (S8).
+
+use std::time::Duration;
+
+use crate::domain::{Cause, JournalEntry, Moment, OwnedRecords, Plan, PlanEnd, Step, StepDetail, StepIndex, Verdict};
+
+use super::guard;
+use super::ledger::{OpenPlan, StepStatus};
+use super::planner;
+use super::scene::Scene;
+
+/// How long a plan whose evidence has gone thin waits for it to come back before it is given up: one minute and the policy's
+/// `fresh_for`, so that a restarted controller has time to hear from every vantage again.
+const EVIDENCE_WAIT: Duration = Duration::from_secs(60);
+/// After how long without success a step needs a person. Changes are in sync "generally within 60 seconds" (Route 53 API reference), so five
+/// times that is not a wait any more.
+const IN_SYNC_WITHIN: Duration = Duration::from_secs(300);
+/// Likewise for answers: the name servers have it by then, and what is left is a query.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
+/// Likewise for the standby's endpoint and the public login.
+const SITE_WITHIN: Duration = Duration::from_secs(60);
+/// The first wait after a failed attempt; it doubles with every further one.
+const BACKOFF: Duration = Duration::from_millis(500);
+/// The longest such wait.
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+
+/// What this process knows of the current step beyond the journal.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Attempt {
+    /// The step's start was made durable by this process, and it has not been run since.
+    pub(super) armed: bool,
+    /// It is being run.
+    pub(super) running: bool,
+    /// A flip was sent since the zone was last fenced: it may still be under way.
+    pub(super) flip_sent: bool,
+    /// When the step was first tried.
+    pub(super) since: Option<Moment>,
+    /// Failed attempts in a row.
+    pub(super) failures: u32,
+    /// Not before this.
+    pub(super) retry_at: Option<Moment>,
+    /// Since when evidence has been missing.
+    pub(super) thin_since: Option<Moment>,
+}
+
+impl Attempt {
+    /// Notes a failed attempt.
+    pub(super) fn failed(&mut self, now: Moment) {
+        let wait = BACKOFF.saturating_mul(1 << self.failures.min(8)).min(BACKOFF_MAX);
+        self.failures += 1;
+        self.retry_at = Some(now.after(wait));
+    }
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub(super) enum Move {
+    /// Record this.
+    Append(Vec<JournalEntry>),
+    /// End the plan.
+    Close(PlanEnd),
+    /// Run this step, whose start is durable.
+    Run(StepIndex, Step),
+    /// Fence the zone, and read what became of the flip.
+    Fence,
+    /// Nothing for now.
+    Wait { why: String, until: Option<Moment>, thin: bool },
+}
+
+fn wait(why: impl Into<String>) -> Move {
+    Move::Wait { why: why.into(), until: None, thin: false }
+}
+
+/// The next move of the open plan.
+pub(super) fn next(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt) -> Move {
+    let Some((index, step, status)) = open.current() else {
+        return Move::Close(PlanEnd::Done);
+    };
+    if attempt.running {
+        return wait(format!("to {}", step.sentence()));
+    }
+    if step == Step::FlipRecords {
+        return flip(scene, open, attempt, index, status);
+    }
+    let before_flip = open.plan.steps().iter().skip(index).any(|later| *later == Step::FlipRecords);
+    if before_flip && let Some(held) = gate(scene, &open.plan, attempt) {
+        return held;
+    }
+    match status {
+        StepStatus::Started { .. } => Move::Run(index, step),
+        StepStatus::Failed { why, .. } if too_late(scene.now, attempt, step) => {
+            Move::Close(PlanEnd::Stuck { why: format!("could not {}: {why}", step.sentence()) })
+        }
+        StepStatus::Waiting | StepStatus::Failed { .. } => start(scene, open, attempt, index),
+        StepStatus::Succeeded(_) => wait("a step that is done is never the current one"),
+    }
+}
+
+fn start(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt, index: StepIndex) -> Move {
+    if let Some(at) = attempt.retry_at.filter(|at| *at > scene.now) {
+        return Move::Wait { why: "to try again".to_owned(), until: Some(at), thin: false };
+    }
+    let plan = open.plan.id().clone();
+    Move::Append(vec![JournalEntry::StepStarted { plan, step: index, intent: None }])
+}
+
+fn too_late(now: Moment, attempt: &Attempt, step: Step) -> bool {
+    let within = match step {
+        Step::AwaitInSync => IN_SYNC_WITHIN,
+        Step::VerifyAnswers => ANSWERS_WITHIN,
+        Step::EnterReadOnly | Step::VerifyReadOnly | Step::VerifyPublicLogin => SITE_WITHIN,
+        // A flip that the provider does not answer is tried for as long as the evidence holds: an outage of the provider's API can
+        // last hours, and giving up would leave users on a dead site. People are told, see `Engine::step_ended`.
+        Step::FlipRecords => return false,
+    };
+    attempt.since.is_some_and(|since| now.since(since) > within)
+}
+
+/// The flip: started afresh, retried as it is, or settled by the zone's token.
+fn flip(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt, index: StepIndex, status: &StepStatus) -> Move {
+    let Some(zone) = scene.zone else {
+        return wait("for the zone to be fenced");
+    };
+    let held = gate(scene, &open.plan, attempt);
+    match status {
+        StepStatus::Waiting => held.unwrap_or_else(|| begin_flip(scene, zone, open, attempt, index)),
+        StepStatus::Started { .. } if attempt.armed => match held {
+            None => Move::Run(index, Step::FlipRecords),
+            // What the gate said changed while the start was being made durable.
+            Some(_) if attempt.flip_sent => Move::Fence,
+            Some(_) => Move::Append(vec![JournalEntry::StepVoided {
+                plan: open.plan.id().clone(),
+                step: index,
+                why: "never sent".to_owned(),
+            }]),
+        },
+        StepStatus::Started { intent: Some(intent) } | StepStatus::Failed { intent: Some(intent), .. } => {
+            let plan = open.plan.id().clone();
+            if !attempt.flip_sent {
+                // The zone was fenced after the flip was sent, so what it shows is final.
+                if zone.token().same_move(&intent.new) {
+                    let text = format!("found applied: the zone's token is {}", zone.token());
+                    let detail = StepDetail { text, change: None };
+                    return Move::Append(vec![JournalEntry::StepSucceeded { plan, step: index, detail }]);
+                }
+                let why = format!("not applied, and fenced out: the zone's token is {}", zone.token());
+                return Move::Append(vec![JournalEntry::StepVoided { plan, step: index, why }]);
+            }
+            // Not fenced since: the identical batch can be sent again while the evidence holds, and only then.
+            match (held, attempt.retry_at) {
+                (None, Some(at)) if at > scene.now => {
+                    Move::Wait { why: "to send the flip again".to_owned(), until: Some(at), thin: false }
+                }
+                (None, _) if zone.token() == &intent.expected => {
+                    let intent = Some(Box::new(intent.clone()));
+                    Move::Append(vec![JournalEntry::StepStarted { plan, step: index, intent }])
+                }
+                (None | Some(_), _) => Move::Fence,
+            }
+        }
+        StepStatus::Started { intent: None } | StepStatus::Failed { intent: None, .. } => {
+            Move::Close(PlanEnd::Stuck { why: "the journal holds a flip without its tokens".to_owned() })
+        }
+        StepStatus::Succeeded(_) => wait("a step that is done is never the current one"),
+    }
+}
+
+fn begin_flip(scene: &Scene<'_>, zone: &OwnedRecords, open: &OpenPlan, attempt: &Attempt, index: StepIndex) -> Move {
+    if let Some(at) = attempt.retry_at.filter(|at| *at > scene.now) {
+        return Move::Wait { why: "to try again".to_owned(), until: Some(at), thin: false };
+    }
+    match planner::intent(scene, zone, &open.plan) {
+        Some(intent) => {
+            let (plan, intent) = (open.plan.id().clone(), Some(Box::new(intent)));
+            Move::Append(vec![JournalEntry::StepStarted { plan, step: index, intent }])
+        }
+        None => wait("for authority"),
+    }
+}
+
+/// What keeps a plan from its flip at this moment: checked before every step up to it, and at the commit point (S2, S3, S4, S10).
+fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
+    if let Some(freeze) = &scene.ledger.frozen {
+        let why = format!("frozen by {}: {}", freeze.by, freeze.reason);
+        return Some(Move::Close(PlanEnd::Abandoned { why }));
+    }
+    if let Some(blocker) = guard::standing(scene).first() {
+        return Some(wait(blocker.to_string()));
+    }
+    // A zone that points there already: either this plan's own flip, which the token settles, or somebody else's.
+    if scene
+        .zone
+        .is_some_and(|zone| zone.serving() == plan.to() && zone.token().digest.as_ref() != Some(plan.digest()))
+    {
+        let why = format!("the name points at the {} already", plan.to());
+        return Some(Move::Close(PlanEnd::Abandoned { why }));
+    }
+    let from = plan.to().other();
+    let missing = match plan.cause() {
+        Cause::Quorum(_) => match scene.verdict(from) {
+            Verdict::Healthy => {
+                let why = format!("the {from} is healthy again");
+                return Some(Move::Close(PlanEnd::Abandoned { why }));
+            }
+            Verdict::Undecided(shortfall) => Some(format!("the evidence is thin: {shortfall}")),
+            Verdict::Unhealthy(_) => guard::against_target(scene, plan.to()).map(|blocker| blocker.to_string()),
+        },
+        Cause::Operator { force: true, .. } => None,
+        Cause::Operator { force: false, .. } => {
+            guard::against_target(scene, plan.to()).map(|blocker| blocker.to_string())
+        }
+    };
+    let missing = missing?;
+    let until = attempt.thin_since.unwrap_or(scene.now).after(EVIDENCE_WAIT).after(scene.service.policy.fresh_for);
+    Some(if scene.now >= until {
+        Move::Close(PlanEnd::Abandoned { why: missing })
+    } else {
+        Move::Wait { why: missing, until: Some(until), thin: true }
+    })
+}

@@ -1,0 +1,472 @@
+//! One service's state, and its turn: whatever happened, the same questions are asked in the same order.
+
+use crate::domain::{
+    Authority, Cause, Class, Epoch, JournalEntry, Moment, Observation, Outcome, OwnedRecords, Plan, PlanEnd,
+    PortError, Role, Service, SiteVotes, Step, StepIndex, VantageView, Verdict,
+};
+
+use super::guard::{self, Asker, Blocker};
+use super::incident::{self, Telling};
+use super::invariants;
+use super::io::{Command, Note, Output, StepOrder, StepSuccess};
+use super::ledger::{Ledger, StepStatus};
+use super::planner;
+use super::progress::{self, Attempt, Move};
+use super::quorum::{self, Windows};
+use super::scene::Scene;
+
+/// How long nothing is appended after the store refused: it fails static, and is not hammered.
+const STORE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+/// After how long without an answer a flip's trouble is told loudly (safety.md L3).
+const FLIP_SLOW_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Whether this controller may act.
+#[derive(Debug)]
+pub(super) struct Leadership {
+    pub(super) authority: Option<Authority>,
+    pub(super) why_not: String,
+}
+
+impl Leadership {
+    pub(super) fn epoch(&self) -> Option<Epoch> {
+        self.authority.as_ref().map(Authority::epoch)
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct ServiceState {
+    service: Service,
+    ledger: Ledger,
+    journal_broken: Option<String>,
+    windows: Windows,
+    zone: Option<OwnedRecords>,
+    why_not_fenced: String,
+    fence_asked: bool,
+    attempt: Attempt,
+    /// An append is under way: nothing further is decided before it is back.
+    appending: bool,
+    store_pause_until: Option<Moment>,
+    unhealthy_since: Option<Moment>,
+    told: Told,
+}
+
+/// What was last noted, so that only changes are.
+#[derive(Debug, Default)]
+struct Told {
+    views: Vec<(Role, crate::domain::VantageName, VantageView)>,
+    verdicts: Vec<(Role, &'static str)>,
+    waiting: String,
+}
+
+impl ServiceState {
+    pub(super) fn new(service: Service) -> Self {
+        Self {
+            service,
+            ledger: Ledger::default(),
+            journal_broken: None,
+            windows: Windows::default(),
+            zone: None,
+            why_not_fenced: "it has not been read yet".to_owned(),
+            fence_asked: false,
+            attempt: Attempt::default(),
+            appending: false,
+            store_pause_until: None,
+            unhealthy_since: None,
+            told: Told::default(),
+        }
+    }
+
+    pub(super) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub(super) fn attempt(&self) -> &Attempt {
+        &self.attempt
+    }
+
+    pub(super) fn scene<'a>(&'a self, now: Moment, leadership: &'a Leadership) -> Scene<'a> {
+        let judged = |role| {
+            let votes = self.windows.votes(&self.service, role, now);
+            let verdict = quorum::verdict(&self.service, &votes);
+            (votes, verdict)
+        };
+        Scene {
+            now,
+            service: &self.service,
+            ledger: &self.ledger,
+            journal_broken: self.journal_broken.as_deref(),
+            fence: leadership.authority.as_ref().and_then(|authority| authority.fence(now)),
+            why_not_leading: &leadership.why_not,
+            zone: self.zone.as_ref(),
+            why_not_fenced: &self.why_not_fenced,
+            unhealthy_since: self.unhealthy_since,
+            primary: judged(Role::Primary),
+            standby: judged(Role::Standby),
+        }
+    }
+
+    pub(super) fn observed(&mut self, seen: &Observation, output: &mut Output) {
+        let known = self.windows.observe(&self.service, seen);
+        if known && seen.outcome != Outcome::Pass {
+            let step = seen.failed_step.as_deref().map(|step| format!(" at '{step}'")).unwrap_or_default();
+            let why = seen.reason.as_deref().unwrap_or("no reason given");
+            output.notes.push(Note {
+                code: if seen.outcome == Outcome::Fail { "probe-failed" } else { "probe-inconclusive" },
+                service: self.service.name.clone(),
+                vantage: Some(seen.id.vantage.clone()),
+                role: Some(seen.role),
+                text: format!("{} {}{step}: {why}", seen.check, seen.outcome),
+            });
+        }
+    }
+
+    pub(super) fn recovered(&mut self, entry: &JournalEntry) {
+        if let Err(error) = self.ledger.apply(entry) {
+            self.journal_broken.get_or_insert(error.to_string());
+        }
+    }
+
+    pub(super) fn fenced(&mut self, records: OwnedRecords) {
+        self.zone = Some(records);
+        self.fence_asked = false;
+        self.attempt.flip_sent = false;
+        self.attempt.armed = false;
+    }
+
+    pub(super) fn fence_failed(&mut self, error: &PortError) {
+        self.why_not_fenced = error.to_string();
+    }
+
+    pub(super) fn append_failed(&mut self, now: Moment, error: &PortError) {
+        self.appending = false;
+        self.store_pause_until = Some(now.after(STORE_PAUSE));
+        self.told.waiting = format!("the journal refused: {error}");
+    }
+
+    /// Folds a durable entry, and arms what it allows.
+    pub(super) fn journaled(&mut self, now: Moment, entry: &JournalEntry, output: &mut Output) {
+        self.appending = false;
+        self.recovered(entry);
+        match entry {
+            JournalEntry::PlanOpened { .. } => self.attempt = Attempt::default(),
+            JournalEntry::StepStarted { .. } => {
+                self.attempt.armed = true;
+                self.attempt.since.get_or_insert(now);
+            }
+            JournalEntry::StepSucceeded { .. } => self.attempt = Attempt::default(),
+            JournalEntry::StepVoided { .. } => {
+                self.attempt = Attempt { failures: self.attempt.failures, ..Attempt::default() };
+            }
+            JournalEntry::PlanClosed { end: PlanEnd::Stuck { .. }, .. } => {
+                // Whatever went wrong, the zone itself is asked again before anything else is decided from it.
+                self.attempt = Attempt::default();
+                self.unfence("the last plan got stuck", output);
+            }
+            JournalEntry::PlanClosed { .. } => self.attempt = Attempt::default(),
+            JournalEntry::IncidentOpened { .. }
+            | JournalEntry::IncidentEscalated { .. }
+            | JournalEntry::IncidentClosed { .. }
+            | JournalEntry::AttemptBlocked { .. }
+            | JournalEntry::Frozen { .. }
+            | JournalEntry::Unfrozen { .. }
+            | JournalEntry::StepFailed { .. } => {}
+        }
+        self.note_entry(entry, output);
+    }
+
+    /// Takes a step's end, and records it.
+    pub(super) fn step_ended(
+        &mut self,
+        now: Moment,
+        leadership: &Leadership,
+        index: StepIndex,
+        result: Result<StepSuccess, PortError>,
+        output: &mut Output,
+    ) {
+        self.attempt.running = false;
+        let Some((plan, step)) = self.ledger.open.as_ref().and_then(|open| {
+            let (current, step, _) = open.current()?;
+            (current == index).then(|| (open.plan.id().clone(), step))
+        }) else {
+            return;
+        };
+        let telling = match result {
+            Ok(StepSuccess { detail, records }) => {
+                if let Some(records) = records {
+                    self.zone = Some(records);
+                    self.attempt.flip_sent = false;
+                }
+                let entries = vec![JournalEntry::StepSucceeded { plan, step: index, detail }];
+                Telling { entries, notices: Vec::new() }
+            }
+            Err(error) => self.step_failed(now, leadership, index, step, &error, output),
+        };
+        self.append(now, leadership, telling, output);
+    }
+
+    fn step_failed(
+        &mut self,
+        now: Moment,
+        leadership: &Leadership,
+        index: StepIndex,
+        step: Step,
+        error: &PortError,
+        output: &mut Output,
+    ) -> Telling {
+        self.attempt.failed(now);
+        let scene = self.scene(now, leadership);
+        let Some(open) = &scene.ledger.open else {
+            return Telling::default();
+        };
+        let failed = JournalEntry::StepFailed { plan: open.plan.id().clone(), step: index, why: error.what.clone() };
+        if error.class == Class::Retry {
+            let tried_for = self.attempt.since.map(|since| now.since(since)).unwrap_or_default();
+            let slow = step == Step::FlipRecords && tried_for > FLIP_SLOW_AFTER;
+            let notice = slow.then(|| incident::flip_is_slow(&scene, &error.what, tried_for)).flatten();
+            return Telling { entries: vec![failed], notices: notice.into_iter().collect() };
+        }
+        let why = format!("could not {}: {}", step.sentence(), error.what);
+        if error.class == Class::Fenced {
+            output.commands.push(Command::Resign { why: error.what.clone() });
+        }
+        let closed = incident::plan_closed(&scene, PlanEnd::Stuck { why });
+        Telling { entries: std::iter::once(failed).chain(closed.entries).collect(), notices: closed.notices }
+    }
+
+    /// A person's plan, which the guards have let through.
+    pub(super) fn open_plan(&mut self, now: Moment, leadership: &Leadership, plan: &Plan, output: &mut Output) {
+        let telling = incident::plan_opened(&self.scene(now, leadership), plan);
+        self.append(now, leadership, telling, output);
+    }
+
+    /// A person's word, to be recorded. False when this controller may not.
+    pub(super) fn record(
+        &mut self,
+        now: Moment,
+        leadership: &Leadership,
+        entry: JournalEntry,
+        output: &mut Output,
+    ) -> bool {
+        self.append(now, leadership, Telling { entries: vec![entry], notices: Vec::new() }, output)
+    }
+
+    /// The turn.
+    pub(super) fn advance(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        self.watch(now, leadership, output);
+        if self.appending {
+            return;
+        }
+        if let Some(until) = self.store_pause_until.filter(|until| *until > now) {
+            return output.wake(until);
+        }
+        let scene = self.scene(now, leadership);
+        if scene.fence.is_none() || scene.journal_broken.is_some() {
+            return;
+        }
+        match incident::next(&scene) {
+            Ok(telling) => {
+                self.append(now, leadership, telling, output);
+                return;
+            }
+            Err(Some(at)) => output.wake(at),
+            Err(None) => {}
+        }
+        if self.ledger.open.is_some() {
+            self.go_on(now, leadership, output);
+        } else {
+            self.attempt_failover(now, leadership, output);
+        }
+    }
+
+    /// Notes what changed in views and verdicts, and keeps the time since which the serving site is unhealthy.
+    fn watch(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let scene = self.scene(now, leadership);
+        let serving = scene.serving();
+        let unhealthy = matches!(scene.verdict(serving), Verdict::Unhealthy(_));
+        let since = if unhealthy { scene.unhealthy_since.or(Some(now)) } else { None };
+        let next_stale = self.windows.next_stale(&self.service, now);
+        let mut told = Told { waiting: self.told.waiting.clone(), ..Told::default() };
+        for role in Role::BOTH {
+            self.note_views(scene.votes(role), &mut told, output);
+            let word = scene.verdict(role).as_str();
+            let before = self.told.verdicts.iter().find(|(r, _)| *r == role).map_or("undecided", |(_, w)| *w);
+            if before != word {
+                let text = match scene.verdict(role) {
+                    Verdict::Healthy => format!("{before} → healthy"),
+                    Verdict::Undecided(shortfall) => format!("{before} → undecided: {shortfall}"),
+                    Verdict::Unhealthy(evidence) => format!("{before} → unhealthy: {evidence}"),
+                };
+                output.notes.push(self.note("verdict", Some(role), text));
+            }
+            told.verdicts.push((role, word));
+        }
+        self.unhealthy_since = since;
+        self.told = told;
+        if let Some(at) = next_stale {
+            output.wake(at);
+        }
+    }
+
+    fn note_views(&self, votes: &SiteVotes, told: &mut Told, output: &mut Output) {
+        for vote in &votes.votes {
+            let before =
+                self.told.views.iter().find(|(role, vantage, _)| *role == votes.role && *vantage == vote.vantage);
+            let before = before.map_or(VantageView::Unknown, |(_, _, view)| *view);
+            if before != vote.view {
+                let text = format!("{before} → {}", vote.view);
+                let note = self.note("view", Some(votes.role), text);
+                output.notes.push(Note { vantage: Some(vote.vantage.clone()), ..note });
+            }
+            told.views.push((votes.role, vote.vantage.clone(), vote.view));
+        }
+    }
+
+    fn go_on(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let scene = self.scene(now, leadership);
+        let Some(open) = &scene.ledger.open else { return };
+        match progress::next(&scene, open, &self.attempt) {
+            Move::Append(entries) => {
+                self.attempt.thin_since = None;
+                self.append(now, leadership, Telling { entries, notices: Vec::new() }, output);
+            }
+            Move::Close(end) => {
+                let telling = incident::plan_closed(&scene, end);
+                self.append(now, leadership, telling, output);
+            }
+            Move::Run(index, step) => self.run(now, leadership, index, step, output),
+            Move::Fence => self.unfence("what became of the flip is not known", output),
+            Move::Wait { why, until, thin } => {
+                if let Some(at) = until {
+                    output.wake(at);
+                }
+                self.attempt.thin_since = if thin { self.attempt.thin_since.or(Some(now)) } else { None };
+                if self.told.waiting != why {
+                    output.notes.push(self.note("waiting", None, format!("waiting: {why}")));
+                    self.told.waiting = why;
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, now: Moment, leadership: &Leadership, index: StepIndex, step: Step, output: &mut Output) {
+        let scene = self.scene(now, leadership);
+        let (Some(open), Some(fence)) = (&scene.ledger.open, scene.fence) else { return };
+        let flip = match (step, open.steps.get(index), scene.zone) {
+            (Step::FlipRecords, Some(StepStatus::Started { intent: Some(intent) }), Some(zone)) => {
+                Some((zone.clone(), intent.clone()))
+            }
+            _ => None,
+        };
+        let change = open.succeeded(Step::FlipRecords).and_then(|detail| detail.change.clone());
+        let order = StepOrder { fence, plan: open.plan.clone(), index, step, flip, change };
+        if let Some(violation) = invariants::check(&scene, &order) {
+            debug_assert!(false, "{violation}");
+            output.notes.push(self.note("invariant", None, format!("step stopped: {violation}")));
+            return;
+        }
+        output.notes.push(self.note("step-started", None, step.sentence().to_owned()));
+        self.attempt.armed = false;
+        self.attempt.running = true;
+        self.attempt.flip_sent |= step == Step::FlipRecords;
+        output.commands.push(Command::Run(Box::new(order)));
+    }
+
+    /// The policy's own wish to fail over, against every guard.
+    fn attempt_failover(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let scene = self.scene(now, leadership);
+        if scene.serving() != Role::Primary || scene.ledger.incident.is_none() {
+            return;
+        }
+        let Verdict::Unhealthy(evidence) = scene.verdict(Role::Primary) else { return };
+        let blockers = guard::against_opening(&scene, Role::Standby, Asker::Policy);
+        let confirming = blockers.iter().find_map(|blocker| match blocker {
+            Blocker::Confirming { remaining } => Some(*remaining),
+            _ => None,
+        });
+        if let Some(remaining) = confirming {
+            return output.wake(now.after(remaining));
+        }
+        if blockers.is_empty() {
+            if let Some(plan) = planner::draft(&scene, Role::Standby, Cause::Quorum(evidence.clone())) {
+                let telling = incident::plan_opened(&scene, &plan);
+                self.append(now, leadership, telling, output);
+            }
+            return;
+        }
+        // Told once for each set of reasons, not for each change of a number in them.
+        let codes: Vec<&str> = blockers.iter().map(Blocker::code).collect();
+        let known: Vec<&str> = self.ledger.blocked.iter().filter_map(|text| text.split(':').next()).collect();
+        if codes != known {
+            let texts = blockers.iter().map(|blocker| format!("{}: {blocker}", blocker.code())).collect();
+            let telling = incident::blocked(&scene, texts);
+            self.append(now, leadership, telling, output);
+        }
+    }
+
+    /// Forgets what the zone was, and asks for a new fence.
+    fn unfence(&mut self, why: &str, output: &mut Output) {
+        why.clone_into(&mut self.why_not_fenced);
+        self.zone = None;
+        if !self.fence_asked {
+            self.fence_asked = true;
+            output.commands.push(Command::Fence { service: self.service.name.clone() });
+        }
+    }
+
+    fn append(&mut self, now: Moment, leadership: &Leadership, telling: Telling, output: &mut Output) -> bool {
+        let Telling { entries, notices } = telling;
+        let fence = leadership.authority.as_ref().and_then(|authority| authority.fence(now));
+        let (Some(fence), false, false) = (fence, entries.is_empty(), self.appending) else {
+            return false;
+        };
+        self.appending = true;
+        let service = self.service.name.clone();
+        output.commands.push(Command::Append { service, fence, entries, notices });
+        true
+    }
+
+    fn note(&self, code: &'static str, role: Option<Role>, text: String) -> Note {
+        Note { code, service: self.service.name.clone(), vantage: None, role, text }
+    }
+
+    fn note_entry(&self, entry: &JournalEntry, output: &mut Output) {
+        let step_of = |step: StepIndex| {
+            let plan = self.ledger.open.as_ref().map(|open| &open.plan);
+            plan.and_then(|plan| plan.steps().get(step)).map_or("", |step| step.as_str())
+        };
+        let (code, text) = match entry {
+            JournalEntry::IncidentOpened { number, evidence } => {
+                ("incident-opened", format!("incident {number}: {evidence}"))
+            }
+            JournalEntry::IncidentEscalated { number, evidence } => {
+                ("incident-escalated", format!("incident {number}, second verdict in a row: {evidence}"))
+            }
+            JournalEntry::IncidentClosed { number, .. } => ("incident-closed", format!("incident {number} closed")),
+            JournalEntry::AttemptBlocked { blockers } => ("blocked", blockers.join("; ")),
+            JournalEntry::Frozen { by, reason } => ("frozen", format!("frozen by {by}: {reason}")),
+            JournalEntry::Unfrozen { by, reason } => ("unfrozen", format!("unfrozen by {by}: {reason}")),
+            JournalEntry::PlanOpened { plan } => (
+                "plan-opened",
+                format!("{} {} to the {}, digest {}", plan.direction(), plan.id(), plan.to(), plan.digest()),
+            ),
+            // Told when it runs.
+            JournalEntry::StepStarted { .. } => return,
+            JournalEntry::StepSucceeded { step, detail, .. } => {
+                ("step-succeeded", format!("{}: {}", step_of(*step), detail.text))
+            }
+            JournalEntry::StepFailed { step, why, .. } => ("step-failed", format!("{}: {why}", step_of(*step))),
+            JournalEntry::StepVoided { step, why, .. } => ("step-voided", format!("{}: {why}", step_of(*step))),
+            JournalEntry::PlanClosed { plan, end } => match end {
+                PlanEnd::Done => ("plan-done", format!("{plan} done")),
+                PlanEnd::Abandoned { why } => ("plan-abandoned", format!("{plan} given up: {why}")),
+                PlanEnd::Stuck { why } => ("plan-stuck", format!("{plan} stuck: {why}")),
+            },
+        };
+        output.notes.push(self.note(code, None, text));
+    }
+}
