@@ -19,7 +19,7 @@ pub(super) fn write<E>(error: &SdkError<E, HttpResponse>, zone: &str) -> PortErr
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    // Before 2015 the error had a root element of its own; the SDK cannot read that form.
+    // An older form of the error is a document of its own; the SDK reads no code from it.
     if let Some(messages) = old_form(error) {
         return PortError::refused(format!("zone {zone}: refused the batch: {messages}"));
     }
@@ -27,7 +27,9 @@ where
     match known {
         Some(error) => error,
         None => match (code(error), text(error)) {
-            (Some("InvalidChangeBatch"), text) => PortError::refused(format!("zone {zone}: refused the batch: {text}")),
+            (Some("InvalidChangeBatch"), text) => {
+                PortError::refused(format!("zone {zone}: refused the batch: {text}"))
+            }
             // A 4xx with a code of its own is a no, and the read-back decides what to make of it.
             (Some(code), text) => PortError::refused(format!("zone {zone}: {code}: {text}")),
             (None, text) => unknown(zone, "ChangeResourceRecordSets", &text),
@@ -81,17 +83,29 @@ where
     let text = text(error);
     let broken = |out: &str| Some(PortError::broken(format!("{call} of {what}: {text}; {out}")));
     match code(error)? {
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestLimitExceeded" | "SlowDown"
-        | "TooManyRequestsException" | "PriorRequestNotComplete" | "RequestTimeout" | "RequestTimeoutException"
-        | "ServiceUnavailable" | "InternalFailure" | "InternalError" => Some(unknown(what, call, &text)),
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "TooManyRequestsException"
+        | "PriorRequestNotComplete"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "ServiceUnavailable"
+        | "InternalFailure"
+        | "InternalError" => Some(unknown(what, call, &text)),
         "NoSuchHostedZone" => broken("create the hosted zone, or correct the zone id in the configuration"),
         "NoSuchHealthCheck" => broken("correct the health check id in the configuration"),
         "NoSuchChange" => broken("the provider does not know this change (any more)"),
         "AccessDenied" | "AccessDeniedException" | "NotAuthorized" => {
             broken(&format!("allow route53:{call} on arn:aws:route53:::{}", resource(call, what)))
         }
-        "InvalidClientTokenId" | "UnrecognizedClientException" | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException" | "AuthFailure" => broken("the AWS access key is not valid"),
+        "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "AuthFailure" => broken("the AWS access key is not valid"),
         "ExpiredToken" | "ExpiredTokenException" => broken("the AWS session has ended; renew the credentials"),
         "SignatureDoesNotMatch" | "RequestExpired" | "InvalidSignatureException" => {
             broken("the AWS secret key is wrong, or this machine's clock is")
@@ -209,7 +223,8 @@ mod tests {
                    <Messages><Message>Tried to delete a but it was not found</Message><Message>second</Message></Messages>\
                    </InvalidChangeBatch>";
         assert_eq!(old_form_messages(old).unwrap(), "Tried to delete a but it was not found; second");
-        let new = "<ErrorResponse><Error><Code>InvalidChangeBatch</Code><Message>[x]</Message></Error></ErrorResponse>";
+        let new =
+            "<ErrorResponse><Error><Code>InvalidChangeBatch</Code><Message>[x]</Message></Error></ErrorResponse>";
         assert_eq!(old_form_messages(new), None);
         assert_eq!(old_form_messages("<html>gateway</html>"), None);
         assert_eq!(old_form_messages("not xml"), None);

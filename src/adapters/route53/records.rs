@@ -174,7 +174,9 @@ mod tests {
 
     #[test]
     fn what_was_read_is_what_is_deleted() {
-        for value in ["\"v1;c=demo;e=1;s=0;t=primary;d=-\"", "\"two\" \"strings\"", "\"a \\\"quote\\\"\"", "\"\\344\""] {
+        for value in
+            ["\"v1;c=demo;e=1;s=0;t=primary;d=-\"", "\"two\" \"strings\"", "\"a \\\"quote\\\"\"", "\"\\344\""]
+        {
             let theirs = txt(value);
             let back = set_to_sdk(&from_sdk(&theirs).unwrap()).unwrap();
             assert_eq!(back.resource_records, theirs.resource_records);
