@@ -109,6 +109,14 @@ pub enum RecordsError {
     /// An unreadable token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// An ownership record that is not one simple record.
+    #[error("the ownership record of {name} must be one simple TXT record; the zone has {found}")]
+    Mark {
+        /// The name.
+        name: String,
+        /// What there is.
+        found: String,
+    },
     /// Not two failover records.
     #[error(
         "{name} {kind} must be one PRIMARY and one SECONDARY failover record with the set identifiers '{primary}' and '{standby}'; the zone has {found}"
@@ -191,10 +199,11 @@ impl OwnedRecords {
     pub fn find(cluster: &ClusterName, service: &Service, zone: &[RecordSet]) -> Result<Self, RecordsError> {
         let name = &service.dns.name;
         let mark_name = Self::mark_name(name);
-        let mark = zone.iter().find(|set| set.name == mark_name && set.kind == RecordType::Txt);
+        let marks: Vec<RecordSet> =
+            zone.iter().filter(|set| set.name == mark_name && set.kind == RecordType::Txt).cloned().collect();
         let payload: Vec<RecordSet> =
             zone.iter().filter(|set| set.name == *name && set.kind == service.dns.kind).cloned().collect();
-        let Some(mark) = mark else {
+        let Some(mark) = marks.first() else {
             let mark = Token {
                 cluster: cluster.clone(),
                 epoch: super::Epoch::default(),
@@ -204,6 +213,11 @@ impl OwnedRecords {
             };
             return Err(RecordsError::NotOwned { name: name.clone(), owner: mark_name, mark: mark.to_string() });
         };
+        // Of several marks the provider would answer with any, and a swap of one would fence nobody off.
+        if marks.len() > 1 || mark.set_identifier.is_some() || mark.failover.is_some() || mark.health_check.is_some()
+        {
+            return Err(RecordsError::Mark { name: name.clone(), found: describe(&marks) });
+        }
         let token = Token::parse(mark.values.join(" ").as_str())?;
         if token.cluster != *cluster {
             return Err(RecordsError::OtherCluster {
@@ -284,16 +298,15 @@ impl OwnedRecords {
     }
 }
 
-fn describe(payload: &[RecordSet]) -> String {
-    let words: Vec<String> = payload
+fn describe(records: &[RecordSet]) -> String {
+    let words: Vec<String> = records
         .iter()
-        .map(|set| {
-            let routing = match set.failover {
-                Some(Failover::Primary) => "PRIMARY",
-                Some(Failover::Secondary) => "SECONDARY",
-                None => "simple",
-            };
-            format!("{routing} '{}'", set.set_identifier.as_deref().unwrap_or(""))
+        .map(|set| match (set.failover, &set.set_identifier) {
+            (Some(Failover::Primary), id) => format!("PRIMARY '{}'", id.as_deref().unwrap_or_default()),
+            (Some(Failover::Secondary), id) => format!("SECONDARY '{}'", id.as_deref().unwrap_or_default()),
+            // Routing that is not failover stands in the values.
+            (None, Some(id)) => format!("'{id}' ({})", set.values.join(", ")),
+            (None, None) => format!("a simple record ({})", set.values.join(", ")),
         })
         .collect();
     if words.is_empty() { "none".to_owned() } else { words.join(" and ") }

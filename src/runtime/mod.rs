@@ -1,1 +1,3 @@
 //! The runtime floor.
+
+pub mod zone;
