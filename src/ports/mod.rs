@@ -6,6 +6,7 @@ mod clock;
 mod dns;
 mod notify;
 mod probe;
+mod sink;
 mod standby;
 mod store;
 
@@ -14,5 +15,6 @@ pub use clock::Clock;
 pub use dns::{ChangeState, DnsProvider, Resolver};
 pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};
+pub use sink::ObservationSink;
 pub use standby::{StandbyControl, WriteProbe};
 pub use store::{JournalStore, LeaseStore, ObservationLog, Outbox, QueuedDelivery, SeenUpTo};

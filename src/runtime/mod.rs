@@ -1,3 +1,14 @@
-//! The runtime floor.
+//! Tasks and loops. This is the only floor below the command line that awaits: it carries what the engine decided to the ports, and what
+//! the ports answered back to the engine. It decides nothing.
 
+pub mod agent;
+pub mod controller;
+mod events;
+mod executor;
+mod intake;
+mod outbox;
+mod spool;
 pub mod zone;
+
+pub use events::{Event, Events};
+pub use intake::Intake;

@@ -1,1 +1,9 @@
-//! The wire floor.
+//! Domain values to and from versioned JSON: what agents deliver, what the API answers, what the journal holds.
+//!
+//! Every document carries its version. A field that is added later is optional; a field that changes its meaning gets a new version.
+
+pub mod api;
+pub mod observations;
+
+/// The version of every document so far.
+pub const VERSION: u32 = 1;

@@ -1,0 +1,429 @@
+//! The controller: one task that owns the engine, feeds it, and carries its commands to the ports.
+//!
+//! ```text
+//!  intake ─┐                       ┌─▶ journal (awaited here: nothing else happens to the engine before it is durable)
+//!  API ────┼─▶ mailbox ─▶ engine ──┼─▶ executor (a task of its own) ─▶ mailbox
+//!  timer ──┘                       └─▶ fence    (a task of its own) ─▶ mailbox
+//! ```
+//!
+//! The order of a start is safety.md 4.2: lease, journal, epoch from the larger of store and zones (S6), the epoch made durable, a fence
+//! write in every zone (S5), and only then does evidence count: the engine does not act on a service whose zone is not fenced.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::events::Events;
+use super::executor::Executor;
+use super::{outbox, zone};
+use crate::domain::{
+    Authority, ClusterName, Epoch, Fence, JournalRecord, Moment, Notice, Observation, Service, ServiceName, StepIndex,
+};
+use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
+use crate::ports::{
+    Class, Clock, Delivery, DnsProvider, JournalStore, LeaseStore, Notifier, Outbox, PortError, ProbeRunner,
+    Resolver, StandbyControl,
+};
+
+/// The engine is asked at least this often, whatever it said.
+const TICK: Duration = Duration::from_secs(1);
+/// And at most this often by its own wish.
+const TICK_MIN: Duration = Duration::from_millis(5);
+/// How long a start waits for one zone's token, to get past its epoch at once. A zone that does not answer is fenced later.
+const READ_TOKEN_WITHIN: Duration = Duration::from_secs(5);
+/// The first wait after a fence write failed; it doubles up to [`FENCE_RETRY_MAX`].
+const FENCE_RETRY: Duration = Duration::from_millis(500);
+/// The longest such wait.
+const FENCE_RETRY_MAX: Duration = Duration::from_secs(15);
+/// Messages that may wait; senders are held back beyond that.
+const MAILBOX: usize = 1_024;
+
+/// Everything outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The provider of DNS.
+    pub dns: Arc<dyn DnsProvider>,
+    /// Asking name servers.
+    pub resolver: Arc<dyn Resolver>,
+    /// Running checks, for the login through the public name.
+    pub probes: Arc<dyn ProbeRunner>,
+    /// Leadership.
+    pub lease: Arc<dyn LeaseStore>,
+    /// The journal.
+    pub journal: Arc<dyn JournalStore>,
+    /// Notices that wait.
+    pub outbox: Arc<dyn Outbox>,
+    /// Telling people.
+    pub notifier: Arc<dyn Notifier>,
+}
+
+/// What a controller looks after.
+pub struct Setup {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// The services, each with the control of its standby.
+    pub services: Vec<(Service, Arc<dyn StandbyControl>)>,
+}
+
+/// Why a controller did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The lease could not be had.
+    #[error("cannot become the controller: {0}")]
+    Lease(PortError),
+    /// The journal could not be read.
+    #[error("cannot read the journal: {0}")]
+    Journal(PortError),
+}
+
+/// Why a controller did not answer.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the controller is shutting down")]
+pub struct Gone;
+
+impl From<Gone> for PortError {
+    fn from(gone: Gone) -> Self {
+        Self::retry(gone.to_string())
+    }
+}
+
+enum Message {
+    Observed(Vec<Observation>),
+    StepEnded { service: ServiceName, step: StepIndex, result: Result<StepSuccess, PortError> },
+    Fenced(FenceEnded),
+    Draft(MoveRequest, oneshot::Sender<Reply>),
+    Ask(Ask, oneshot::Sender<Result<Reply, PortError>>),
+    Explain(Option<ServiceName>, oneshot::Sender<Vec<Explanation>>),
+}
+
+/// One attempt to fence a zone has ended.
+struct FenceEnded {
+    service: ServiceName,
+    result: Result<zone::TakenOver, PortError>,
+    /// This process has not fenced that zone before.
+    first: bool,
+    /// How long it had waited.
+    wait: Duration,
+    fence: Fence,
+}
+
+/// Speaks to a running controller.
+#[derive(Clone)]
+pub struct Handle {
+    mailbox: mpsc::Sender<Message>,
+    events: Arc<Events>,
+    journal: Arc<dyn JournalStore>,
+}
+
+impl Handle {
+    async fn ask_for<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, Gone> {
+        let (sender, answer) = oneshot::channel();
+        self.mailbox.send(message(sender)).await.map_err(|_| Gone)?;
+        answer.await.map_err(|_| Gone)
+    }
+
+    /// Observations that are new.
+    pub async fn observed(&self, observations: Vec<Observation>) -> Result<(), Gone> {
+        self.mailbox.send(Message::Observed(observations)).await.map_err(|_| Gone)
+    }
+
+    /// The plan that would carry out the request, or what is against it. Changes nothing.
+    pub async fn draft(&self, request: MoveRequest) -> Result<Reply, Gone> {
+        self.ask_for(|sender| Message::Draft(request, sender)).await
+    }
+
+    /// Does what a person asks, durably.
+    pub async fn ask(&self, ask: Ask) -> Result<Reply, PortError> {
+        self.ask_for(|sender| Message::Ask(ask, sender)).await?
+    }
+
+    /// What is known of one service, or of all.
+    pub async fn explain(&self, service: Option<ServiceName>) -> Result<Vec<Explanation>, Gone> {
+        self.ask_for(|sender| Message::Explain(service, sender)).await
+    }
+
+    /// What was noticed since this process began.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// The newest journal records of a service, oldest first.
+    pub async fn history(&self, service: &ServiceName, limit: usize) -> Result<Vec<JournalRecord>, PortError> {
+        self.journal.recent(service, limit).await
+    }
+}
+
+struct Controller {
+    engine: Engine,
+    ports: Ports,
+    executors: BTreeMap<ServiceName, Arc<Executor>>,
+    events: Arc<Events>,
+    mailbox: mpsc::Sender<Message>,
+    outbox_news: Arc<Notify>,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+/// Takes the lease, reads the journal, and starts deciding. The tasks end when `closing` is cancelled; `tasks` waits for them.
+///
+/// # Errors
+/// When another controller holds the lease, or the store cannot be read. Zones and sites that do not answer are no reason not to start.
+pub async fn start(
+    setup: Setup,
+    ports: Ports,
+    tasks: &TaskTracker,
+    closing: &CancellationToken,
+) -> Result<Handle, StartError> {
+    let stored = ports.lease.acquire().await.map_err(StartError::Lease)?;
+    let journal = ports.journal.load().await.map_err(StartError::Journal)?;
+    let services: Vec<Service> = setup.services.iter().map(|(service, _)| service.clone()).collect();
+    let epoch = stored.following(zones_epoch(&setup.cluster, &services, ports.dns.as_ref()).await);
+    let authority = ports.lease.claim(epoch).await.map_err(StartError::Lease)?;
+    tracing::info!(%epoch, entries = journal.len(), "leading");
+
+    let (mailbox, messages) = mpsc::channel(MAILBOX);
+    let events = Arc::new(Events::default());
+    let handle =
+        Handle { mailbox: mailbox.clone(), events: Arc::clone(&events), journal: Arc::clone(&ports.journal) };
+    let outbox_news = Arc::new(Notify::new());
+    tasks.spawn(outbox::run(
+        Arc::clone(&ports.outbox),
+        Arc::clone(&ports.notifier),
+        Arc::clone(&ports.clock),
+        Arc::clone(&outbox_news),
+        closing.clone(),
+    ));
+    let cluster = setup.cluster.clone();
+    let executors = setup.services.into_iter().map(|(service, standby)| {
+        let (cluster, ports) = (cluster.clone(), ports.clone());
+        (service.name.clone(), Arc::new(Executor { cluster, service, standby, ports }))
+    });
+    let controller = Controller {
+        engine: Engine::new(setup.cluster, services),
+        executors: executors.collect(),
+        ports,
+        events,
+        mailbox,
+        outbox_news,
+        tasks: tasks.clone(),
+        closing: closing.clone(),
+    };
+    tasks.spawn(controller.run(journal, authority, messages));
+    Ok(handle)
+}
+
+/// The newest epoch among the zones that answer in time.
+async fn zones_epoch(cluster: &ClusterName, services: &[Service], dns: &dyn DnsProvider) -> Epoch {
+    let mut newest = Epoch::default();
+    for service in services {
+        match timeout(READ_TOKEN_WITHIN, zone::read_token(dns, cluster, service)).await {
+            Ok(Ok(token)) => newest = newest.max(token.epoch),
+            Ok(Err(error)) => tracing::warn!(service = %service.name, "the zone's token: {error}"),
+            Err(_) => tracing::warn!(service = %service.name, "the zone's token: no answer yet"),
+        }
+    }
+    newest
+}
+
+impl Controller {
+    async fn run(mut self, journal: Vec<JournalRecord>, authority: Authority, mut messages: mpsc::Receiver<Message>) {
+        let mut wake = self.feed(Input::Recovered(journal)).await;
+        wake = self.feed(Input::Led(authority)).await.or(wake);
+        let names: Vec<ServiceName> = self.executors.keys().cloned().collect();
+        for service in names {
+            self.fence(service, true, Duration::ZERO);
+        }
+        loop {
+            let now = self.ports.clock.now();
+            let pause = wake.map_or(TICK, |at| at.since(now)).clamp(TICK_MIN, TICK);
+            wake = tokio::select! {
+                // Shutting down is never half a step: what runs ends with the process, and the journal says where to go on.
+                () = self.closing.cancelled() => return,
+                message = messages.recv() => match message {
+                    Some(message) => self.take(message).await,
+                    None => return,
+                },
+                () = sleep(pause) => self.feed(Input::Tick).await,
+            };
+        }
+    }
+
+    async fn take(&mut self, message: Message) -> Option<Moment> {
+        match message {
+            Message::Observed(observations) => {
+                let mut wake = None;
+                for seen in observations {
+                    wake = self.feed(Input::Observed(seen)).await;
+                }
+                wake
+            }
+            Message::StepEnded { service, step, result } => {
+                self.feed(Input::StepEnded { service, step, result }).await
+            }
+            Message::Fenced(ended) => self.fenced(ended).await,
+            Message::Draft(request, sender) => {
+                let _ = sender.send(self.engine.draft(self.ports.clock.now(), &request));
+                self.feed(Input::Tick).await
+            }
+            Message::Ask(ask, sender) => {
+                let (wake, reply) = self.feed_for_reply(Input::Asked(ask)).await;
+                let _ = sender.send(reply);
+                wake
+            }
+            Message::Explain(wanted, sender) => {
+                let now = self.ports.clock.now();
+                let names: Vec<ServiceName> = match wanted {
+                    Some(service) => vec![service],
+                    None => self.engine.services().map(|service| service.name.clone()).collect(),
+                };
+                let _ = sender.send(names.iter().filter_map(|name| self.engine.explain(now, name)).collect());
+                self.feed(Input::Tick).await
+            }
+        }
+    }
+
+    async fn feed(&mut self, input: Input) -> Option<Moment> {
+        self.feed_for_reply(input).await.0
+    }
+
+    /// Feeds one input, and all that follows from it at once. An append that failed turns the reply into its error.
+    async fn feed_for_reply(&mut self, input: Input) -> (Option<Moment>, Result<Reply, PortError>) {
+        let (mut wake, mut reply) = (None, Ok(Reply::Done));
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let Output { commands, wake_at, notes, reply: said } = self.engine.handle(self.ports.clock.now(), input);
+            wake = wake_at;
+            if let Some(said) = said {
+                reply = Ok(said);
+            }
+            for note in notes {
+                tracing::info!(service = %note.service, code = note.code, vantage = note.vantage.as_ref().map(|v| v.as_str()),
+                    role = note.role.map(|r| r.as_str()), "{}", note.text);
+                self.events.push(self.ports.clock.wall(), note);
+            }
+            for command in commands {
+                match command {
+                    Command::Append { service, fence, entries, notices } => {
+                        let entries: Vec<_> = entries.into_iter().map(|entry| (service.clone(), entry)).collect();
+                        let deliveries = self.deliveries(&notices);
+                        let wall = self.ports.clock.wall();
+                        match self.ports.journal.append(&fence, wall, &entries, &deliveries).await {
+                            Ok(records) => {
+                                inputs.push_back(Input::Journaled(records));
+                                self.outbox_news.notify_one();
+                            }
+                            Err(error) => {
+                                tracing::error!(%service, "the journal: {error}");
+                                if error.class == Class::Fenced {
+                                    inputs.push_back(Self::resign(&error.what));
+                                }
+                                reply = Err(error.clone());
+                                inputs.push_back(Input::AppendFailed { service, error });
+                            }
+                        }
+                    }
+                    Command::Run(order) => {
+                        let Some(executor) = self.executors.get(order.plan.service()).cloned() else { continue };
+                        let mailbox = self.mailbox.clone();
+                        self.tasks.spawn(self.closing.clone().run_until_cancelled_owned(async move {
+                            let result = executor.run(&order).await;
+                            let (service, step) = (order.plan.service().clone(), order.index);
+                            let _ = mailbox.send(Message::StepEnded { service, step, result }).await;
+                        }));
+                    }
+                    Command::Fence { service } => self.fence(service, false, Duration::ZERO),
+                    Command::Resign { why } => inputs.push_back(Self::resign(&why)),
+                }
+            }
+        }
+        (wake, reply)
+    }
+
+    fn deliveries(&self, notices: &[Notice]) -> Vec<Delivery> {
+        let to = |notice: &Notice| {
+            let recipients = self.ports.notifier.recipients(notice.level);
+            let notice = notice.clone();
+            recipients.into_iter().map(move |recipient| Delivery { notice: notice.clone(), recipient })
+        };
+        notices.iter().flat_map(to).collect()
+    }
+
+    /// A controller that was overtaken does not come back by itself: two that take the lead from each other in turn are worse than one
+    /// that waits for a person.
+    fn resign(why: &str) -> Input {
+        tracing::error!("standing down: {why}");
+        Input::Deposed { why: format!("it was overtaken ({why}); restart it once the other one is stopped") }
+    }
+
+    /// Fences a service's zone after the wait, in a task of its own that tries once.
+    fn fence(&self, service: ServiceName, first: bool, wait: Duration) {
+        let Some(executor) = self.executors.get(&service).cloned() else { return };
+        let Some(authority) = self.engine.authority().copied() else { return };
+        let (mailbox, clock) = (self.mailbox.clone(), Arc::clone(&self.ports.clock));
+        self.tasks.spawn(self.closing.clone().run_until_cancelled_owned(async move {
+            sleep(wait).await;
+            let Some(fence) = authority.fence(clock.now()) else { return };
+            let dns = executor.ports.dns.as_ref();
+            let result = zone::take_over(dns, &fence, &executor.cluster, &executor.service).await;
+            let _ = mailbox.send(Message::Fenced(FenceEnded { service, result, first, wait, fence })).await;
+        }));
+    }
+
+    async fn fenced(&mut self, ended: FenceEnded) -> Option<Moment> {
+        let FenceEnded { service, result, first, wait, fence } = ended;
+        let authority = self.engine.authority()?;
+        if authority.epoch() != fence.epoch() {
+            // A fence of an epoch that is no longer ours says nothing about ours.
+            self.fence(service, first, Duration::ZERO);
+            return None;
+        }
+        let error = match result {
+            Ok(taken) => return self.feed(Input::Fenced { service, records: taken.records }).await,
+            Err(error) => error,
+        };
+        tracing::warn!(%service, "fencing the zone: {error}");
+        let longer = (wait * 2).clamp(FENCE_RETRY, FENCE_RETRY_MAX);
+        match (error.class, first) {
+            (Class::Fenced, true) => self.overtake(service, error, longer).await,
+            (Class::Fenced, false) => {
+                let deposed = Self::resign(&error.what);
+                self.feed(deposed).await
+            }
+            (Class::Retry | Class::Refused | Class::Broken, _) => {
+                self.fence(service.clone(), first, longer);
+                self.feed(Input::FenceFailed { service, error }).await
+            }
+        }
+    }
+
+    /// The zone did not answer when the epoch was chosen, and turns out to be ahead: a start takes the next epoch (S6). After a start, being
+    /// behind means being overtaken.
+    async fn overtake(&mut self, service: ServiceName, error: PortError, wait: Duration) -> Option<Moment> {
+        let executor = self.executors.get(&service).cloned()?;
+        let current = self.engine.authority().map(Authority::epoch).unwrap_or_default();
+        let zone = zone::read_token(self.ports.dns.as_ref(), &executor.cluster, &executor.service).await;
+        let claimed = match zone {
+            Ok(token) => self.ports.lease.claim(current.following(token.epoch)).await,
+            Err(error) => Err(error),
+        };
+        match claimed {
+            Ok(authority) => {
+                tracing::info!(epoch = %authority.epoch(), "a zone was ahead: {error}");
+                let wake = self.feed(Input::Led(authority)).await;
+                self.fence(service, true, Duration::ZERO);
+                wake
+            }
+            Err(error) => {
+                self.fence(service.clone(), true, wait);
+                self.feed(Input::FenceFailed { service, error }).await
+            }
+        }
+    }
+}

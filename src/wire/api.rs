@@ -1,0 +1,305 @@
+//! What the controller's API takes and answers, version 1.
+
+use serde::{Deserialize, Serialize};
+
+/// `GET /v1/status`, and `GET /v1/services/NAME` with one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of the document.
+    pub v: u32,
+    /// The cluster.
+    pub cluster: String,
+    /// This controller's epoch, while it may act.
+    pub epoch: Option<u64>,
+    /// The services.
+    pub services: Vec<ServiceStatus>,
+}
+
+/// All that is known of one service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub service: String,
+    /// The name that moves.
+    pub dns_name: String,
+    /// `watching`, `suspecting`, `acting`, `holding` or `stuck`.
+    pub phase: String,
+    /// `primary` or `standby`.
+    pub serving: String,
+    /// The policy's name.
+    pub policy: String,
+    /// Votes that are needed.
+    pub quorum: usize,
+    /// The zone's ownership token, once it was fenced.
+    pub token: Option<String>,
+    /// Both sites.
+    pub sites: Vec<SiteStatus>,
+    /// The open incident.
+    pub incident: Option<IncidentStatus>,
+    /// The freeze in force.
+    pub frozen: Option<Word>,
+    /// Why a person is needed.
+    pub stuck: Option<String>,
+    /// The open plan.
+    pub plan: Option<PlanStatus>,
+    /// The last plan that ended.
+    pub last_plan: Option<LastPlanStatus>,
+    /// Every reason why the policy does not fail over now.
+    pub blockers: Vec<BlockerStatus>,
+    /// What happens next, as a person would say it.
+    pub next: String,
+}
+
+/// One site.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SiteStatus {
+    /// `primary` or `standby`.
+    pub role: String,
+    /// Its name.
+    pub name: String,
+    /// Its cloud.
+    pub cloud: String,
+    /// Whether the name points at it.
+    pub serving: bool,
+    /// `healthy`, `undecided` or `unhealthy`.
+    pub verdict: String,
+    /// The verdict in words.
+    pub summary: String,
+    /// The votes behind it.
+    pub votes: Vec<VoteStatus>,
+}
+
+/// One vote.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VoteStatus {
+    /// Who votes.
+    pub vantage: String,
+    /// The vantage's cloud.
+    pub cloud: String,
+    /// `unknown`, `up`, `failing`, `down` or `stale`.
+    pub view: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// The kind of the last failure.
+    pub kind: Option<String>,
+    /// The last failure's reason.
+    pub reason: Option<String>,
+    /// The step that it ended in.
+    pub failed_step: Option<String>,
+    /// How old the last conclusive observation is, in milliseconds.
+    pub age_ms: Option<u64>,
+}
+
+/// The open incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IncidentStatus {
+    /// Counts the service's incidents.
+    pub number: u64,
+    /// Whether the louder notice has gone out.
+    pub escalated: bool,
+}
+
+/// A person's word.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A plan that is under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanStatus {
+    /// Its name.
+    pub id: String,
+    /// `failover` or `failback`.
+    pub direction: String,
+    /// Its digest.
+    pub digest: String,
+    /// Its steps.
+    pub steps: Vec<StepStatus>,
+}
+
+/// One step of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepStatus {
+    /// Which.
+    pub step: String,
+    /// As a person would say it.
+    pub sentence: String,
+    /// `waiting`, `running`, `failed` or `done`.
+    pub status: String,
+    /// What it has to say.
+    pub text: String,
+}
+
+/// A plan that has ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LastPlanStatus {
+    /// Its name.
+    pub id: String,
+    /// `failover` or `failback`.
+    pub direction: String,
+    /// `done`, `abandoned` or `stuck`.
+    pub end: String,
+    /// Why, unless it is done.
+    pub why: Option<String>,
+}
+
+/// A reason not to act.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BlockerStatus {
+    /// A stable word.
+    pub code: String,
+    /// In words.
+    pub text: String,
+}
+
+/// `POST /v1/services/NAME/move`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoveBody {
+    /// `primary` or `standby`.
+    pub to: String,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Overrule the evidence.
+    #[serde(default)]
+    pub force: bool,
+    /// The digest of the plan that was shown. Without it nothing is done, and the plan is shown.
+    #[serde(default)]
+    pub digest: Option<String>,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MoveAnswer {
+    /// The version of the document.
+    pub v: u32,
+    /// `plan` (shown, nothing done), `opened`, `already-so`, `blocked` or `plan-changed`.
+    pub result: String,
+    /// The plan.
+    pub plan: Option<PlanPreview>,
+    /// What is against it.
+    pub blockers: Vec<BlockerStatus>,
+}
+
+/// A plan before it is opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlanPreview {
+    /// Its name.
+    pub id: String,
+    /// The service.
+    pub service: String,
+    /// `failover` or `failback`.
+    pub direction: String,
+    /// `primary` or `standby`.
+    pub to: String,
+    /// The name of that site.
+    pub site: String,
+    /// The name that moves.
+    pub dns_name: String,
+    /// What it answers now.
+    pub answer_before: String,
+    /// What it will answer.
+    pub answer_after: String,
+    /// Whether the evidence is overruled.
+    pub force: bool,
+    /// The digest to confirm it with.
+    pub digest: String,
+    /// The token that it starts from.
+    pub parent: String,
+    /// Its steps, in words.
+    pub steps: Vec<String>,
+}
+
+/// `POST /v1/services/NAME/freeze` and `…/unfreeze`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WordBody {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// Its answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WordAnswer {
+    /// The version of the document.
+    pub v: u32,
+    /// `done`, `already-so` or `blocked`.
+    pub result: String,
+    /// What is against it.
+    pub blockers: Vec<BlockerStatus>,
+}
+
+/// `GET /v1/services/NAME/history`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// The version of the document.
+    pub v: u32,
+    /// The service.
+    pub service: String,
+    /// The newest entries, oldest first.
+    pub entries: Vec<HistoryEntry>,
+}
+
+/// One journal entry, in words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// Its number.
+    pub id: u64,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The writer's epoch.
+    pub epoch: u64,
+    /// What kind of entry.
+    pub kind: String,
+    /// In words.
+    pub text: String,
+}
+
+/// `GET /v1/events?after=N`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Events {
+    /// The version of the document.
+    pub v: u32,
+    /// The events after N, oldest first.
+    pub events: Vec<Event>,
+}
+
+/// One thing that the engine noticed since this controller started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number.
+    pub n: u64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// A stable word.
+    pub code: String,
+    /// The service.
+    pub service: String,
+    /// The vantage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vantage: Option<String>,
+    /// `primary` or `standby`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// In words.
+    pub text: String,
+}
+
+/// Any refusal of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorAnswer {
+    /// The version of the document.
+    pub v: u32,
+    /// In words.
+    pub error: String,
+}
