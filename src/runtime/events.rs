@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::domain::WallTime;
 use crate::engine::Note;
@@ -50,8 +51,8 @@ impl Events {
         kept.1.iter().filter(|event| event.n > n).take(limit).cloned().collect()
     }
 
-    /// Resolves when one is added after this call.
-    pub async fn news(&self) {
-        self.news.notified().await;
+    /// Resolves when one is added after this call, whenever it is first awaited.
+    pub fn news(&self) -> Notified<'_> {
+        self.news.notified()
     }
 }

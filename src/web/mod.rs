@@ -1,1 +1,283 @@
-//! The web floor.
+//! The controller's HTTP API: agents deliver, the command line asks. It decides nothing, and shows no secret: it is never given any
+//! but its own token.
+//!
+//! | method and path | what |
+//! |---|---|
+//! | `GET /healthz` | this process answers |
+//! | `POST /v1/observations` | an agent's delivery |
+//! | `GET /v1/status` | all services |
+//! | `GET /v1/services/NAME` | one service |
+//! | `GET /v1/services/NAME/history?limit=N` | its journal |
+//! | `POST /v1/services/NAME/move` | plan a move, or with the plan's digest make it |
+//! | `POST /v1/services/NAME/freeze`, `…/unfreeze` | stop or allow all movement |
+//! | `GET /v1/events?after=N&wait_ms=M` | what was noticed since this process began |
+//!
+//! With a token configured, everything but `/healthz` asks for `authorization: Bearer TOKEN`.
+
+mod answer;
+mod show;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Deserialize;
+use sha2::Sha256;
+
+use crate::domain::{PlanDigest, Role, Secret, Service, ServiceName};
+use crate::engine::{Ask, MoveRequest, Reply};
+use crate::ports::Clock;
+use crate::runtime::Intake;
+use crate::runtime::controller::Handle;
+use crate::wire::VERSION;
+use crate::wire::api::{Events, History, MoveAnswer, MoveBody, PlanPreview, Status, WordAnswer, WordBody};
+use crate::wire::observations::{Batch, Receipt};
+
+use answer::Refusal;
+
+/// The largest body that is read: a full delivery of long reasons fits.
+const BODY_MAX: usize = 4 * 1024 * 1024;
+/// How many journal entries `history` shows unless told otherwise.
+const HISTORY: usize = 50;
+/// How many it shows at most.
+const HISTORY_MAX: usize = 10_000;
+/// How many events go in one answer.
+const EVENTS: usize = 1_000;
+/// How long a follower of events may be kept waiting.
+const EVENTS_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// What the API needs.
+pub struct Api {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The services, for what a plan's preview shows.
+    pub services: Vec<Service>,
+    /// The controller.
+    pub controller: Handle,
+    /// Where deliveries go.
+    pub intake: Intake,
+    /// The controller's clock, to place deliveries on.
+    pub clock: Arc<dyn Clock>,
+    /// The token to ask for.
+    pub token: Option<Secret>,
+}
+
+type Shared = State<Arc<Api>>;
+
+/// The routes.
+pub fn router(api: Api) -> Router {
+    let api = Arc::new(api);
+    Router::new()
+        .route("/v1/observations", post(observations))
+        .route("/v1/status", get(status))
+        .route("/v1/services/{name}", get(service))
+        .route("/v1/services/{name}/history", get(history))
+        .route("/v1/services/{name}/move", post(move_service))
+        .route("/v1/services/{name}/freeze", post(freeze))
+        .route("/v1/services/{name}/unfreeze", post(unfreeze))
+        .route("/v1/events", get(events))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authorize))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path; see /v1/status") })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(api)
+}
+
+async fn authorize(State(api): Shared, request: Request, next: Next) -> Response {
+    let Some(token) = &api.token else {
+        return next.run(request).await;
+    };
+    let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    if same(token.expose(), sent) {
+        return next.run(request).await;
+    }
+    let what = "this controller asks for its token: set QUORATE_TOKEN, or `token` in an agent's configuration";
+    Refusal::new(StatusCode::UNAUTHORIZED, what).into_response()
+}
+
+/// Compares without telling by the time it takes how much of the token was right.
+fn same(token: &str, sent: &str) -> bool {
+    let mac = |text: &str| {
+        Hmac::<Sha256>::new_from_slice(b"quorate token compare").ok().map(|mut mac| {
+            mac.update(text.as_bytes());
+            mac
+        })
+    };
+    match (mac(token), mac(sent)) {
+        (Some(token), Some(sent)) => token.verify(&sent.finalize().into_bytes()).is_ok(),
+        _ => false,
+    }
+}
+
+async fn observations(
+    State(api): Shared,
+    body: Result<Json<Batch>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<Receipt>, Refusal> {
+    let Json(batch) = body?;
+    let dropped = batch.dropped;
+    let observations = batch.observations(api.clock.now()).map_err(|error| Refusal::bad(error.to_string()))?;
+    let Some(vantage) = observations.first().map(|seen| seen.id.vantage.clone()) else {
+        return Err(Refusal::bad("an empty delivery"));
+    };
+    if dropped > 0 {
+        tracing::warn!(%vantage, dropped, "this agent has lost observations while no controller took them");
+    }
+    let taken_up_to = api.intake.take(&vantage, observations).await?;
+    Ok(Json(Receipt { v: VERSION, taken_up_to }))
+}
+
+async fn status(State(api): Shared) -> Result<Json<Status>, Refusal> {
+    Ok(Json(show::status(&api.cluster, api.controller.explain(None).await?)))
+}
+
+async fn service(State(api): Shared, Path(name): Path<String>) -> Result<Json<Status>, Refusal> {
+    let service = known(&api, &name)?.name.clone();
+    Ok(Json(show::status(&api.cluster, api.controller.explain(Some(service)).await?)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HistoryQuery {
+    limit: Option<usize>,
+}
+
+async fn history(
+    State(api): Shared,
+    Path(name): Path<String>,
+    Query(query): Query<HistoryQuery>,
+) -> Result<Json<History>, Refusal> {
+    let service = known(&api, &name)?;
+    let limit = query.limit.unwrap_or(HISTORY).clamp(1, HISTORY_MAX);
+    let records = api.controller.history(&service.name, limit).await?;
+    let entries = records.iter().map(|record| show::history_entry(service, record)).collect();
+    Ok(Json(History { v: VERSION, service: name, entries }))
+}
+
+async fn move_service(
+    State(api): Shared,
+    Path(name): Path<String>,
+    body: Result<Json<MoveBody>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<MoveAnswer>, Refusal> {
+    let Json(body) = body?;
+    let service = known(&api, &name)?;
+    let to = Role::parse(&body.to).ok_or_else(|| Refusal::bad("'to' is primary or standby"))?;
+    let (by, reason) = (said(&body.by, "by")?, said(&body.reason, "reason")?);
+    let request = MoveRequest { service: service.name.clone(), to, by, reason, force: body.force };
+    let force = body.force;
+    let reply = match body.digest {
+        None => match api.controller.draft(request).await? {
+            Reply::Opened(plan) => {
+                let plan = Some(show::preview(service, &plan, force));
+                return Ok(Json(MoveAnswer { v: VERSION, result: "plan".to_owned(), plan, blockers: vec![] }));
+            }
+            reply => reply,
+        },
+        Some(digest) => {
+            let digest = PlanDigest::parse(&digest)
+                .ok_or_else(|| Refusal::bad("'digest' is the 16 hexadecimal digits that the plan was shown with"))?;
+            api.controller.ask(Ask::Move { request, digest }).await?
+        }
+    };
+    let answer = |result: &str, plan: Option<PlanPreview>| MoveAnswer {
+        v: VERSION,
+        result: result.to_owned(),
+        plan,
+        blockers: Vec::new(),
+    };
+    Ok(Json(match reply {
+        Reply::Opened(plan) => answer("opened", Some(show::preview(service, &plan, force))),
+        Reply::PlanChanged(plan) => answer("plan-changed", Some(show::preview(service, &plan, force))),
+        Reply::AlreadySo | Reply::Done => answer("already-so", None),
+        Reply::Blocked(blockers) => {
+            MoveAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked", None) }
+        }
+        Reply::NoSuchService => return Err(no_such_service(&api, &name)),
+    }))
+}
+
+async fn freeze(
+    state: Shared,
+    path: Path<String>,
+    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<WordAnswer>, Refusal> {
+    word(state, path, body, |service, by, reason| Ask::Freeze { service, by, reason }).await
+}
+
+async fn unfreeze(
+    state: Shared,
+    path: Path<String>,
+    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<WordAnswer>, Refusal> {
+    word(state, path, body, |service, by, reason| Ask::Unfreeze { service, by, reason }).await
+}
+
+async fn word(
+    State(api): Shared,
+    Path(name): Path<String>,
+    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
+    ask: impl FnOnce(ServiceName, String, String) -> Ask,
+) -> Result<Json<WordAnswer>, Refusal> {
+    let Json(body) = body?;
+    let service = known(&api, &name)?.name.clone();
+    let (by, reason) = (said(&body.by, "by")?, said(&body.reason, "reason")?);
+    let answer = |result: &str| WordAnswer { v: VERSION, result: result.to_owned(), blockers: Vec::new() };
+    Ok(Json(match api.controller.ask(ask(service, by, reason)).await? {
+        Reply::Done | Reply::Opened(_) | Reply::PlanChanged(_) => answer("done"),
+        Reply::AlreadySo => answer("already-so"),
+        Reply::Blocked(blockers) => {
+            WordAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked") }
+        }
+        Reply::NoSuchService => return Err(no_such_service(&api, &name)),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventsQuery {
+    #[serde(default)]
+    after: u64,
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+async fn events(State(api): Shared, Query(query): Query<EventsQuery>) -> Json<Events> {
+    let log = api.controller.events();
+    let wait = Duration::from_millis(query.wait_ms).min(EVENTS_WAIT_MAX);
+    let _ = tokio::time::timeout(wait, async {
+        loop {
+            let news = log.news();
+            if !log.after(query.after, 1).is_empty() {
+                return;
+            }
+            news.await;
+        }
+    })
+    .await;
+    let events = log.after(query.after, EVENTS).into_iter().map(show::event).collect();
+    Json(Events { v: VERSION, events })
+}
+
+fn known<'a>(api: &'a Api, name: &str) -> Result<&'a Service, Refusal> {
+    api.services.iter().find(|service| service.name.as_str() == name).ok_or_else(|| no_such_service(api, name))
+}
+
+fn no_such_service(api: &Api, name: &str) -> Refusal {
+    let names: Vec<&str> = api.services.iter().map(|service| service.name.as_str()).collect();
+    Refusal::new(StatusCode::NOT_FOUND, format!("there is no service '{name}'; there is {}", names.join(", ")))
+}
+
+/// A person's text: present, and short enough for a journal.
+fn said(text: &str, key: &str) -> Result<String, Refusal> {
+    let text = text.trim();
+    if text.is_empty() || text.len() > 500 || text.chars().any(char::is_control) {
+        return Err(Refusal::bad(format!("'{key}' must be 1 to 500 characters on one line")));
+    }
+    Ok(text.to_owned())
+}

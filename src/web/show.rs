@@ -1,0 +1,185 @@
+//! The engine's values in the words of the API.
+
+use crate::domain::{Cause, IncidentEnd, JournalEntry, JournalRecord, Plan, PlanEnd, Role, Service, Verdict, Vote};
+use crate::engine::{Blocker, Explanation, LastPlan, PlanView, SiteView};
+use crate::runtime::Event as Noticed;
+use crate::wire::VERSION;
+use crate::wire::api::{
+    BlockerStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, PlanPreview, PlanStatus, ServiceStatus,
+    SiteStatus, Status, StepStatus, VoteStatus, Word,
+};
+
+pub(super) fn status(cluster: &str, explanations: Vec<Explanation>) -> Status {
+    let epoch = explanations.first().and_then(|service| service.epoch).map(|epoch| epoch.get());
+    let services = explanations.into_iter().map(service).collect();
+    Status { v: VERSION, cluster: cluster.to_owned(), epoch, services }
+}
+
+fn service(known: Explanation) -> ServiceStatus {
+    ServiceStatus {
+        service: known.service,
+        dns_name: known.dns_name,
+        phase: known.phase.as_str().to_owned(),
+        serving: known.serving.to_string(),
+        policy: known.policy,
+        quorum: known.quorum,
+        token: known.token,
+        sites: known.sites.into_iter().map(site).collect(),
+        incident: known
+            .incident
+            .map(|incident| IncidentStatus { number: incident.number, escalated: incident.escalated }),
+        frozen: known.frozen.map(|freeze| Word { by: freeze.by, reason: freeze.reason }),
+        stuck: known.stuck,
+        plan: known.plan.map(plan),
+        last_plan: known.last.as_ref().map(last_plan),
+        blockers: known.blockers.iter().map(blocker).collect(),
+        next: known.next,
+    }
+}
+
+fn site(view: SiteView) -> SiteStatus {
+    let summary = match &view.verdict {
+        Verdict::Healthy => "a quorum says it is up".to_owned(),
+        Verdict::Undecided(shortfall) => shortfall.to_string(),
+        Verdict::Unhealthy(evidence) => evidence.to_string(),
+    };
+    SiteStatus {
+        role: view.role.to_string(),
+        name: view.name,
+        cloud: view.cloud,
+        serving: view.serving,
+        verdict: view.verdict.as_str().to_owned(),
+        summary,
+        votes: view.votes.votes.into_iter().map(vote).collect(),
+    }
+}
+
+fn vote(vote: Vote) -> VoteStatus {
+    VoteStatus {
+        vantage: vote.vantage.to_string(),
+        cloud: vote.cloud,
+        view: vote.view.to_string(),
+        failures: vote.failures,
+        kind: vote.kind.map(|kind| kind.to_string()),
+        reason: vote.reason,
+        failed_step: vote.failed_step,
+        age_ms: vote.age_ms,
+    }
+}
+
+fn plan(view: PlanView) -> PlanStatus {
+    let steps = view.steps.into_iter().map(|step| StepStatus {
+        step: step.step.to_string(),
+        sentence: step.step.sentence().to_owned(),
+        status: step.status.to_owned(),
+        text: step.text,
+    });
+    PlanStatus { id: view.id, direction: view.direction.to_owned(), digest: view.digest, steps: steps.collect() }
+}
+
+fn last_plan(last: &LastPlan) -> LastPlanStatus {
+    let (end, why) = match &last.end {
+        PlanEnd::Done => ("done", None),
+        PlanEnd::Abandoned { why } => ("abandoned", Some(why.clone())),
+        PlanEnd::Stuck { why } => ("stuck", Some(why.clone())),
+    };
+    LastPlanStatus {
+        id: last.plan.id().to_string(),
+        direction: last.plan.direction().to_owned(),
+        end: end.to_owned(),
+        why,
+    }
+}
+
+pub(super) fn blocker(blocker: &Blocker) -> BlockerStatus {
+    BlockerStatus { code: blocker.code().to_owned(), text: blocker.to_string() }
+}
+
+pub(super) fn preview(service: &Service, plan: &Plan, force: bool) -> PlanPreview {
+    let site = |role: Role| service.site(role);
+    PlanPreview {
+        id: plan.id().to_string(),
+        service: service.name.to_string(),
+        direction: plan.direction().to_owned(),
+        to: plan.to().to_string(),
+        site: site(plan.to()).name.to_string(),
+        dns_name: service.dns.name.clone(),
+        answer_before: site(plan.parent().serving).answer.clone(),
+        answer_after: site(plan.to()).answer.clone(),
+        force,
+        digest: plan.digest().to_string(),
+        parent: plan.parent().to_string(),
+        steps: plan.steps().iter().map(|step| step.sentence().to_owned()).collect(),
+    }
+}
+
+pub(super) fn event(noticed: Noticed) -> Event {
+    let Noticed { n, at, note } = noticed;
+    Event {
+        n,
+        at_ms: at.as_ms(),
+        code: note.code.to_owned(),
+        service: note.service.to_string(),
+        vantage: note.vantage.map(|vantage| vantage.to_string()),
+        role: note.role.map(|role| role.to_string()),
+        text: note.text,
+    }
+}
+
+pub(super) fn history_entry(service: &Service, record: &JournalRecord) -> HistoryEntry {
+    let (kind, text) = words(service, &record.entry);
+    HistoryEntry {
+        id: record.id,
+        at: record.at.to_string(),
+        at_ms: record.at.as_ms(),
+        epoch: record.epoch.get(),
+        kind: kind.to_owned(),
+        text,
+    }
+}
+
+fn words(service: &Service, entry: &JournalEntry) -> (&'static str, String) {
+    match entry {
+        JournalEntry::IncidentOpened { number, evidence } => {
+            ("incident-opened", format!("incident {number}: {evidence}"))
+        }
+        JournalEntry::IncidentEscalated { number, evidence } => {
+            ("incident-escalated", format!("incident {number}, second verdict in a row: {evidence}"))
+        }
+        JournalEntry::IncidentClosed { number, end: IncidentEnd::Recovered } => {
+            ("incident-closed", format!("incident {number}: recovered"))
+        }
+        JournalEntry::IncidentClosed { number, end: IncidentEnd::Moved { plan } } => {
+            ("incident-closed", format!("incident {number}: moved by {plan}"))
+        }
+        JournalEntry::AttemptBlocked { blockers } => ("blocked", blockers.join("; ")),
+        JournalEntry::Frozen { by, reason } => ("frozen", format!("by {by}: {reason}")),
+        JournalEntry::Unfrozen { by, reason } => ("unfrozen", format!("by {by}: {reason}")),
+        JournalEntry::PlanOpened { plan } => {
+            let cause = match plan.cause() {
+                Cause::Quorum(evidence) => evidence.to_string(),
+                Cause::Operator { by, reason, force: true } => format!("{by}, overruling the evidence: {reason}"),
+                Cause::Operator { by, reason, force: false } => format!("{by}: {reason}"),
+            };
+            let site = &service.site(plan.to()).name;
+            let (id, direction, to, digest) = (plan.id(), plan.direction(), plan.to(), plan.digest());
+            ("plan-opened", format!("{direction} {id} to the {to} ({site}), digest {digest}: {cause}"))
+        }
+        JournalEntry::StepStarted { plan, step, intent } => {
+            let swap = intent.as_ref().map(|intent| format!(": {} ⇒ {}", intent.expected, intent.new));
+            ("step-started", format!("{plan} step {}{}", step + 1, swap.unwrap_or_default()))
+        }
+        JournalEntry::StepSucceeded { plan, step, detail } => {
+            ("step-succeeded", format!("{plan} step {}: {}", step + 1, detail.text))
+        }
+        JournalEntry::StepFailed { plan, step, why } => ("step-failed", format!("{plan} step {}: {why}", step + 1)),
+        JournalEntry::StepVoided { plan, step, why } => ("step-voided", format!("{plan} step {}: {why}", step + 1)),
+        JournalEntry::PlanClosed { plan, end: PlanEnd::Done } => ("plan-closed", format!("{plan}: done")),
+        JournalEntry::PlanClosed { plan, end: PlanEnd::Abandoned { why } } => {
+            ("plan-closed", format!("{plan}: given up before the flip: {why}"))
+        }
+        JournalEntry::PlanClosed { plan, end: PlanEnd::Stuck { why } } => {
+            ("plan-closed", format!("{plan}: stuck: {why}"))
+        }
+    }
+}
