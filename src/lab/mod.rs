@@ -1,11 +1,11 @@
-//! The outside world on one machine: a strict Route 53 with its name servers, a receiver for notices.
+//! The outside world on one machine: a strict Route 53 with its name servers, a receiver for notices, and demo clouds.
 //!
 //! `quorate demo` runs on it, drills rehearse on it and tests use it; all of them talk to it over the network, with the
 //! official client where there is one, so nothing learns that it is not the real thing. It listens where it is told
 //! (loopback, by default on ports the system chooses), keeps everything in memory, and ends all of it when dropped.
 //!
 //! It refuses to be kinder than the real services: see [`route53`] for what is strict, [`faults`](Faults) for what can be broken
-//! on purpose.
+//! on purpose, and [`cloud`] for the sites that stand for a primary and its standby.
 //!
 //! On the API's listener:
 //!
@@ -17,6 +17,7 @@
 //! | `POST /slack/{channel}`, `POST /2010-04-01/Accounts/{sid}/Messages.json`, `GET /lab/notices` | notices |
 
 mod clock;
+pub mod cloud;
 mod dns;
 mod error;
 mod faults;
