@@ -20,9 +20,9 @@ pub(super) const MAX_OPERATIONS: u64 = 1_000_000;
 /// level, of the 2 MB that a blocking thread has.
 pub(super) const MAX_CALL_DEPTH: usize = 16;
 /// Nesting of expressions and blocks at the top of a script; the parser recurses, too.
-const MAX_EXPR_DEPTH: usize = 48;
-/// The same within a function or closure.
-const MAX_FUNCTION_EXPR_DEPTH: usize = 32;
+const MAX_EXPR_DEPTH: usize = 64;
+/// The same within a function or closure, where most of a check is.
+const MAX_FUNCTION_EXPR_DEPTH: usize = 64;
 /// Bytes in a string. Three times [`MAX_BODY_BYTES`](super::http::MAX_BODY_BYTES): a body of stray bytes grows
 /// threefold when each becomes a replacement character.
 const MAX_STRING_BYTES: usize = 3 * super::http::MAX_BODY_BYTES + 1024;

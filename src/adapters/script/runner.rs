@@ -142,7 +142,7 @@ fn compile(library: &Library, script: &CheckScript) -> Result<AST, ScriptError> 
 /// Runs the script on this thread to its end; nothing means that it passed.
 fn interpret(library: &Library, ast: &AST, flow: &Arc<Flow>) -> Option<Ending> {
     let mut engine = library.engine();
-    engine.register_global_module(Shared::new(language::variables(flow)));
+    engine.register_global_module(Shared::new(language::globals(flow)));
     engine.set_default_tag(Dynamic::from(Tag(Arc::clone(flow))));
     let watched = Arc::clone(flow);
     engine.on_progress(move |operations| {
@@ -159,7 +159,8 @@ fn interpret(library: &Library, ast: &AST, flow: &Arc<Flow>) -> Option<Ending> {
         tracing::debug!(check = %told.request.check, "{}", told.tidy(text, MAX_REASON_CHARS));
     });
     let script = flow.kit.path.display().to_string();
-    engine.run_ast(ast).err().map(|error| Ending::of(&error, &script))
+    let mut scope = language::scope(flow);
+    engine.run_ast_with_scope(&mut scope, ast).err().map(|error| Ending::of(&error, &script))
 }
 
 /// The report of a probe that could not begin.
