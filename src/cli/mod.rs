@@ -1,24 +1,27 @@
 //! The composition root: argv in, exit codes out, and the only place that names concrete adapters.
 
-mod validate;
+pub mod check;
+pub mod validate;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-/// Exit code for bad usage and bad configuration.
-const USAGE: u8 = 64;
+/// How long the process waits at its end for a script that is still busy.
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(50);
 
-/// Decides with a quorum of vantage points whether a service is up, and moves its DNS name when it is not.
 #[derive(Debug, Parser)]
-#[command(name = "quorate", version)]
+#[command(name = "quorate", version, about)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, clap::Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
+    /// Work with checks.
+    Check(check::CheckArgs),
     Validate(validate::Args),
 }
 
@@ -27,13 +30,15 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let asked_for = !error.use_stderr();
-            // a closed terminal is no reason for another answer
-            drop(error.print());
-            return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
-    match cli.command {
+    let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::from(2) };
+    let code = match cli.command {
+        Command::Check(args) => runtime.block_on(check::run(args)),
         Command::Validate(args) => validate::run(&args),
-    }
+    };
+    runtime.shutdown_timeout(SHUTDOWN_LIMIT);
+    code
 }

@@ -1,13 +1,15 @@
 //! `quorate validate`: every problem of the configuration at once, each with its line.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
 
-use crate::config::{Config, Loader, Problem, Severity};
+use crate::adapters::script::{CheckScript, RhaiRunner, ScriptError};
+use crate::config::{Config, Loader, Place, Problem, Severity};
+use crate::domain::{CheckName, Secrets};
 
 /// Configuration that cannot be used (`EX_USAGE` of sysexits, which this project uses for bad configuration as well).
 const UNUSABLE: u8 = 64;
@@ -24,7 +26,7 @@ const QUIET: Style = Style::new().dimmed();
 ///
 /// Exits with 0 if it can be used (warnings or not), and with 64 if it cannot.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "quorate.toml")]
     config: PathBuf,
@@ -34,8 +36,8 @@ pub(super) struct Args {
 }
 
 /// Validates and prints; standard output gets all of it, since the list of problems is what was asked for.
-pub(super) fn run(args: &Args) -> ExitCode {
-    let (config, problems) = match Loader::new(&args.config).load() {
+pub fn run(args: &Args) -> ExitCode {
+    let (config, problems) = match Loader::new(&args.config).scripts(compile).load() {
         Ok(loaded) => (Some(loaded.config), loaded.warnings),
         Err(problems) => (None, problems),
     };
@@ -48,6 +50,33 @@ pub(super) fn run(args: &Args) -> ExitCode {
     // a reader that has gone away (`| head`) is no reason for another answer
     drop(printed);
     if config.is_some() { ExitCode::SUCCESS } else { ExitCode::from(UNUSABLE) }
+}
+
+/// Compiles one script and says what is wrong with it.
+fn compile(path: &Path, source: &str) -> Vec<Problem> {
+    // any name will do: one script is compiled at a time
+    let Ok(name) = CheckName::new("check") else { return Vec::new() };
+    let script = CheckScript {
+        name,
+        path: path.to_owned(),
+        source: source.to_owned(),
+        params: std::collections::BTreeMap::new(),
+        secrets: Secrets::default(),
+    };
+    let errors = RhaiRunner::new(vec![script]).err().unwrap_or_default();
+    errors
+        .into_iter()
+        .map(|error| match error {
+            ScriptError::Syntax { line, column, message, .. } => {
+                Problem::in_text(Severity::Error, path, source, Place { line, column }, message)
+            }
+            ScriptError::TooLong { bytes, max, .. } => {
+                let message = format!("the script has {bytes} bytes, and at most {max} are read");
+                Problem::in_file(Severity::Error, path, message)
+            }
+            other => Problem::in_file(Severity::Error, path, other.to_string()),
+        })
+        .collect()
 }
 
 fn print_json(out: &mut impl Write, ok: bool, problems: &[Problem]) -> io::Result<()> {

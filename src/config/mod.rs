@@ -21,6 +21,7 @@ mod policies;
 mod problem;
 mod reader;
 mod resolve;
+mod secrets;
 mod values;
 mod vault;
 
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, Sms};
 pub use problem::{Excerpt, Place, Problem, Severity};
+pub use secrets::{SecretsError, load_secrets, parse_secrets};
 
 use problem::{Report, Source, tidy};
 use reader::Document;

@@ -1,1 +1,33 @@
 //! Checks as Rhai scripts: the [`ProbeRunner`](crate::ports::ProbeRunner) that agents and `quorate check run` use.
+//!
+//! ```text
+//! RhaiRunner ── compiles each script once, holds the TLS configuration
+//!   └ run: Flow (stopwatch, steps, cookies) ── on a blocking thread ── Engine (sandbox) ── language ── Browser
+//! ```
+//!
+//! What it holds to:
+//! - **A probe ends by its deadline**, whatever the script or the site does.
+//! - **`Fail` is said of the site only.** A script error, a missing secret, a limit that the script hit or a vantage that
+//!   cannot do its work is `Inconclusive`; and no `try` in a script can turn either into a pass.
+//! - **Nothing is shared between probes** that a new user would not share: no cookie, connection or TLS session.
+//! - **No secret leaves it**, in a reason, a step's name or a log line.
+//!
+//! What it refuses: reading files, the environment or the clock from a script; sending without verifying certificates;
+//! deciding what an outcome means for the service.
+
+mod ending;
+mod engine;
+mod error;
+mod flow;
+mod http;
+mod language;
+mod page;
+mod resolve;
+mod runner;
+mod text;
+mod tls;
+mod trouble;
+mod watch;
+
+pub use error::ScriptError;
+pub use runner::{CheckScript, RhaiRunner};

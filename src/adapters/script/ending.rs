@@ -1,0 +1,99 @@
+//! Why a probe ended before its script did. An ending travels through Rhai as a *termination*, which a script's `try`
+//! cannot catch: a check must not be able to hide that its site failed, nor that it could not find out.
+
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use super::text::lower_first;
+use crate::domain::{FailureKind, Outcome};
+
+/// How a probe ended, other than by passing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The site misbehaved.
+    Fail(FailureKind, String),
+    /// Nothing can be said of the site.
+    Inconclusive(String),
+}
+
+impl Ending {
+    /// The outcome to report.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Fail(..) => Outcome::Fail,
+            Self::Inconclusive(_) => Outcome::Inconclusive,
+        }
+    }
+
+    /// What a script's error means: an ending of ours as it is, and anything else is a fault of the script.
+    /// An inconclusive one names its place, `script:line:column`.
+    pub(super) fn of(error: &EvalAltResult, script: &str) -> Self {
+        let (cause, position) = innermost(error, Position::NONE);
+        let reason = match cause {
+            EvalAltResult::ErrorTerminated(token, _) => match token.clone().try_cast::<Self>() {
+                Some(fail @ Self::Fail(..)) => return fail,
+                Some(Self::Inconclusive(reason)) => reason,
+                None => "the script was stopped".to_owned(),
+            },
+            EvalAltResult::ErrorTooManyOperations(_) => {
+                format!("the script ran more than {} operations", super::engine::MAX_OPERATIONS)
+            }
+            EvalAltResult::ErrorStackOverflow(_) => {
+                format!("the script called more than {} functions deep", super::engine::MAX_CALL_DEPTH)
+            }
+            EvalAltResult::ErrorTooManyVariables(_) => {
+                format!("the script has more than {} variables", super::engine::MAX_VARIABLES)
+            }
+            EvalAltResult::ErrorDataTooLarge(what, _) => format!("the script made too large a value: {what}"),
+            EvalAltResult::ErrorRuntime(thrown, _) => format!("the script threw: {thrown}"),
+            EvalAltResult::ErrorFunctionNotFound(signature, _) if takes_nothing(signature) => {
+                format!(
+                    "no such function: {signature}; '()' is what a selector, header or cookie gives that is not there"
+                )
+            }
+            EvalAltResult::ErrorFunctionNotFound(signature, _) => format!("no such function: {signature}"),
+            EvalAltResult::ErrorDotExpr(text, _) => lower_first(text),
+            other => {
+                let mut bare = unplaced(other);
+                bare = lower_first(&bare);
+                bare
+            }
+        };
+        let place = match (position.line(), position.position()) {
+            (Some(line), Some(column)) => format!("{script}:{line}:{column}: "),
+            (Some(line), None) => format!("{script}:{line}: "),
+            _ => format!("{script}: "),
+        };
+        Self::Inconclusive(format!("{place}{reason}"))
+    }
+}
+
+impl From<Ending> for Box<EvalAltResult> {
+    fn from(ending: Ending) -> Self {
+        EvalAltResult::ErrorTerminated(Dynamic::from(ending), Position::NONE).into()
+    }
+}
+
+/// The error inside all function calls, and the most precise position known for it.
+fn innermost(error: &EvalAltResult, outer: Position) -> (&EvalAltResult, Position) {
+    let own = error.position();
+    let position = if own.is_none() { outer } else { own };
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            innermost(inner, position)
+        }
+        _ => (error, position),
+    }
+}
+
+/// Rhai appends " (line 1, position 2)" to its text; the place is said in front, once.
+fn unplaced(error: &EvalAltResult) -> String {
+    let text = error.to_string();
+    match text.rfind(" (line ") {
+        Some(at) => text.get(..at).unwrap_or(&text).to_owned(),
+        None => text,
+    }
+}
+
+fn takes_nothing(signature: &str) -> bool {
+    signature.contains("(()") || signature.contains(", ()")
+}

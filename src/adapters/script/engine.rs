@@ -1,0 +1,96 @@
+//! The sandbox: which parts of Rhai a check has, and all of its limits. They are the same in debug and in release.
+//!
+//! Left out on purpose: files, processes, the environment, `eval`, `import`, `sleep` and `exit` (Rhai's language core
+//! package is not loaded; its `sleep` would hold a thread past the deadline), and the clock.
+
+use std::sync::Arc;
+
+use rhai::packages::{
+    ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
+    BasicStringPackage, LogicPackage, MoreStringPackage, Package,
+};
+use rhai::{Engine, Module, OptimizationLevel, Shared};
+
+use super::language;
+
+/// Steps of the interpreter in one run. A login takes a few hundred; a million is a loop that will not end, and takes
+/// about a tenth of a second.
+pub(super) const MAX_OPERATIONS: u64 = 1_000_000;
+/// Functions and closures inside each other. Rhai recurses on the machine's stack, and a debug build takes up to 50 KB a
+/// level, of the 2 MB that a blocking thread has.
+pub(super) const MAX_CALL_DEPTH: usize = 16;
+/// Nesting of expressions and blocks at the top of a script; the parser recurses, too.
+const MAX_EXPR_DEPTH: usize = 48;
+/// The same within a function or closure.
+const MAX_FUNCTION_EXPR_DEPTH: usize = 32;
+/// Bytes in a string. Three times [`MAX_BODY_BYTES`](super::http::MAX_BODY_BYTES): a body of stray bytes grows
+/// threefold when each becomes a replacement character.
+const MAX_STRING_BYTES: usize = 3 * super::http::MAX_BODY_BYTES + 1024;
+/// Elements in an array, nested ones included: `select_all` on a long table.
+pub(super) const MAX_ARRAY_ITEMS: usize = 20_000;
+/// Properties in a map, nested ones included: a large JSON answer.
+const MAX_MAP_ITEMS: usize = 20_000;
+/// Variables alive at once, which bounds memory together with the sizes above.
+pub(super) const MAX_VARIABLES: usize = 128;
+/// Functions that a script defines, closures included.
+const MAX_FUNCTIONS: usize = 256;
+/// Modules: `import` is for shared files, which checks do not have.
+const MAX_MODULES: usize = 0;
+/// Words that are not part of the language.
+const DISABLED_SYMBOLS: [&str; 4] = ["eval", "import", "export", "sleep"];
+
+/// What all engines share: the standard functions and the check language.
+#[derive(Clone)]
+pub(super) struct Library {
+    modules: Arc<Vec<Shared<Module>>>,
+}
+
+impl Library {
+    /// Builds the functions, once for all runs.
+    pub(super) fn new() -> Self {
+        let modules = vec![
+            ArithmeticPackage::new().as_shared_module(),
+            LogicPackage::new().as_shared_module(),
+            BasicStringPackage::new().as_shared_module(),
+            MoreStringPackage::new().as_shared_module(),
+            BasicIteratorPackage::new().as_shared_module(),
+            BasicArrayPackage::new().as_shared_module(),
+            BasicMapPackage::new().as_shared_module(),
+            BasicMathPackage::new().as_shared_module(),
+            BasicFnPackage::new().as_shared_module(),
+            Shared::new(language::module()),
+        ];
+        Self { modules: Arc::new(modules) }
+    }
+
+    /// An engine with limits. It costs little, so that each run has its own, and with it its own context.
+    pub(super) fn engine(&self) -> Engine {
+        let mut engine = Engine::new_raw();
+        for module in self.modules.iter() {
+            engine.register_global_module(Shared::clone(module));
+        }
+        limits(&mut engine);
+        engine
+    }
+}
+
+/// Every limit there is.
+fn limits(engine: &mut Engine) {
+    engine
+        .set_max_operations(MAX_OPERATIONS)
+        .set_max_call_levels(MAX_CALL_DEPTH)
+        .set_max_expr_depths(MAX_EXPR_DEPTH, MAX_FUNCTION_EXPR_DEPTH)
+        .set_max_string_size(MAX_STRING_BYTES)
+        .set_max_array_size(MAX_ARRAY_ITEMS)
+        .set_max_map_size(MAX_MAP_ITEMS)
+        .set_max_variables(MAX_VARIABLES)
+        .set_max_functions(MAX_FUNCTIONS)
+        .set_max_modules(MAX_MODULES)
+        // An unknown variable is found when the script is compiled, not at night when its branch is first taken.
+        .set_strict_variables(true)
+        // The optimiser would fold `target` and its siblings into the script at compile time.
+        .set_optimization_level(OptimizationLevel::None);
+    for symbol in DISABLED_SYMBOLS {
+        engine.disable_symbol(symbol);
+    }
+}
