@@ -1,6 +1,7 @@
 //! The composition root: argv in, exit codes out, and the only place that names concrete adapters.
 
 pub mod check;
+pub mod validate;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,6 +22,7 @@ struct Cli {
 enum Command {
     /// Work with checks.
     Check(check::CheckArgs),
+    Validate(validate::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -35,6 +37,7 @@ pub fn main() -> ExitCode {
     let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::from(2) };
     let code = match cli.command {
         Command::Check(args) => runtime.block_on(check::run(args)),
+        Command::Validate(args) => validate::run(&args),
     };
     runtime.shutdown_timeout(SHUTDOWN_LIMIT);
     code

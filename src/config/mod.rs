@@ -1,5 +1,134 @@
-//! The config floor.
+//! Files into domain values: `quorate.toml`, the policies, scripts and secrets that it names.
+//!
+//! It reports every problem of every file in one run, each with its place and the way out, and refuses to yield a
+//! configuration while one error is left: unknown keys, names that nothing answers to, numbers that are impossible
+//! together, vantages placed so that one cloud alone could bring a service down (the placement rule). What is legal
+//! but unwise comes back as warnings.
+//!
+//! ```text
+//! file --reader--> draft (values with their places) --resolve--> Config (domain values)
+//!                                                    --lint----> warnings
+//! ```
+//!
+//! It refuses to touch the network: whether a zone exists or a site answers is not asked here. It reads the
+//! environment for secrets only, and prints neither a secret nor a line that may hold one.
 
+mod draft;
+mod lint;
+mod model;
+mod placement;
+mod policies;
+mod problem;
+mod reader;
+mod resolve;
 mod secrets;
+mod values;
+mod vault;
 
+use std::path::{Path, PathBuf};
+
+pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, Sms};
+pub use problem::{Excerpt, Place, Problem, Severity};
 pub use secrets::{SecretsError, load_secrets, parse_secrets};
+
+use problem::{Report, Source, tidy};
+use reader::Document;
+use resolve::Resolver;
+
+/// Looks up an environment variable.
+pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Judges a check's script and yields what is wrong with it. The config floor cannot run scripts itself: `cli` hands
+/// in the engine that can.
+pub type ScriptJudge<'a> = dyn Fn(&Path, &str) -> Vec<Problem> + 'a;
+
+/// A configuration that can be used.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// What is legal but unwise, by place.
+    pub warnings: Vec<Problem>,
+}
+
+/// Loads a configuration and everything that it names. On failure, every problem of every file by place, warnings
+/// among them; at least one is an error.
+pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
+    Loader::new(path).load()
+}
+
+/// Loads a configuration with other means than the machine's own.
+pub struct Loader<'a> {
+    path: PathBuf,
+    environment: Box<Environment<'a>>,
+    scripts: Box<ScriptJudge<'a>>,
+}
+
+impl<'a> Loader<'a> {
+    /// Loads that file, with secrets from the process's environment, and scripts that only have to be there.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), environment: Box::new(variable), scripts: Box::new(|_, _| Vec::new()) }
+    }
+
+    /// Looks for overriding secrets there instead of in the process's environment.
+    #[must_use]
+    pub fn environment(mut self, environment: impl Fn(&str) -> Option<String> + 'a) -> Self {
+        self.environment = Box::new(environment);
+        self
+    }
+
+    /// Has every script judged, and its problems listed among the others.
+    #[must_use]
+    pub fn scripts(mut self, judge: impl Fn(&Path, &str) -> Vec<Problem> + 'a) -> Self {
+        self.scripts = Box::new(judge);
+        self
+    }
+
+    /// As [`load`].
+    pub fn load(&self) -> Result<Loaded, Vec<Problem>> {
+        let report = Report::default();
+        let config = self.read(&report);
+        let failed = report.has_errors();
+        let problems = report.sorted(&tidy(&self.path));
+        match config {
+            Some(config) if !failed => Ok(Loaded { config, warnings: problems }),
+            _ => Err(problems),
+        }
+    }
+
+    fn read(&self, report: &Report) -> Option<Config> {
+        let source = match Source::read(&self.path, false) {
+            Ok(source) => source,
+            Err(error) => {
+                report.push(unreadable(&self.path, &error));
+                return None;
+            }
+        };
+        let document = Document::parse(&source, report)?;
+        if document.is_empty() {
+            report.error(
+                &document.start(),
+                "the file is empty: a configuration needs at least a cluster, vantages, a check and a service; \
+                 examples/demo/quorate.toml has all of them, with comments",
+            );
+            return None;
+        }
+        let draft = draft::Draft::read(&document, report);
+        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        Resolver::new(&draft, folder, &self.environment, &self.scripts, report).resolve()
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    let message = if error.kind() == std::io::ErrorKind::NotFound {
+        "there is no such file: name the configuration with --config FILE".to_owned()
+    } else {
+        format!("the configuration cannot be read: {error}")
+    };
+    Problem::in_file(Severity::Error, &tidy(path), message)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the lawful use: secrets may come from the environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

@@ -1,0 +1,264 @@
+//! The main file as it is written, value by value with its place: nothing is judged here that needs a second value.
+//! A value that is wrong by itself has been reported, and is absent.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use url::Url;
+
+use super::problem::{At, Report, Spot};
+use super::reader::{Document, Reader};
+use super::values::{filled, host, human, name, phone, record_type, sender, socket, url};
+use crate::domain::{CheckName, ClusterName, RecordType, ServiceName, SiteName, VantageName};
+
+/// The longest time to live that is accepted.
+const TTL_MAX: Duration = Duration::from_secs(86_400);
+/// The most observations that an agent may be told to keep.
+const SPOOL_MAX: u32 = 10_000_000;
+
+pub(super) struct Draft {
+    pub(super) start: Spot,
+    pub(super) cluster: Option<At<ClusterName>>,
+    pub(super) policies: Option<At<String>>,
+    pub(super) checks_folder: Option<At<String>>,
+    pub(super) secrets: Option<At<String>>,
+    pub(super) controller: ControllerDraft,
+    pub(super) agents: AgentsDraft,
+    pub(super) vantages: Vec<VantageDraft>,
+    pub(super) checks: Vec<CheckDraft>,
+    pub(super) services: Vec<ServiceDraft>,
+    pub(super) notify: Option<NotifyDraft>,
+}
+
+#[derive(Default)]
+pub(super) struct ControllerDraft {
+    pub(super) listen: Option<At<SocketAddr>>,
+    pub(super) data: Option<At<String>>,
+    pub(super) token: Option<At<String>>,
+}
+
+#[derive(Default)]
+pub(super) struct AgentsDraft {
+    pub(super) controllers: Option<At<Vec<At<Url>>>>,
+    pub(super) spool: Option<At<u32>>,
+}
+
+pub(super) struct VantageDraft {
+    pub(super) name: Option<At<VantageName>>,
+    pub(super) cloud: Option<At<String>>,
+    pub(super) region: Option<At<String>>,
+}
+
+pub(super) struct CheckDraft {
+    /// The key that it goes by.
+    pub(super) key: At<String>,
+    pub(super) script: Option<At<String>>,
+    pub(super) secrets: Vec<At<String>>,
+    pub(super) params: Vec<(At<String>, At<String>)>,
+}
+
+pub(super) struct ServiceDraft {
+    pub(super) at: Spot,
+    pub(super) name: Option<At<ServiceName>>,
+    pub(super) public_url: Option<At<Url>>,
+    pub(super) policy: Option<At<String>>,
+    pub(super) checks: Option<At<Vec<At<CheckName>>>>,
+    pub(super) vantages: Option<At<Vec<At<VantageName>>>>,
+    pub(super) dns: Option<DnsDraft>,
+    pub(super) primary: Option<SiteDraft>,
+    pub(super) standby: Option<SiteDraft>,
+    pub(super) read_only: Option<ReadOnlyDraft>,
+}
+
+pub(super) struct DnsDraft {
+    pub(super) zone: Option<At<String>>,
+    pub(super) name: Option<At<String>>,
+    pub(super) kind: Option<At<RecordType>>,
+    pub(super) ttl: Option<At<Duration>>,
+    pub(super) authoritative: Option<At<Vec<At<SocketAddr>>>>,
+}
+
+pub(super) struct SiteDraft {
+    pub(super) name: Option<At<SiteName>>,
+    pub(super) cloud: Option<At<String>>,
+    pub(super) url: Option<At<Url>>,
+    pub(super) answer: Option<At<String>>,
+    pub(super) health_check: Option<At<String>>,
+}
+
+pub(super) struct ReadOnlyDraft {
+    pub(super) url: Option<At<Url>>,
+    pub(super) write_probe: Option<At<Url>>,
+    pub(super) key: Option<At<String>>,
+}
+
+pub(super) struct NotifyDraft {
+    pub(super) at: Spot,
+    pub(super) slack: Option<At<String>>,
+    pub(super) slack_loud: Option<At<String>>,
+    pub(super) sms: Option<SmsDraft>,
+}
+
+pub(super) struct SmsDraft {
+    pub(super) base_url: Option<At<Url>>,
+    pub(super) account_sid: Option<At<String>>,
+    pub(super) token: Option<At<String>>,
+    pub(super) from: Option<At<String>>,
+    pub(super) to: Option<At<Vec<At<String>>>>,
+}
+
+impl Draft {
+    /// Reads the whole file.
+    pub(super) fn read(document: &Document<'_>, report: &Report) -> Self {
+        let mut file = document.reader(report);
+        Self {
+            start: document.start(),
+            cluster: file.need("cluster", "\"demo\"", ClusterName::new),
+            policies: file.text("policies", filled),
+            checks_folder: file.text("checks", filled),
+            secrets: file.text("secrets", filled),
+            controller: file.section("controller").map(ControllerDraft::read).unwrap_or_default(),
+            agents: file.section("agents").map(AgentsDraft::read).unwrap_or_default(),
+            vantages: file.sections("vantage").into_iter().map(VantageDraft::read).collect(),
+            checks: file.named_sections("check").into_iter().map(CheckDraft::read).collect(),
+            services: file.sections("service").into_iter().map(|table| ServiceDraft::read(table, report)).collect(),
+            notify: file.section("notify").map(NotifyDraft::read),
+        }
+    }
+}
+
+impl ControllerDraft {
+    fn read(mut table: Reader<'_>) -> Self {
+        Self { listen: table.text("listen", socket), data: table.text("data", filled), token: table.secret("token") }
+    }
+}
+
+impl AgentsDraft {
+    fn read(mut table: Reader<'_>) -> Self {
+        Self { controllers: table.list("controllers", url), spool: table.integer("spool", 1..=SPOOL_MAX) }
+    }
+}
+
+impl VantageDraft {
+    fn read(mut table: Reader<'_>) -> Self {
+        Self {
+            name: table.need("name", "\"aws-eu-west-1\"", VantageName::new),
+            cloud: table.need("cloud", "\"aws\"", name),
+            region: table.need("region", "\"eu-west-1\"", filled),
+        }
+    }
+}
+
+impl CheckDraft {
+    fn read((key, mut table): (At<String>, Reader<'_>)) -> Self {
+        Self {
+            key,
+            script: table.need("script", "\"login.rhai\"", filled),
+            secrets: table.secret_list("secrets"),
+            params: table.section("params").map(Reader::strings).unwrap_or_default(),
+        }
+    }
+}
+
+impl ServiceDraft {
+    fn read(mut table: Reader<'_>, report: &Report) -> Self {
+        let site_keys = "name, cloud, url and answer";
+        let mut standby = table.need_section("standby", &format!("{site_keys}, and [service.standby.read_only]"));
+        Self {
+            at: table.spot(),
+            name: table.need("name", "\"login\"", ServiceName::new),
+            public_url: table.need("public_url", "\"https://login.example.com/\"", url),
+            policy: table.text("policy", name),
+            checks: {
+                let checks = table.list("checks", CheckName::new);
+                if checks.is_none() && !table.has("checks") {
+                    table.missing("checks", "checks = [\"login\"], the names of [check.NAME] tables");
+                }
+                checks
+            },
+            vantages: table.list("vantages", VantageName::new),
+            dns: table
+                .need_section("dns", "provider, zone, name, type and ttl")
+                .map(|dns| DnsDraft::read(dns, report)),
+            read_only: standby
+                .as_mut()
+                .and_then(|site| site.need_section("read_only", "url, write_probe and key"))
+                .map(ReadOnlyDraft::read),
+            primary: table.need_section("primary", site_keys).map(SiteDraft::read),
+            standby: standby.map(SiteDraft::read),
+        }
+    }
+}
+
+impl DnsDraft {
+    fn read(mut table: Reader<'_>, report: &Report) -> Self {
+        table.need("provider", "\"route53\"", |text| match text {
+            "route53" => Ok(()),
+            other => Err(format!("the DNS provider '{other}' is not known: write \"route53\"")),
+        });
+        let ttl = table.duration("ttl", Duration::from_secs(1)..=TTL_MAX).filter(|ttl| {
+            let whole = ttl.value.subsec_nanos() == 0;
+            if !whole {
+                let text = human(ttl.value);
+                report.error(&ttl.spot, format!("'ttl' must be whole seconds, not {text}: DNS counts in seconds"));
+            }
+            whole
+        });
+        Self {
+            zone: table.need("zone", "\"Z0123456789ABCDEFGHIJ\", the provider's id of the zone", filled),
+            name: table.need("name", "\"login.example.com\"", host),
+            kind: table.need("type", "\"A\"", record_type),
+            ttl,
+            authoritative: table.list("authoritative", socket),
+        }
+    }
+}
+
+impl SiteDraft {
+    fn read(mut table: Reader<'_>) -> Self {
+        Self {
+            name: table.need("name", "\"aws\"", SiteName::new),
+            cloud: table.need("cloud", "\"aws\"", name),
+            url: table.need("url", "\"https://login.aws.example.com/\"", url),
+            answer: table.need("answer", "\"192.0.2.1\"", filled),
+            health_check: table.text("health_check", filled),
+        }
+    }
+}
+
+impl ReadOnlyDraft {
+    fn read(mut table: Reader<'_>) -> Self {
+        Self {
+            url: table.need("url", "\"https://login.azure.example.com/admin/read-only\"", url),
+            write_probe: table.need("write_probe", "\"https://login.azure.example.com/admin/write-probe\"", url),
+            key: table.need_secret("key", "standby-admin"),
+        }
+    }
+}
+
+impl NotifyDraft {
+    fn read(mut table: Reader<'_>) -> Self {
+        Self {
+            at: table.spot(),
+            slack: table.secret("slack"),
+            slack_loud: table.secret("slack_loud"),
+            sms: table.section("sms").map(SmsDraft::read),
+        }
+    }
+}
+
+impl SmsDraft {
+    fn read(mut table: Reader<'_>) -> Self {
+        let to = table.list("to", phone);
+        if to.is_none() && !table.has("to") {
+            table.missing("to", "to = [\"+15550100123\"]");
+        }
+        Self {
+            base_url: table.text("base_url", url),
+            account_sid: table.need("account_sid", "\"AC0123456789\"", filled),
+            token: table.need_secret("token", "twilio-token"),
+            from: table.need("from", "\"+15550100123\"", sender),
+            to,
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The draft into domain values: every name answers to something, and values that stand together fit together.
+//!
+//! Nothing here stops at a problem: each section is judged, and only then is it asked whether all are whole.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::draft::{CheckDraft, DnsDraft, Draft, ServiceDraft, SiteDraft};
+use super::policies::{DEFAULT_POLICY, Policies};
+use super::problem::{At, Problem, Report, Severity, Spot, tidy};
+use super::values::{answer, nearest, url};
+use super::vault::Vault;
+use super::{Agents, Check, Config, Controller, Environment, Notify, ReadOnly, ScriptJudge, ServiceConfig, Sms};
+use super::{lint, placement};
+use crate::domain::{CheckName, DnsTarget, RecordType, Secret, Secrets, Service, Site, Vantage, VantageName};
+
+/// Where the controller listens when nothing else is said: this machine only.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
+/// How many observations an agent keeps when nothing else is said: about an hour of five-second probes of a few services.
+const SPOOL: u32 = 10_000;
+/// The time to live when nothing else is said (safety notes: a flip by records then meets two minutes).
+const TTL: Duration = Duration::from_secs(30);
+/// Twilio's API.
+const TWILIO: &str = "https://api.twilio.com";
+
+/// Turns one draft into a configuration.
+pub(super) struct Resolver<'a> {
+    draft: &'a Draft,
+    folder: PathBuf,
+    vault: Vault<'a>,
+    policies: Policies,
+    judge: &'a ScriptJudge<'a>,
+    report: &'a Report,
+}
+
+impl<'a> Resolver<'a> {
+    /// `folder` is where relative paths start: the main file's.
+    pub(super) fn new(
+        draft: &'a Draft,
+        folder: PathBuf,
+        environment: &'a Environment<'a>,
+        judge: &'a ScriptJudge<'a>,
+        report: &'a Report,
+    ) -> Self {
+        let under = |value: &Option<At<String>>, default: &str| {
+            folder.join(value.as_ref().map_or(default, |folder| folder.value.as_str()))
+        };
+        let vault = Vault::open(&under(&draft.secrets, "secrets.toml"), environment, report);
+        let policies = Policies::new(under(&draft.policies, "policies"));
+        Self { draft, folder, vault, policies, judge, report }
+    }
+
+    /// Judges everything; a configuration if every part of it is there.
+    pub(super) fn resolve(mut self) -> Option<Config> {
+        let draft = self.draft;
+        let controller = self.controller();
+        let agents = self.agents();
+        let vantages = self.vantages();
+        let checks: Vec<Option<Check>> = draft.checks.iter().map(|check| self.check(check)).collect();
+        if draft.services.is_empty() {
+            self.report
+                .error(&draft.start, "there is no service: add a [[service]] for each name that is looked after");
+        }
+        self.unique("service", draft.services.iter().filter_map(|service| service.name.as_ref()));
+        let names = draft.services.iter().filter_map(|service| service.dns.as_ref()?.name.as_ref());
+        self.unique("service that moves", names);
+        let services: Vec<Option<ServiceConfig>> =
+            draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
+        let notify = self.notify();
+        lint::draft(draft, self.report);
+        self.vault.lint(self.report);
+        Some(Config {
+            cluster: draft.cluster.as_ref()?.value.clone(),
+            controller: controller?,
+            agents: agents?,
+            vantages: vantages?,
+            services: services.into_iter().collect::<Option<_>>()?,
+            checks: checks.into_iter().collect::<Option<_>>()?,
+            notify: notify?,
+            secrets: self.vault.all(),
+        })
+    }
+
+    fn controller(&self) -> Option<Controller> {
+        let draft = &self.draft.controller;
+        let listen = self.listen();
+        if !listen.ip().is_loopback() && draft.token.is_none() {
+            let spot = draft.listen.as_ref().map_or(&self.draft.start, |listen| &listen.spot);
+            self.report.error(
+                spot,
+                format!(
+                    "'listen' {listen} can be reached from other machines, and there is no 'token': add token = \
+                     \"api-token\", the name of a secret that callers must present, or listen on 127.0.0.1"
+                ),
+            );
+        }
+        let token = match &draft.token {
+            Some(name) => Some(self.secret(name)?),
+            None => None,
+        };
+        let data = draft.data.as_ref().map_or("quorate.db", |data| data.value.as_str());
+        Some(Controller { listen, data: self.folder.join(data), token })
+    }
+
+    fn listen(&self) -> SocketAddr {
+        self.draft.controller.listen.as_ref().map_or(LISTEN, |listen| listen.value)
+    }
+
+    fn agents(&self) -> Option<Agents> {
+        let draft = &self.draft.agents;
+        let listen = self.listen();
+        let controllers = match &draft.controllers {
+            Some(list) if list.value.is_empty() => {
+                self.report.error(&list.spot, "'controllers' is empty: agents would have nobody to report to");
+                None
+            }
+            Some(list) => Some(list.value.iter().map(|url| url.value.clone()).collect()),
+            // agents elsewhere cannot know under which address the controller is reached
+            None if !listen.ip().is_loopback() => {
+                self.report.error(
+                    &self.draft.start,
+                    format!(
+                        "[agents] has no 'controllers': with a controller that listens on {listen}, add controllers = \
+                         [\"https://…\"], the URLs where agents reach it"
+                    ),
+                );
+                None
+            }
+            None => Some(vec![Url::parse(&format!("http://{listen}")).ok()?]),
+        };
+        let spool = draft.spool.as_ref().map_or(SPOOL, |spool| spool.value);
+        Some(Agents { controllers: controllers?, spool: usize::try_from(spool).ok()? })
+    }
+
+    /// The vantages, if all of them are whole: with one left out, counting them would find problems that are not there.
+    fn vantages(&self) -> Option<Vec<Vantage>> {
+        let drafts = &self.draft.vantages;
+        if drafts.is_empty() {
+            self.report.error(
+                &self.draft.start,
+                "there are no vantages: add a [[vantage]] with name, cloud and region for each place that probes",
+            );
+            return None;
+        }
+        self.unique("vantage", drafts.iter().filter_map(|vantage| vantage.name.as_ref()));
+        let whole = drafts.iter().map(|vantage| {
+            Some(Vantage {
+                name: vantage.name.as_ref()?.value.clone(),
+                cloud: vantage.cloud.as_ref()?.value.clone(),
+                region: vantage.region.as_ref()?.value.clone(),
+            })
+        });
+        whole.collect()
+    }
+
+    fn check(&self, draft: &CheckDraft) -> Option<Check> {
+        let name = CheckName::new(&draft.key.value);
+        if let Err(error) = &name {
+            self.report.error(&draft.key.spot, error.to_string());
+        }
+        let found: Vec<Option<Secret>> = draft.secrets.iter().map(|name| self.secret(name)).collect();
+        let secrets: Option<Secrets> = draft
+            .secrets
+            .iter()
+            .zip(found)
+            .map(|(name, secret)| Some((name.value.clone(), secret?)))
+            .collect::<Option<Vec<_>>>()
+            .map(|pairs| pairs.into_iter().collect());
+        let params: BTreeMap<String, String> =
+            draft.params.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
+        let (path, source) = self.script(draft.script.as_ref()?)?;
+        Some(Check { name: name.ok()?, path, source, params, secrets: secrets? })
+    }
+
+    fn script(&self, script: &At<String>) -> Option<(PathBuf, String)> {
+        let folder = self.draft.checks_folder.as_ref().map_or("checks", |folder| folder.value.as_str());
+        let path = self.folder.join(folder).join(&script.value);
+        let shown = tidy(&path);
+        match std::fs::read_to_string(&path) {
+            Ok(source) => {
+                for problem in (self.judge)(&shown, &source) {
+                    self.report.push(problem);
+                }
+                Some((path, source))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let way_out = "write it, or correct 'script' here or 'checks' at the top";
+                self.report.error(&script.spot, format!("the script {} does not exist: {way_out}", shown.display()));
+                None
+            }
+            Err(error) => {
+                let message = format!("the script cannot be read: {error}");
+                self.report.push(Problem::in_file(Severity::Error, &shown, message));
+                None
+            }
+        }
+    }
+
+    fn service(&mut self, draft: &ServiceDraft, vantages: Option<&[Vantage]>) -> Option<ServiceConfig> {
+        let checks = self.checks_of(draft);
+        let vantages = self.vantages_of(draft, vantages);
+        let policy_name = draft.policy.as_ref().map_or(DEFAULT_POLICY, |policy| policy.value.as_str());
+        let policy_spot = draft.policy.as_ref().map_or(&draft.at, |policy| &policy.spot);
+        let policy = self.policies.get(policy_name, policy_spot, self.report);
+        if let (Some(policy), Some(vantages)) = (&policy, &vantages) {
+            let file = self.policies.path(policy_name);
+            placement::judge(draft, policy, &file, vantages, self.report);
+        }
+        let dns = draft.dns.as_ref().and_then(|dns| self.dns(dns));
+        let kind = draft.dns.as_ref().and_then(|dns| dns.kind.as_ref()).map(|kind| kind.value);
+        let primary = draft.primary.as_ref().and_then(|site| self.site(site, kind));
+        let standby = draft.standby.as_ref().and_then(|site| self.site(site, kind));
+        self.apart(draft);
+        let read_only = draft.read_only.as_ref().and_then(|read_only| {
+            let key = read_only.key.as_ref().and_then(|key| self.secret(key));
+            Some(ReadOnly {
+                url: read_only.url.as_ref()?.value.clone(),
+                write_probe: read_only.write_probe.as_ref()?.value.clone(),
+                key: key?,
+            })
+        });
+        let service = Service {
+            name: draft.name.as_ref()?.value.clone(),
+            public_url: draft.public_url.as_ref()?.value.clone(),
+            dns: dns?,
+            primary: primary?,
+            standby: standby?,
+            checks: checks?,
+            policy: policy?,
+            vantages: vantages?,
+        };
+        Some(ServiceConfig { service, read_only: read_only? })
+    }
+
+    fn checks_of(&self, draft: &ServiceDraft) -> Option<Vec<CheckName>> {
+        let list = draft.checks.as_ref()?;
+        if list.value.is_empty() {
+            self.report.error(&list.spot, "'checks' is empty: nothing would say whether a site is up");
+        }
+        self.unique("check", list.value.iter());
+        let defined = || self.draft.checks.iter().map(|check| check.key.value.as_str());
+        for check in &list.value {
+            let name = check.value.as_str();
+            if !defined().any(|known| known == name) {
+                let way_out = match nearest(name, defined()) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("add [check.{name}] with its script"),
+                };
+                self.report.error(&check.spot, format!("the check '{name}' is not defined: {way_out}"));
+            }
+        }
+        Some(list.value.iter().map(|check| check.value.clone()).collect())
+    }
+
+    fn vantages_of(&self, draft: &ServiceDraft, all: Option<&[Vantage]>) -> Option<Vec<Vantage>> {
+        let Some(list) = &draft.vantages else { return Some(all?.to_vec()) };
+        if list.value.is_empty() {
+            self.report.error(&list.spot, "'vantages' is empty: leave it out for all of them");
+            return None;
+        }
+        self.unique("vantage", list.value.iter());
+        let defined = || self.draft.vantages.iter().filter_map(|vantage| vantage.name.as_ref());
+        let mut whole = true;
+        for vantage in &list.value {
+            if !defined().any(|known| known.value == vantage.value) {
+                whole = false;
+                let way_out = match nearest(vantage.value.as_str(), defined().map(|name| name.value.as_str())) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => "add a [[vantage]] with that name".to_owned(),
+                };
+                self.report.error(&vantage.spot, format!("there is no vantage '{}': {way_out}", vantage.value));
+            }
+        }
+        let all = all.filter(|_| whole)?;
+        let chosen = |vantage: &&Vantage| {
+            let name: &VantageName = &vantage.name;
+            list.value.iter().any(|listed| listed.value == *name)
+        };
+        Some(all.iter().filter(chosen).cloned().collect())
+    }
+
+    fn dns(&self, draft: &DnsDraft) -> Option<DnsTarget> {
+        let ttl = draft.ttl.as_ref().map_or(TTL, |ttl| ttl.value);
+        let authoritative = draft.authoritative.iter().flat_map(|list| &list.value).map(|server| server.value);
+        Some(DnsTarget {
+            zone: draft.zone.as_ref()?.value.clone(),
+            name: draft.name.as_ref()?.value.clone(),
+            kind: draft.kind.as_ref()?.value,
+            ttl_s: u32::try_from(ttl.as_secs()).ok()?,
+            authoritative: authoritative.collect(),
+        })
+    }
+
+    fn site(&self, draft: &SiteDraft, kind: Option<RecordType>) -> Option<Site> {
+        let answer = draft.answer.as_ref().zip(kind).and_then(|(text, kind)| match answer(kind, &text.value) {
+            Ok(answer) => Some(answer),
+            Err(error) => {
+                self.report.error(&text.spot, format!("'answer': {error}"));
+                None
+            }
+        });
+        Some(Site {
+            name: draft.name.as_ref()?.value.clone(),
+            cloud: draft.cloud.as_ref()?.value.clone(),
+            url: draft.url.as_ref()?.value.clone(),
+            answer: answer?,
+            health_check: draft.health_check.as_ref().map(|check| check.value.clone()),
+        })
+    }
+
+    /// The two sites must be two: a flip between records that say the same moves nothing.
+    fn apart(&self, draft: &ServiceDraft) {
+        let (Some(primary), Some(standby)) = (&draft.primary, &draft.standby) else { return };
+        if let (Some(one), Some(other)) = (&primary.name, &standby.name)
+            && one.value == other.value
+        {
+            let line = one.spot.place().line;
+            self.report.error(
+                &other.spot,
+                format!(
+                    "the standby has the primary's name '{}' (line {line}): the name is the record's set identifier, \
+                     so give each site its own",
+                    one.value
+                ),
+            );
+        }
+        if let (Some(one), Some(other)) = (&primary.answer, &standby.answer) {
+            let plain = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
+            if plain(&one.value) == plain(&other.value) {
+                let line = one.spot.place().line;
+                self.report.error(
+                    &other.spot,
+                    format!(
+                        "the standby has the primary's answer '{}' (line {line}): a flip would move nothing",
+                        one.value
+                    ),
+                );
+            }
+        }
+    }
+
+    fn notify(&self) -> Option<Notify> {
+        let Some(draft) = &self.draft.notify else { return Some(Notify::default()) };
+        let slack = draft.slack.as_ref().map(|name| self.webhook(name));
+        let slack_loud = draft.slack_loud.as_ref().map(|name| self.webhook(name));
+        let sms = draft.sms.as_ref().map(|sms| {
+            let token = sms.token.as_ref().and_then(|token| self.secret(token));
+            if let Some(to) = sms.to.as_ref().filter(|to| to.value.is_empty()) {
+                self.report.error(&to.spot, "'to' is empty: list a telephone number, or remove [notify.sms]");
+            }
+            self.unique("number", sms.to.iter().flat_map(|to| &to.value));
+            Some(Sms {
+                base_url: match &sms.base_url {
+                    Some(url) => url.value.clone(),
+                    None => Url::parse(TWILIO).ok()?,
+                },
+                account_sid: sms.account_sid.as_ref()?.value.clone(),
+                token: token?,
+                from: sms.from.as_ref()?.value.clone(),
+                to: sms.to.as_ref()?.value.iter().map(|number| number.value.clone()).collect(),
+            })
+        });
+        Some(Notify { slack: whole(slack)?, slack_loud: whole(slack_loud)?, sms: whole(sms)? })
+    }
+
+    fn webhook(&self, name: &At<String>) -> Option<Secret> {
+        let secret = self.secret(name)?;
+        if url(secret.expose()).is_err() {
+            // the value is not repeated: whoever has a webhook's URL can post
+            let message = format!("the secret '{}' must be an http or https URL, as a webhook is", name.value);
+            self.report.error(&name.spot, message);
+            return None;
+        }
+        Some(secret)
+    }
+
+    fn secret(&self, name: &At<String>) -> Option<Secret> {
+        self.vault.get(name, self.report)
+    }
+
+    /// Reports everything that goes by a name that is taken.
+    fn unique<'d, T: Display + Ord + 'd>(&self, what: &str, items: impl Iterator<Item = &'d At<T>>) {
+        let mut first: BTreeMap<&T, &Spot> = BTreeMap::new();
+        for item in items {
+            match first.get(&item.value) {
+                Some(before) => {
+                    let line = before.place().line;
+                    let message = format!("a second {what} '{}': the first is on line {line}", item.value);
+                    self.report.error(&item.spot, message);
+                }
+                None => {
+                    first.insert(&item.value, &item.spot);
+                }
+            }
+        }
+    }
+}
+
+/// What was not asked for is whole; what was asked for and is wrong is not.
+fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    match part {
+        None => Some(None),
+        Some(None) => None,
+        Some(part) => Some(part),
+    }
+}
