@@ -1,6 +1,16 @@
-//! The composition root: argv in, exit codes out, and the only place that names concrete adapters.
+//! The composition root: argv in, exit codes out, and the only place that names concrete adapters and reads the environment.
 
+mod agent;
+mod api;
 pub mod check;
+mod client;
+mod compose;
+mod controller;
+mod demo;
+mod exit;
+mod lab;
+mod life;
+mod show;
 pub mod validate;
 
 use std::process::ExitCode;
@@ -11,8 +21,10 @@ use clap::{Parser, Subcommand};
 /// How long the process waits at its end for a script that is still busy.
 const SHUTDOWN_LIMIT: Duration = Duration::from_millis(50);
 
+/// Decides with a quorum of vantage points whether a service is up, and moves its DNS name to a read-only standby in another cloud
+/// when it is not.
 #[derive(Debug, Parser)]
-#[command(name = "quorate", version, about)]
+#[command(name = "quorate", version, about, max_term_width = 110, after_help = exit::HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -20,9 +32,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
+    Validate(validate::Args),
     /// Work with checks.
     Check(check::CheckArgs),
-    Validate(validate::Args),
+    Controller(controller::Args),
+    Agent(agent::Args),
+    Status(api::StatusArgs),
+    Explain(api::ExplainArgs),
+    History(api::HistoryArgs),
+    Events(api::EventsArgs),
+    Failover(api::FailoverArgs),
+    Failback(api::FailbackArgs),
+    Freeze(api::FreezeArgs),
+    Unfreeze(api::UnfreezeArgs),
+    #[command(subcommand, hide = true)]
+    Lab(lab::LabCommand),
 }
 
 /// Runs the command that the arguments name.
@@ -30,15 +55,32 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            // A terminal that has gone away cannot be told either.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+            return if error.use_stderr() { exit::USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    let Ok(runtime) = tokio::runtime::Runtime::new() else { return ExitCode::from(2) };
-    let code = match cli.command {
-        Command::Check(args) => runtime.block_on(check::run(args)),
-        Command::Validate(args) => validate::run(&args),
-    };
+    let Ok(runtime) = tokio::runtime::Runtime::new() else { return exit::UNKNOWN.into() };
+    let code = runtime.block_on(run(cli.command));
     runtime.shutdown_timeout(SHUTDOWN_LIMIT);
     code
+}
+
+async fn run(command: Command) -> ExitCode {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Validate(args) => validate::run(&args),
+        Command::Check(args) => check::run(args).await,
+        Command::Controller(args) => exit::said(controller::run(args).await),
+        Command::Agent(args) => exit::said(agent::run(args).await),
+        Command::Status(args) => exit::said(api::status(args).await),
+        Command::Explain(args) => exit::said(api::explain(args).await),
+        Command::History(args) => exit::said(api::history(args).await),
+        Command::Events(args) => exit::said(api::events(args).await),
+        Command::Failover(args) => exit::said(api::failover(args).await),
+        Command::Failback(args) => exit::said(api::failback(args).await),
+        Command::Freeze(args) => exit::said(api::freeze(args).await),
+        Command::Unfreeze(args) => exit::said(api::unfreeze(args).await),
+        Command::Lab(command) => exit::said(lab::run(command).await),
+    }
 }

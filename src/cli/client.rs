@@ -1,0 +1,131 @@
+//! The controller's API, as the command line uses it.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+
+use super::exit::Failure;
+use crate::domain::Secret;
+use crate::wire::api::{ErrorAnswer, Events, History, MoveAnswer, MoveBody, Status, WordAnswer, WordBody};
+
+/// How long an answer may take: the API answers from memory, and waits at most for one append to the journal.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A controller.
+#[derive(Debug, Clone)]
+pub(super) struct Controller {
+    base: Url,
+    token: Option<Secret>,
+    client: Client,
+}
+
+/// Where the controller is.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Where {
+    /// The controller's address; `QUORATE_API` in the environment serves as well. A controller that asks for a token gets `QUORATE_TOKEN`.
+    #[arg(long, value_name = "URL", global = true)]
+    api: Option<Url>,
+}
+
+impl Where {
+    pub(super) fn controller(&self) -> Result<Controller, Failure> {
+        let base = match (&self.api, env("QUORATE_API")) {
+            (Some(url), _) => url.clone(),
+            (None, Some(text)) => {
+                text.parse().map_err(|error| Failure::usage(format!("QUORATE_API is no URL ({error}): '{text}'")))?
+            }
+            (None, None) => Url::parse("http://127.0.0.1:7070").map_err(Failure::unknown)?,
+        };
+        Controller::new(base, env("QUORATE_TOKEN").map(Secret::new))
+    }
+}
+
+fn env(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is where the command line reads the environment")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Controller {
+    pub(super) fn new(base: Url, token: Option<Secret>) -> Result<Self, Failure> {
+        if base.cannot_be_a_base() {
+            return Err(Failure::usage(format!("'{base}' is no address of a controller; it looks like http://HOST:PORT")));
+        }
+        let client = Client::builder().connect_timeout(TIMEOUT).build().map_err(Failure::unknown)?;
+        Ok(Self { base, token, client })
+    }
+
+    pub(super) async fn status(&self, service: Option<&str>) -> Result<Status, Failure> {
+        match service {
+            Some(service) => self.get(&["v1", "services", service], &[]).await,
+            None => self.get(&["v1", "status"], &[]).await,
+        }
+    }
+
+    pub(super) async fn history(&self, service: &str, limit: usize) -> Result<History, Failure> {
+        self.get(&["v1", "services", service, "history"], &[("limit", limit.to_string())]).await
+    }
+
+    pub(super) async fn events(&self, after: u64, wait: Duration) -> Result<Events, Failure> {
+        let query = [("after", after.to_string()), ("wait_ms", wait.as_millis().to_string())];
+        self.get(&["v1", "events"], &query).await
+    }
+
+    pub(super) async fn move_service(&self, service: &str, body: &MoveBody) -> Result<MoveAnswer, Failure> {
+        self.call(Method::POST, &["v1", "services", service, "move"], &[], Some(body)).await
+    }
+
+    pub(super) async fn word(&self, service: &str, word: &str, body: &WordBody) -> Result<WordAnswer, Failure> {
+        self.call(Method::POST, &["v1", "services", service, word], &[], Some(body)).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> Result<T, Failure> {
+        self.call(Method::GET, path, query, None::<&()>).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let waits = query.iter().find(|(key, _)| *key == "wait_ms").and_then(|(_, ms)| ms.parse().ok());
+        let limit = TIMEOUT + Duration::from_millis(waits.unwrap_or(0));
+        let mut request = self.client.request(method, url).query(query).timeout(limit);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose());
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return answer.json().await.map_err(|error| {
+                Failure::unknown(format!("{} answers what this release does not understand: {error}", self.base))
+            });
+        }
+        let said = answer.json::<ErrorAnswer>().await.map(|answer| answer.error);
+        let said = said.unwrap_or_else(|_| format!("{} answered {status}", self.base));
+        Err(match status {
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED => Failure::usage(said),
+            StatusCode::CONFLICT => Failure::refused(said),
+            _ => Failure::unknown(said),
+        })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let why = if error.is_timeout() { "does not answer" } else { "cannot be reached" };
+        Failure::unknown(format!(
+            "the controller at {} {why}; is `quorate controller` running, and is --api or QUORATE_API its address?",
+            self.base
+        ))
+    }
+}

@@ -1,0 +1,115 @@
+//! `quorate controller`: the long-lived service that decides and acts.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use super::exit::Failure;
+use super::{compose, life};
+use crate::adapters::clock::SystemClock;
+use crate::adapters::notify::{NotifySettings, Notifiers, SmsSettings};
+use crate::adapters::resolver::Hickory;
+use crate::adapters::route53::Route53;
+use crate::adapters::sqlite::SqliteStore;
+use crate::adapters::standby_http::StandbyHttp;
+use crate::config::{Notify, ServiceConfig};
+use crate::ports::{Clock, StandbyControl};
+use crate::runtime::Intake;
+use crate::runtime::controller::{self, Ports, Setup, StartError};
+use crate::web::{self, Api};
+
+/// How long a shutdown waits for what is under way: a step that is cut short is found in the journal by the next start.
+const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// Decide by the agents' votes, and move the names.
+///
+/// AWS credentials and region come from the usual AWS settings (environment, profile, role); `AWS_ENDPOINT_URL_ROUTE_53` points Route 53
+/// elsewhere.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "quorate.toml")]
+    config: PathBuf,
+    /// End when standard input closes.
+    #[arg(long, hide = true)]
+    with_parent: bool,
+}
+
+/// Runs until told to end.
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    life::log();
+    let config = compose::config(&args.config)?;
+    let listen = config.controller.listen;
+    // Bound before anything else: a second controller on this machine must not take the lead only to find its port taken.
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        Failure::usage(format!(
+            "{}: cannot listen on {listen}: {error}; choose another address for controller.listen, or stop what uses this one",
+            args.config.display()
+        ))
+    })?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let store = Arc::new(SqliteStore::open(&config.controller.data).map_err(Failure::unknown)?);
+    let services = config.services.iter().map(|ServiceConfig { service, read_only }| {
+        let (enter, probe) = (read_only.url.clone(), read_only.write_probe.clone());
+        let name = service.standby.name.clone();
+        let standby = StandbyHttp::new(name, enter, probe, read_only.key.clone(), Arc::clone(&clock));
+        let standby: Arc<dyn StandbyControl> = Arc::new(standby.map_err(Failure::unknown)?);
+        Ok((service.clone(), standby))
+    });
+    let services = services.collect::<Result<Vec<_>, Failure>>()?;
+    let known = config.services.iter().map(|service| service.service.clone()).collect();
+    let setup = Setup { cluster: config.cluster.clone(), services };
+    let ports = Ports {
+        clock: Arc::clone(&clock),
+        dns: Arc::new(Route53::from_settings().await),
+        resolver: Arc::new(Hickory::new()),
+        probes: compose::runner(config.checks)?,
+        lease: store.clone(),
+        journal: store.clone(),
+        outbox: store.clone(),
+        notifier: Arc::new(notifiers(config.notify)?),
+    };
+
+    let tasks = TaskTracker::new();
+    let closing = life::until_told(&tasks, args.with_parent);
+    let handle = controller::start(setup, ports, &tasks, &closing).await.map_err(|error| match error {
+        StartError::Lease(_) => Failure::refused(&error),
+        StartError::Journal(_) => Failure::unknown(&error),
+    })?;
+    let vantages: BTreeSet<_> = config.vantages.iter().map(|vantage| vantage.name.clone()).collect();
+    let intake = Intake::open(vantages, store, Arc::clone(&clock), handle.clone()).await.map_err(Failure::unknown)?;
+    let api = Api {
+        cluster: config.cluster.to_string(),
+        services: known,
+        controller: handle,
+        intake,
+        clock,
+        token: config.controller.token,
+    };
+    tracing::info!("listening on http://{listen}");
+    let server = axum::serve(listener, web::router(api));
+    tokio::select! {
+        served = async { server.await } => served.map_err(Failure::unknown)?,
+        () = closing.cancelled() => {}
+    }
+    tasks.close();
+    let _ = tokio::time::timeout(SHUTDOWN, tasks.wait()).await;
+    Ok(())
+}
+
+fn notifiers(notify: Notify) -> Result<Notifiers, Failure> {
+    let sms = notify.sms.map(|sms| SmsSettings {
+        base_url: sms.base_url,
+        account_sid: sms.account_sid,
+        token: sms.token,
+        from: sms.from,
+        to: sms.to,
+    });
+    let settings = NotifySettings { slack: notify.slack, slack_loud: notify.slack_loud, sms };
+    Notifiers::new(settings).map_err(Failure::unknown)
+}

@@ -1,0 +1,122 @@
+//! The demo's outside world as processes: the lab's Route 53 and name server, and one demo cloud each.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio_util::task::TaskTracker;
+
+use super::exit::Failure;
+use super::{compose, life};
+use crate::config::Config;
+use crate::domain::{Role, Secret};
+use crate::lab::cloud::{Cloud, CloudOptions};
+use crate::lab::{Lab, LabOptions};
+
+/// The secrets of the demo's configuration that are the demo clouds' own.
+const USER: &str = "probe-user";
+const PASSWORD: &str = "probe-password";
+
+/// The lab's processes.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum LabCommand {
+    /// A Route 53 compatible API, its name server and a receiver of notices, with the records of every configured service.
+    Serve(ServeArgs),
+    /// One demo cloud.
+    Cloud(CloudArgs),
+}
+
+/// What `lab serve` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct ServeArgs {
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    #[arg(long, value_name = "ADDRESS")]
+    api: SocketAddr,
+    #[arg(long, value_name = "ADDRESS")]
+    dns: SocketAddr,
+    /// How long a change stays PENDING, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 2_000)]
+    propagation_ms: u64,
+    #[arg(long)]
+    with_parent: bool,
+}
+
+/// What `lab cloud` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct CloudArgs {
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    #[arg(long, value_name = "primary|standby", value_parser = role)]
+    role: Role,
+    #[arg(long)]
+    with_parent: bool,
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    Role::parse(word).ok_or_else(|| "a role is primary or standby".to_owned())
+}
+
+/// Runs until told to end. The first line on standard output says that it is ready, as JSON.
+pub(super) async fn run(command: LabCommand) -> Result<(), Failure> {
+    life::log();
+    match command {
+        LabCommand::Serve(args) => serve(args).await,
+        LabCommand::Cloud(args) => cloud(args).await,
+    }
+}
+
+async fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let config = compose::config(&args.config)?;
+    let propagation = Duration::from_millis(args.propagation_ms);
+    let options = LabOptions { api: args.api, dns: args.dns, propagation, ..LabOptions::default() };
+    let lab = Lab::start(options).await.map_err(Failure::usage)?;
+    let mut zones = BTreeMap::new();
+    for service in config.services.iter().map(|service| &service.service) {
+        let zone = lab.seed_service(&config.cluster, service).await.map_err(Failure::unknown)?;
+        zones.insert(service.name.to_string(), zone);
+    }
+    ready(&json!({ "api": lab.api_url(), "dns": lab.dns_addr(), "zones": zones }))?;
+    let tasks = TaskTracker::new();
+    life::until_told(&tasks, args.with_parent).cancelled().await;
+    lab.shutdown().await;
+    Ok(())
+}
+
+async fn cloud(args: CloudArgs) -> Result<(), Failure> {
+    let config = compose::config(&args.config)?;
+    let Some(service) = config.services.first() else {
+        return Err(Failure::usage("a demo cloud needs a service"));
+    };
+    let site = service.service.site(args.role);
+    let addresses = site.url.socket_addrs(|| None).map_err(Failure::usage)?;
+    let Some(listen) = addresses.first().copied() else {
+        return Err(Failure::usage(format!("{} has no address", site.url)));
+    };
+    let options = CloudOptions {
+        listen,
+        name: site.name.to_string(),
+        users: BTreeMap::from([(secret(&config, USER)?.expose().to_owned(), secret(&config, PASSWORD)?)]),
+        admin_key: service.read_only.key.clone(),
+    };
+    let cloud = Cloud::start(options).await.map_err(Failure::usage)?;
+    ready(&json!({ "url": cloud.url() }))?;
+    let tasks = TaskTracker::new();
+    life::until_told(&tasks, args.with_parent).cancelled().await;
+    cloud.shutdown().await;
+    Ok(())
+}
+
+fn secret(config: &Config, name: &str) -> Result<Secret, Failure> {
+    let missing = || Failure::usage(format!("a demo cloud needs the secret '{name}'"));
+    config.secrets.get(name).cloned().ok_or_else(missing)
+}
+
+fn ready(what: &serde_json::Value) -> Result<(), Failure> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{what}")?;
+    Ok(out.flush()?)
+}

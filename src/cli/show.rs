@@ -1,0 +1,228 @@
+//! What the controller knows, for a tired person in a bad hour: the answer first, then who says so, then what happens next.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::wire::api::{
+    Event, History, LastPlanStatus, PlanPreview, ServiceStatus, SiteStatus, Status, StepStatus, VoteStatus,
+};
+
+/// Good.
+pub(super) const GOOD: Style = AnsiColor::BrightGreen.on_default().bold();
+/// Bad.
+pub(super) const BAD: Style = AnsiColor::BrightRed.on_default().bold();
+/// Look here.
+pub(super) const WARN: Style = AnsiColor::BrightYellow.on_default().bold();
+/// Names.
+pub(super) const STRONG: Style = Style::new().bold();
+/// Everything else.
+pub(super) const QUIET: Style = Style::new().dimmed();
+
+/// How much of a reason fits behind a vote.
+const REASON_CHARS: usize = 90;
+
+fn verdict_style(verdict: &str) -> Style {
+    match verdict {
+        "healthy" => GOOD,
+        "unhealthy" => BAD,
+        _ => WARN,
+    }
+}
+
+/// The mark and the colour of a view.
+fn view_mark(view: &str) -> (&'static str, Style) {
+    match view {
+        "up" => ("●", GOOD),
+        "failing" => ("◐", WARN),
+        "down" => ("●", BAD),
+        _ => ("○", QUIET),
+    }
+}
+
+/// A text cut to so many characters, with a sign that it was cut.
+pub(super) fn cut(text: &str, chars: usize) -> String {
+    if text.chars().count() <= chars {
+        return text.to_owned();
+    }
+    text.chars().take(chars.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// All services.
+pub(super) fn status(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    let epoch = status.epoch.map_or_else(|| "not leading".to_owned(), |epoch| format!("epoch {epoch}"));
+    writeln!(out, "{QUIET}cluster {}, {epoch}{QUIET:#}", status.cluster)?;
+    for service in &status.services {
+        writeln!(out)?;
+        headline(out, service)?;
+        for site in &service.sites {
+            site_line(out, site)?;
+            for vote in site.votes.iter().filter(|vote| vote.view != "up") {
+                vote_line(out, vote)?;
+            }
+        }
+        under_way(out, service)?;
+        writeln!(out, "  {STRONG}next{STRONG:#}     {}", service.next)?;
+    }
+    Ok(())
+}
+
+fn headline(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
+    let style = match service.phase.as_str() {
+        "watching" => GOOD,
+        "stuck" | "suspecting" => BAD,
+        _ => WARN,
+    };
+    let site = service.sites.iter().find(|site| site.serving).map_or("?", |site| site.name.as_str());
+    let (name, phase) = (&service.service, &service.phase);
+    writeln!(
+        out,
+        "{STRONG}{name}{STRONG:#}  {style}{phase}{style:#}  {} → {} ({site})",
+        service.dns_name, service.serving
+    )
+}
+
+fn site_line(out: &mut impl Write, site: &SiteStatus) -> io::Result<()> {
+    let style = verdict_style(&site.verdict);
+    let marks: String = site
+        .votes
+        .iter()
+        .map(|vote| {
+            let (mark, style) = view_mark(&vote.view);
+            format!("{style}{mark}{style:#}")
+        })
+        .collect();
+    let serving = if site.serving { "serving" } else { "" };
+    let (role, verdict, name) = (&site.role, &site.verdict, &site.name);
+    writeln!(
+        out,
+        "  {role:<8} {style}{verdict:<10}{style:#} {marks}  {name:<12} {serving:<8}{QUIET}{}{QUIET:#}",
+        site.summary
+    )
+}
+
+fn vote_line(out: &mut impl Write, vote: &VoteStatus) -> io::Result<()> {
+    let (mark, style) = view_mark(&vote.view);
+    let why = match (&vote.failed_step, &vote.reason) {
+        _ if vote.failures == 0 => String::new(),
+        (Some(step), Some(reason)) => format!("at '{step}': {reason}"),
+        (None, Some(reason)) => reason.clone(),
+        _ => String::new(),
+    };
+    let (vantage, view) = (&vote.vantage, &vote.view);
+    writeln!(
+        out,
+        "           {style}{mark} {view:<8}{style:#} {vantage:<20} {QUIET}{}{QUIET:#}",
+        cut(&why, REASON_CHARS)
+    )
+}
+
+/// What deserves a line of its own: a freeze, what is stuck, the open plan.
+fn under_way(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
+    if let Some(incident) = &service.incident {
+        let loud = if incident.escalated { ", told loudly" } else { "" };
+        writeln!(out, "  {STRONG}incident{STRONG:#} number {} is open{loud}", incident.number)?;
+    }
+    if let Some(freeze) = &service.frozen {
+        writeln!(out, "  {WARN}frozen{WARN:#}   by {}: {}", freeze.by, freeze.reason)?;
+    }
+    if let Some(stuck) = &service.stuck {
+        writeln!(out, "  {BAD}stuck{BAD:#}    {stuck}")?;
+    }
+    if let Some(plan) = &service.plan {
+        writeln!(out, "  {STRONG}plan{STRONG:#}     {} {}, digest {}", plan.direction, plan.id, plan.digest)?;
+        for (index, each) in plan.steps.iter().enumerate() {
+            step(out, index + 1, plan.steps.len(), each)?;
+        }
+    }
+    Ok(())
+}
+
+/// One step of a plan.
+pub(super) fn step(out: &mut impl Write, number: usize, of: usize, step: &StepStatus) -> io::Result<()> {
+    let (mark, style) = match step.status.as_str() {
+        "done" => ("✓", GOOD),
+        "running" => ("▸", WARN),
+        "failed" => ("✗", BAD),
+        _ => ("·", QUIET),
+    };
+    let text = if step.text.is_empty() { String::new() } else { format!("  {QUIET}{}{QUIET:#}", step.text) };
+    writeln!(out, "    {style}{mark}{style:#} {number}/{of} {}{text}", step.sentence)
+}
+
+/// One service, with everything.
+pub(super) fn explain(out: &mut impl Write, status: &Status) -> io::Result<()> {
+    for service in &status.services {
+        headline(out, service)?;
+        writeln!(
+            out,
+            "  {QUIET}policy {}: {} votes needed; token {}{QUIET:#}",
+            service.policy,
+            service.quorum,
+            service.token.as_deref().unwrap_or("not read yet")
+        )?;
+        for site in &service.sites {
+            writeln!(out)?;
+            site_line(out, site)?;
+            for vote in &site.votes {
+                vote_line(out, vote)?;
+            }
+        }
+        writeln!(out)?;
+        under_way(out, service)?;
+        if let Some(last) = &service.last_plan {
+            let why = last.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            writeln!(out, "  {STRONG}last{STRONG:#}     {} {} {}{why}", last.direction, last.id, last.end)?;
+        }
+        if !service.blockers.is_empty() {
+            writeln!(out, "  {STRONG}what keeps it from failing over{STRONG:#}")?;
+            for blocker in &service.blockers {
+                writeln!(out, "    · {} {QUIET}({}){QUIET:#}", blocker.text, blocker.code)?;
+            }
+        }
+        writeln!(out, "  {STRONG}next{STRONG:#}     {}", service.next)?;
+    }
+    Ok(())
+}
+
+/// The journal.
+pub(super) fn history(out: &mut impl Write, history: &History) -> io::Result<()> {
+    if history.entries.is_empty() {
+        return writeln!(out, "{}: nothing has happened yet", history.service);
+    }
+    for entry in &history.entries {
+        let (id, at, epoch, kind) = (entry.id, &entry.at, entry.epoch, &entry.kind);
+        writeln!(out, "{QUIET}{id:>6}  {at}  e{epoch}{QUIET:#}  {STRONG}{kind:<18}{STRONG:#} {}", entry.text)?;
+    }
+    Ok(())
+}
+
+/// One event.
+pub(super) fn event(out: &mut impl Write, event: &Event) -> io::Result<()> {
+    let at = crate::domain::WallTime::from_ms(event.at_ms);
+    let whom = [event.vantage.as_deref(), event.role.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let (service, code) = (&event.service, &event.code);
+    writeln!(out, "{QUIET}{at}{QUIET:#}  {service:<12} {STRONG}{code:<18}{STRONG:#} {whom:<28} {}", event.text)
+}
+
+/// A plan, before anybody agrees to it.
+pub(super) fn plan(out: &mut impl Write, plan: &PlanPreview) -> io::Result<()> {
+    let PlanPreview { id, service, direction, to, site, dns_name, answer_before, answer_after, .. } = plan;
+    writeln!(out, "{STRONG}{direction} {id}{STRONG:#}: {service} to the {to} ({site})")?;
+    writeln!(out, "  {dns_name}: {answer_before} → {answer_after}")?;
+    if plan.force {
+        writeln!(out, "  {WARN}the evidence about the {to} is overruled{WARN:#}")?;
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        writeln!(out, "    {}. {step}", index + 1)?;
+    }
+    writeln!(out, "  {QUIET}digest {}, from token {}{QUIET:#}", plan.digest, plan.parent)
+}
+
+/// How a plan ended.
+pub(super) fn plan_ended(out: &mut impl Write, last: &LastPlanStatus) -> io::Result<()> {
+    let LastPlanStatus { id, direction, end, why } = last;
+    let style = if end == "done" { GOOD } else { BAD };
+    let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    writeln!(out, "{style}{direction} {id} {end}{style:#}{why}")
+}
