@@ -109,6 +109,8 @@ impl HealthChecks {
             .timeout(PROBE_TIMEOUT)
             .redirect(redirect::Policy::none())
             .no_proxy()
+            // Only plain HTTP is probed, so the system's certificates need not be loaded.
+            .tls_certs_only([])
             .pool_max_idle_per_host(0)
             .user_agent("Amazon-Route53-Health-Check-Service (quorate lab)")
             .build()
