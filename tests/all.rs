@@ -6,4 +6,6 @@
     reason = "a test that cannot be set up must panic, and helpers of tests are not recognised as tests"
 )]
 
+// Said although this is a test anyway: clippy lets helpers unwrap only inside a module that says so.
+#[cfg(test)]
 mod suite;

@@ -10,9 +10,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::state::{AdminState, Site, Write};
+use super::state::{AdminState, ReadOnly, Site, Write};
 use crate::domain::ServiceName;
 use crate::lab::clock;
 
@@ -46,18 +46,41 @@ struct WriteProbeRequest {
     plan: String,
 }
 
+/// Why an admin request was refused.
+#[derive(Debug)]
+enum Refusal {
+    Timestamp,
+    Signature,
+    BadRequest(String),
+    StaleEpoch(u64),
+    ReadOnly(ReadOnly),
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, body) = match self {
+            Self::Timestamp => (StatusCode::UNAUTHORIZED, json!({"error": "timestamp"})),
+            Self::Signature => (StatusCode::UNAUTHORIZED, json!({"error": "signature"})),
+            Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, json!({"error": "bad-request", "detail": detail})),
+            Self::StaleEpoch(seen) => (StatusCode::CONFLICT, json!({"error": "stale-epoch", "seen": seen})),
+            Self::ReadOnly(refused) => return refused.into_response(),
+        };
+        (status, Json(body)).into_response()
+    }
+}
+
 async fn read_only(
     State(site): State<Arc<Site>>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     let request: ReadOnlyRequest = read_signed(&site, &method, &uri, &headers, &body)?;
     check_names(&request.service, &request.plan)?;
     match site.set_read_only(request.read_only, request.epoch) {
         Ok(read_only) => Ok(Json(json!({"read_only": read_only})).into_response()),
-        Err(seen) => Err(refusal(StatusCode::CONFLICT, json!({"error": "stale-epoch", "seen": seen}))),
+        Err(seen) => Err(Refusal::StaleEpoch(seen)),
     }
 }
 
@@ -67,11 +90,11 @@ async fn write_probe(
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, Response> {
+) -> Result<Response, Refusal> {
     let request: WriteProbeRequest = read_signed(&site, &method, &uri, &headers, &body)?;
     check_names(&request.service, &request.plan)?;
     site.count_write_probe();
-    site.write(Write::Probe { plan: request.plan }).map_err(IntoResponse::into_response)?;
+    site.write(Write::Probe { plan: request.plan }).map_err(Refusal::ReadOnly)?;
     Ok((StatusCode::CREATED, Json(json!({"written": true}))).into_response())
 }
 
@@ -86,35 +109,26 @@ fn read_signed<T: DeserializeOwned>(
     uri: &Uri,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<T, Response> {
+) -> Result<T, Refusal> {
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let unauthorized = |error: &str| refusal(StatusCode::UNAUTHORIZED, json!({"error": error}));
     let timestamp = header("x-quorate-timestamp").unwrap_or_default();
     let fresh = timestamp.parse::<u64>().is_ok_and(|at| at.abs_diff(clock::wall().as_secs()) <= TIMESTAMP_WINDOW_S);
     if !fresh {
-        return Err(unauthorized("timestamp"));
+        return Err(Refusal::Timestamp);
     }
-    let text = std::str::from_utf8(body).map_err(|_| bad_request("the body is not UTF-8"))?;
+    let text = std::str::from_utf8(body).map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let signature = header("x-quorate-signature").unwrap_or_default();
     if !site.admin_key.verifies_request(method.as_str(), uri.path(), timestamp, text, signature) {
-        return Err(unauthorized("signature"));
+        return Err(Refusal::Signature);
     }
-    serde_json::from_str(text).map_err(|error| bad_request(&error.to_string()))
+    serde_json::from_str(text).map_err(|error| Refusal::BadRequest(error.to_string()))
 }
 
-fn check_names(service: &str, plan: &str) -> Result<(), Response> {
-    ServiceName::new(service).map_err(|error| bad_request(&error.to_string()))?;
+fn check_names(service: &str, plan: &str) -> Result<(), Refusal> {
+    ServiceName::new(service).map_err(|error| Refusal::BadRequest(error.to_string()))?;
     if (1..=PLAN_CHARS_MAX).contains(&plan.chars().count()) {
         Ok(())
     } else {
-        Err(bad_request(&format!("'plan' must have 1 to {PLAN_CHARS_MAX} characters")))
+        Err(Refusal::BadRequest(format!("'plan' must have 1 to {PLAN_CHARS_MAX} characters")))
     }
-}
-
-fn bad_request(detail: &str) -> Response {
-    refusal(StatusCode::BAD_REQUEST, json!({"error": "bad-request", "detail": detail}))
-}
-
-fn refusal(status: StatusCode, body: Value) -> Response {
-    (status, Json(body)).into_response()
 }

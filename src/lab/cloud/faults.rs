@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::Site;
 use crate::lab::line::Line;
-use crate::lab::switch::read_json;
+use crate::lab::switch::{BadJson, read_json};
 
 /// What signing in does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ async fn show(State(site): State<Arc<Site>>) -> Json<CloudFaults> {
     Json(site.faults())
 }
 
-async fn set(State(site): State<Arc<Site>>, body: Bytes) -> Result<Json<CloudFaults>, Response> {
+async fn set(State(site): State<Arc<Site>>, body: Bytes) -> Result<Json<CloudFaults>, BadJson> {
     let change: CloudFaultChange = read_json(&body)?;
     Ok(Json(site.change_faults(|faults| {
         faults.login = change.login.unwrap_or(faults.login);

@@ -19,13 +19,14 @@
 //!
 //! What Quorate needs of a standby. Both requests carry JSON and two headers:
 //!
-//! - `x-quorate-timestamp`: seconds since the Unix epoch, in decimal, at most 300 away from the site's clock, or else 401
-//!   `{"error":"timestamp"}`;
+//! - `x-quorate-timestamp`: seconds since the Unix epoch, in decimal, at most 300 away from the site's clock, or else
+//!   401 `{"error":"timestamp"}`;
 //! - `x-quorate-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared key, of
 //!   `METHOD + "\n" + path + "\n" + timestamp + "\n" + body`, or else 401 `{"error":"signature"}`.
 //!
-//! A body that is not the JSON described, or has other keys, gets 400 `{"error":"bad-request","detail":…}`. The requests are
-//! idempotent, so one that is replayed within the 300 seconds does nothing new; a deposed sender's is stopped by the epoch.
+//! A body that is not the JSON described, or has other keys, gets 400 `{"error":"bad-request","detail":…}`. Both are
+//! idempotent in effect, so a replay within the 300 seconds changes nothing more; a deposed sender's is stopped by
+//! the epoch.
 //!
 //! `POST /admin/read-only` `{"service":"login","read_only":true,"epoch":3,"plan":"login-1"}` sets the mode: 200
 //! `{"read_only":true}`, with the mode as it now is. An epoch smaller than the largest ever seen changes nothing: 409
@@ -36,13 +37,15 @@
 //!
 //! # For the lab only, unsigned
 //!
-//! `GET /admin/state` is `{"read_only","epoch","writes","logins","enter_requests","write_probes"}`: the mode, the largest epoch seen,
-//! accepted writes, successful logins, accepted requests to become read-only, and write probes.
+//! `GET /admin/state` is `{"read_only","epoch","writes","logins","enter_requests","write_probes"}`: the mode, the
+//! largest epoch seen, accepted writes, successful logins, accepted requests to become read-only, and write probes.
 //!
-//! `POST /lab/faults` takes those to set of `{"login":"ok"|"error"|"hang"|"reject"|"slow","read_only":"honest"|"lies",
-//! "down":bool}`, refuses others, and answers with all; `GET /lab/faults` shows them. `error`: signing in meets a database error,
-//! 500. `hang`: it is never answered. `reject`: the right password is refused. `slow`: it takes three seconds. `lies`: the site says
-//! that it is read-only and writes on. `down`: every connection closes without an answer, except to `/lab/…` and `/admin/state`.
+//! `POST /lab/faults` takes those to set of
+//! `{"login":"ok"|"error"|"hang"|"reject"|"slow","read_only":"honest"|"lies", "down":bool}`, refuses others, and
+//! answers with all; `GET /lab/faults` shows them. `error`: signing in meets a database error, 500. `hang`: it is
+//! never answered. `reject`: the right password is refused. `slow`: it takes three seconds. `lies`: the site says
+//! that it is read-only and writes on. `down`: every connection closes without an answer, except to `/lab/…` and
+//! `/admin/state`.
 
 mod admin;
 mod faults;
