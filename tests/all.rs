@@ -1,0 +1,4 @@
+//! One test binary, a line on each module.
+
+#[cfg(test)]
+mod suite;
