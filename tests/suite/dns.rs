@@ -186,7 +186,7 @@ async fn records_that_are_not_ours_or_not_whole_are_not_touched(world: World) {
         ("v1;c=theirs;e=4;s=7;t=primary;d=-", "belongs to the cluster 'theirs'"),
         ("v1;c=demo;e=04;s=7;t=primary;d=-", "the form"),
         ("hands off", "the version"),
-        ("v1;c=demo;e=4;\" \"s=7;t=primary;d=-", "the sequence"),
+        ("v1;c=demo;e=4;\" \"s=7;t=primary;d=-", "the version"),
         ("v1;c=demo;e=4;s=7;t=standby;d=-", "changed by hand"),
     ] {
         world.upsert([mark(token)]).await;

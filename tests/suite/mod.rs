@@ -1,7 +1,9 @@
 //! The suites and their helpers.
 
-/// The battery of the DNS provider, over the lab and over an emulator that nobody here wrote; the resolver.
+/// The battery of the DNS provider, over the lab and over an emulator that nobody here wrote.
 mod dns;
+/// What only the lab can show, and the resolver.
+mod dns_lab;
 /// A zone with a service's records, over either.
 mod dns_world;
 /// The emulator.
