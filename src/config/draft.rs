@@ -54,7 +54,7 @@ pub(super) struct CheckDraft {
     pub(super) key: At<String>,
     pub(super) script: Option<At<String>>,
     pub(super) secrets: Vec<At<String>>,
-    pub(super) params: Vec<(At<String>, At<String>)>,
+    pub(super) params: Vec<(At<String>, Option<At<String>>)>,
 }
 
 pub(super) struct ServiceDraft {

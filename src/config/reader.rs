@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         let value = self.look(key)?;
         let spot = self.spot_of(value);
         let DeValue::Integer(integer) = value.get_ref() else {
-            self.wrong(key, value, &format!("a whole number such as {}", range.start().max(&1)));
+            self.wrong(key, value, &format!("a whole number such as {}", 3.clamp(*range.start(), *range.end())));
             return None;
         };
         match u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number)) {
@@ -243,18 +243,20 @@ impl<'a> Reader<'a> {
         readers
     }
 
-    /// Every key of this table with its string, for tables whose keys the reader does not know beforehand.
-    pub(super) fn strings(mut self) -> Vec<(At<String>, At<String>)> {
+    /// Every key of this table with its string, for tables whose keys the reader does not know beforehand. A value of
+    /// another type has been reported, and is absent.
+    pub(super) fn strings(mut self) -> Vec<(At<String>, Option<At<String>>)> {
         self.open = true;
         let mut strings = Vec::new();
         for (key, value) in self.table.iter() {
-            match value.get_ref().as_str() {
-                Some(text) => strings.push((
-                    At { value: key.get_ref().to_string(), spot: Spot::new(self.source, key.span()) },
-                    At { value: text.to_owned(), spot: self.spot_of(value) },
-                )),
-                None => self.wrong(key.get_ref(), value, "a string in quotes"),
+            let text = value.get_ref().as_str();
+            if text.is_none() {
+                self.wrong(key.get_ref(), value, "a string in quotes");
             }
+            strings.push((
+                At { value: key.get_ref().to_string(), spot: Spot::new(self.source, key.span()) },
+                text.map(|text| At { value: text.to_owned(), spot: self.spot_of(value) }),
+            ));
         }
         strings
     }
@@ -347,7 +349,7 @@ impl<'a> Reader<'a> {
 
     fn label(&self) -> String {
         match (self.path.as_str(), self.listed) {
-            ("", _) => "the top level".to_owned(),
+            ("", _) => "the file".to_owned(),
             (path, true) => format!("[[{path}]]"),
             (path, false) => format!("[{path}]"),
         }

@@ -73,7 +73,11 @@ impl<'a> Resolver<'a> {
             draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
         let notify = self.notify();
         lint::draft(draft, self.report);
-        self.vault.lint(self.report);
+        // with something wrong elsewhere, whatever stands in the wrong place would also count as unused
+        if !self.report.has_errors() {
+            lint::unused(draft, self.report);
+            self.vault.lint(self.report);
+        }
         Some(Config {
             cluster: draft.cluster.as_ref()?.value.clone(),
             controller: controller?,
@@ -171,10 +175,13 @@ impl<'a> Resolver<'a> {
             .map(|(name, secret)| Some((name.value.clone(), secret?)))
             .collect::<Option<Vec<_>>>()
             .map(|pairs| pairs.into_iter().collect());
-        let params: BTreeMap<String, String> =
-            draft.params.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
+        let params: Option<BTreeMap<String, String>> = draft
+            .params
+            .iter()
+            .map(|(key, value)| Some((key.value.clone(), value.as_ref()?.value.clone())))
+            .collect();
         let (path, source) = self.script(draft.script.as_ref()?)?;
-        Some(Check { name: name.ok()?, path, source, params, secrets: secrets? })
+        Some(Check { name: name.ok()?, path, source, params: params?, secrets: secrets? })
     }
 
     fn script(&self, script: &At<String>) -> Option<(PathBuf, String)> {

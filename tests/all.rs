@@ -1,0 +1,3 @@
+//! One test binary, a line on each module.
+
+mod suite;
