@@ -208,14 +208,23 @@ impl<'a> Reader<'a> {
     /// The tables of a list, in the order of the file.
     pub(super) fn sections(&mut self, key: &'static str) -> Vec<Reader<'a>> {
         let Some(value) = self.look(key) else { return Vec::new() };
-        let items = value.get_ref().as_array();
-        let mut readers: Vec<Reader<'a>> =
-            items.into_iter().flat_map(|items| items.iter()).filter_map(|item| self.child(key, item)).collect();
-        for reader in &mut readers {
-            reader.listed = true;
+        let wanted = format!("a list of tables: write [[{}]] before each", self.below(key));
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong(key, value, &wanted);
+            return Vec::new();
+        };
+        if items.is_empty() {
+            self.report.error(&self.spot_of(value), format!("'{key}' is empty: it must be {wanted}"));
         }
-        if items.is_none_or(|items| items.len() > readers.len()) {
-            self.wrong(key, value, &format!("a list of tables: write [[{}]] before each", self.below(key)));
+        let mut readers = Vec::new();
+        for item in items.iter() {
+            match self.child(key, item) {
+                Some(mut reader) => {
+                    reader.listed = true;
+                    readers.push(reader);
+                }
+                None => self.wrong(key, item, &wanted),
+            }
         }
         readers
     }

@@ -62,7 +62,7 @@ impl<'a> Resolver<'a> {
         let agents = self.agents();
         let vantages = self.vantages();
         let checks: Vec<Option<Check>> = draft.checks.iter().map(|check| self.check(check)).collect();
-        if draft.services.is_empty() {
+        if !draft.has_services {
             self.report
                 .error(&draft.start, "there is no service: add a [[service]] for each name that is looked after");
         }
@@ -144,7 +144,7 @@ impl<'a> Resolver<'a> {
     /// The vantages, if all of them are whole: with one left out, counting them would find problems that are not there.
     fn vantages(&self) -> Option<Vec<Vantage>> {
         let drafts = &self.draft.vantages;
-        if drafts.is_empty() {
+        if !self.draft.has_vantages {
             self.report.error(
                 &self.draft.start,
                 "there are no vantages: add a [[vantage]] with name, cloud and region for each place that probes",
@@ -152,6 +152,9 @@ impl<'a> Resolver<'a> {
             return None;
         }
         self.unique("vantage", drafts.iter().filter_map(|vantage| vantage.name.as_ref()));
+        if drafts.is_empty() {
+            return None;
+        }
         let whole = drafts.iter().map(|vantage| {
             Some(Vantage {
                 name: vantage.name.as_ref()?.value.clone(),

@@ -1,3 +1,5 @@
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test ends by panicking, its helpers too")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -10,7 +12,8 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 fn quorate(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
     command.current_dir(folder).args(arguments);
-    for name in ["PROBE_USER", "PROBE_PASSWORD", "STANDBY_ADMIN", "SLACK_WEBHOOK", "SLACK_WEBHOOK_LOUD", "SMS_TOKEN"] {
+    for name in ["PROBE_USER", "PROBE_PASSWORD", "STANDBY_ADMIN", "SLACK_WEBHOOK", "SLACK_WEBHOOK_LOUD", "SMS_TOKEN"]
+    {
         command.env_remove(format!("QUORATE_SECRET_{name}"));
     }
     command.envs(environment.iter().copied()).output().expect("the binary starts")
@@ -203,7 +206,8 @@ fn the_reference_page_shows_files_that_load() {
     }
     assert_eq!(written, ["quorate.toml", "policies/patient.toml", "secrets.toml"]);
     std::fs::create_dir(folder.path().join("checks")).expect("writable");
-    std::fs::copy(Path::new(ROOT).join("checks/login.rhai"), folder.path().join("checks/login.rhai")).expect("copies");
+    std::fs::copy(Path::new(ROOT).join("checks/login.rhai"), folder.path().join("checks/login.rhai"))
+        .expect("copies");
     let loaded = load(&folder.path().join("quorate.toml")).expect("the example is good");
     assert_eq!(loaded.warnings, []);
 }
