@@ -46,16 +46,43 @@ impl Secrets {
         names.into_iter().filter_map(|name| Some((name.to_owned(), self.get(name)?.clone()))).collect()
     }
 
-    /// The text with every secret value, plain or percent-encoded, struck out. Values under four characters are left
-    /// alone: striking out every "a" would hide the text and not the secret.
+    /// The text with every secret value struck out: plain, and as URLs, JSON and HTML write it. Values under four
+    /// characters are left alone: striking out every "a" would hide the text and not the secret.
     pub fn redact(&self, text: &str) -> String {
-        let mut values: Vec<&str> = self.0.values().map(Secret::expose).filter(|v| v.len() >= 4).collect();
-        values.sort_by_key(|v| std::cmp::Reverse(v.len()));
-        values.into_iter().fold(text.to_owned(), |text, value| {
-            let encoded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-            text.replace(value, "[secret]").replace(&encoded, "[secret]")
-        })
+        let values = self.0.values().map(Secret::expose).filter(|value| value.len() >= 4);
+        let mut forms: Vec<String> = values.flat_map(written_forms).collect();
+        // The longest first, so that a secret which holds another is struck out whole.
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        forms.iter().fold(text.to_owned(), |text, form| text.replace(form.as_str(), "[secret]"))
     }
+}
+
+/// How a value may be written where it turns up: by our own requests, and by a site that echoes them.
+fn written_forms(value: &str) -> Vec<String> {
+    let json = value.replace('\\', r"\\").replace('"', r#"\""#);
+    let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let mut forms = vec![
+        value.to_owned(),
+        url::form_urlencoded::byte_serialize(value.as_bytes()).collect(),
+        html.replace('\'', "&#39;"),
+        html.replace('\'', "&#x27;"),
+        html,
+        json,
+    ];
+    // Paths and queries each leave other signs as they are.
+    if let Ok(mut url) = url::Url::parse("http://host/") {
+        url.set_query(Some(value));
+        forms.extend(url.query().map(str::to_owned));
+        url.set_path(value);
+        forms.push(url.path().trim_start_matches('/').to_owned());
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.clear().push(value);
+        }
+        forms.push(url.path().trim_start_matches('/').to_owned());
+    }
+    forms.retain(|form| form.len() >= 4);
+    forms
 }
 
 impl FromIterator<(String, Secret)> for Secrets {
@@ -73,5 +100,17 @@ mod tests {
         let secrets: Secrets = [("password".to_owned(), Secret::new("hunter 2&3"))].into_iter().collect();
         assert_eq!(secrets.redact("p=hunter 2&3 q=hunter+2%263"), "p=[secret] q=[secret]");
         assert!(!format!("{secrets:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn a_secret_is_struck_out_however_urls_json_and_html_write_it() {
+        let value = "a b/\"c\"<&d'e";
+        let secrets: Secrets = [("password".to_owned(), Secret::new(value))].into_iter().collect();
+        let mut url = url::Url::parse("http://host/").expect("a URL");
+        url.set_path(value);
+        url.set_query(Some(value));
+        assert_eq!(secrets.redact(url.as_str()), "http://host/[secret]?[secret]");
+        assert_eq!(secrets.redact(r#"{"p":"a b/\"c\"<&d'e"}"#), r#"{"p":"[secret]"}"#);
+        assert_eq!(secrets.redact("<p>a b/&quot;c&quot;&lt;&amp;d&#x27;e</p>"), "<p>[secret]</p>");
     }
 }

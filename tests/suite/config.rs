@@ -1,5 +1,3 @@
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test ends by panicking, its helpers too")]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -43,7 +43,9 @@ impl Ending {
             EvalAltResult::ErrorTooManyVariables(_) => {
                 format!("the script has more than {} variables", super::engine::MAX_VARIABLES)
             }
-            EvalAltResult::ErrorDataTooLarge(what, _) => format!("the script made too large a value: {what}"),
+            EvalAltResult::ErrorDataTooLarge(what, _) => {
+                format!("the script made too large a value: {}", lower_first(what))
+            }
             EvalAltResult::ErrorRuntime(thrown, _) => format!("the script threw: {thrown}"),
             EvalAltResult::ErrorFunctionNotFound(signature, _) if takes_nothing(signature) => {
                 format!(
@@ -52,11 +54,7 @@ impl Ending {
             }
             EvalAltResult::ErrorFunctionNotFound(signature, _) => format!("no such function: {signature}"),
             EvalAltResult::ErrorDotExpr(text, _) => lower_first(text),
-            other => {
-                let mut bare = unplaced(other);
-                bare = lower_first(&bare);
-                bare
-            }
+            other => lower_first(&unplaced(other)),
         };
         let place = match (position.line(), position.position()) {
             (Some(line), Some(column)) => format!("{script}:{line}:{column}: "),

@@ -54,20 +54,25 @@ impl Page {
     /// Which request got what answer, and how its body begins; redacted, in one line.
     pub(super) fn summary(&self, secrets: &Secrets) -> String {
         let answer = self.answer();
-        let beginning = tidy(&self.beginning(), secrets, MAX_EXCERPT_CHARS);
+        let beginning = tidy(&self.beginning(secrets), secrets, MAX_EXCERPT_CHARS);
         let body = if beginning.is_empty() { "and an empty body".to_owned() } else { format!("\"{beginning}\"") };
         format!("{} from {} {}: {body}", answer.status, answer.method, answer.url)
     }
 
-    fn beginning(&self) -> String {
+    /// The text is redacted before it is parsed: a parser takes a secret with a `<` in it apart, and half of it would be
+    /// quoted.
+    fn beginning(&self, secrets: &Secrets) -> String {
+        let text = secrets.redact(&self.0.text);
         let is_html = self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         if is_html {
-            let words = self.document().readable();
+            let untouched = text == self.0.text.as_str();
+            let document = if untouched { self.document() } else { Document::parse(&text) };
+            let words = document.readable();
             if !words.trim().is_empty() {
                 return words;
             }
         }
-        self.0.text.chars().take(EXCERPT_SOURCE_CHARS).collect()
+        text.chars().take(EXCERPT_SOURCE_CHARS).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a script knows of the probe that it is: target, site, vantage, parameters, secrets.
 
-use rhai::{Dynamic, FuncRegistration, ImmutableString, Module, NativeCallContext};
+use rhai::{Dynamic, FuncRegistration, ImmutableString, Module, NativeCallContext, Scope};
 
 use super::Result;
 use crate::adapters::script::ending::Ending;
@@ -8,7 +8,7 @@ use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::plain_url;
 
 /// The names that every script can use, in functions and closures, too.
-pub(super) const NAMES: [&str; 3] = ["target", "site", "vantage"];
+const NAMES: [&str; 3] = ["target", "site", "vantage"];
 
 pub(super) fn register(module: &mut Module) {
     FuncRegistration::new("param").set_into_module(
@@ -38,14 +38,39 @@ pub(super) fn register(module: &mut Module) {
     );
 }
 
-/// The context's variables for one probe. `target` has no user and password: a script may show it.
-pub(in crate::adapters::script) fn variables(flow: &Flow) -> Module {
-    let request = &flow.request;
+/// The context's names, for the compiler, which refuses variables that it does not know.
+pub(in crate::adapters::script) fn names() -> Scope<'static> {
+    let mut scope = Scope::new();
+    for name in NAMES {
+        scope.push_constant_dynamic(name, Dynamic::UNIT);
+    }
+    scope
+}
+
+/// The context for a script's top level and its closures, which look for variables in their surroundings.
+pub(in crate::adapters::script) fn scope(flow: &Flow) -> Scope<'static> {
+    let mut scope = Scope::new();
+    for (name, value) in NAMES.into_iter().zip(values(flow)) {
+        scope.push_constant(name, value);
+    }
+    scope
+}
+
+/// The context for a script's functions, which see no surroundings, only what is global.
+pub(in crate::adapters::script) fn globals(flow: &Flow) -> Module {
     let mut module = Module::new();
-    module.set_var("target", plain_url(&request.target).to_string().trim_end_matches('/').to_owned());
-    module.set_var("site", request.role.as_str().to_owned());
-    module.set_var("vantage", request.vantage.as_ref().map(|name| name.as_str()).unwrap_or_default().to_owned());
+    for (name, value) in NAMES.into_iter().zip(values(flow)) {
+        module.set_var(name, value);
+    }
     module
+}
+
+/// The values of [`NAMES`], in their order. `target` comes without user and password: a script may show it.
+fn values(flow: &Flow) -> [ImmutableString; 3] {
+    let request = &flow.request;
+    let target = plain_url(&request.target).to_string();
+    let vantage = request.vantage.as_ref().map(|name| name.as_str()).unwrap_or_default();
+    [target.trim_end_matches('/').into(), request.role.as_str().into(), vantage.into()]
 }
 
 /// Parameters are texts; one that has a number or a boolean as its default is read as such.

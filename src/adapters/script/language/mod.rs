@@ -14,7 +14,7 @@ mod reading;
 mod requests;
 mod steps;
 
-use rhai::{Dynamic, EvalAltResult, Module, Scope};
+use rhai::{Dynamic, EvalAltResult, Module};
 
 /// What a host function returns.
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -29,16 +29,7 @@ pub(super) fn module() -> Module {
     module
 }
 
-pub(super) use context::variables;
-
-/// A scope with the context's names, for the compiler, which refuses names that it does not know.
-pub(super) fn names() -> Scope<'static> {
-    let mut scope = Scope::new();
-    for name in context::NAMES {
-        scope.push_constant_dynamic(name, Dynamic::UNIT);
-    }
-    scope
-}
+pub(super) use context::{globals, names, scope};
 
 /// A value that may be absent, as `()`.
 fn or_unit<T: Into<Dynamic>>(value: Option<T>) -> Dynamic {
