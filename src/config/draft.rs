@@ -24,8 +24,12 @@ pub(super) struct Draft {
     pub(super) secrets: Option<At<String>>,
     pub(super) controller: ControllerDraft,
     pub(super) agents: AgentsDraft,
+    /// Whether there is anything under that key: what is wrong with it has been reported.
+    pub(super) has_vantages: bool,
     pub(super) vantages: Vec<VantageDraft>,
     pub(super) checks: Vec<CheckDraft>,
+    /// As `has_vantages`.
+    pub(super) has_services: bool,
     pub(super) services: Vec<ServiceDraft>,
     pub(super) notify: Option<NotifyDraft>,
 }
@@ -54,7 +58,7 @@ pub(super) struct CheckDraft {
     pub(super) key: At<String>,
     pub(super) script: Option<At<String>>,
     pub(super) secrets: Vec<At<String>>,
-    pub(super) params: Vec<(At<String>, At<String>)>,
+    pub(super) params: Vec<(At<String>, Option<At<String>>)>,
 }
 
 pub(super) struct ServiceDraft {
@@ -119,8 +123,10 @@ impl Draft {
             secrets: file.text("secrets", filled),
             controller: file.section("controller").map(ControllerDraft::read).unwrap_or_default(),
             agents: file.section("agents").map(AgentsDraft::read).unwrap_or_default(),
+            has_vantages: file.has("vantage"),
             vantages: file.sections("vantage").into_iter().map(VantageDraft::read).collect(),
             checks: file.named_sections("check").into_iter().map(CheckDraft::read).collect(),
+            has_services: file.has("service"),
             services: file.sections("service").into_iter().map(|table| ServiceDraft::read(table, report)).collect(),
             notify: file.section("notify").map(NotifyDraft::read),
         }

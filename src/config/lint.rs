@@ -16,6 +16,16 @@ pub(super) fn draft(draft: &Draft, report: &Report) {
         one_cloud(service, report);
         other_host(service, report);
     }
+    if draft.notify.is_none() {
+        report.warn(
+            &draft.start,
+            "nobody is told of anything: add [notify] with 'slack', the name of a secret that holds a webhook's URL",
+        );
+    }
+}
+
+/// Looks for what is there and not used.
+pub(super) fn unused(draft: &Draft, report: &Report) {
     for check in &draft.checks {
         let name = check.key.value.as_str();
         let mut used = draft.services.iter().flat_map(|service| &service.checks).flat_map(|list| &list.value);
@@ -26,15 +36,12 @@ pub(super) fn draft(draft: &Draft, report: &Report) {
             );
         }
     }
-    match &draft.notify {
-        None => report.warn(
-            &draft.start,
-            "nobody is told of anything: add [notify] with 'slack', the name of a secret that holds a webhook's URL",
-        ),
-        Some(notify) if notify.slack.is_none() && notify.slack_loud.is_none() && notify.sms.is_none() => {
-            report.warn(&notify.at, "[notify] names nobody: add 'slack', 'slack_loud' or [notify.sms]");
-        }
-        Some(_) => {}
+    if let Some(notify) = &draft.notify
+        && notify.slack.is_none()
+        && notify.slack_loud.is_none()
+        && notify.sms.is_none()
+    {
+        report.warn(&notify.at, "[notify] names nobody: add 'slack', 'slack_loud' or [notify.sms]");
     }
 }
 

@@ -77,6 +77,9 @@ impl Policies {
         let folder = tidy(&self.folder);
         let way_out = match nearest(name, there.iter().map(String::as_str)) {
             Some(near) => format!("{} has {}; did you mean '{near}'?", folder.display(), there.join(", ")),
+            None if !self.folder.is_dir() => {
+                format!("the folder {} does not exist either: 'policies' at the top names it", folder.display())
+            }
             None if there.is_empty() => format!("{} has no policies at all", folder.display()),
             None => format!("{} has {}", folder.display(), there.join(", ")),
         };

@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         let value = self.look(key)?;
         let spot = self.spot_of(value);
         let DeValue::Integer(integer) = value.get_ref() else {
-            self.wrong(key, value, &format!("a whole number such as {}", range.start().max(&1)));
+            self.wrong(key, value, &format!("a whole number such as {}", 3.clamp(*range.start(), *range.end())));
             return None;
         };
         match u32::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| range.contains(number)) {
@@ -208,14 +208,23 @@ impl<'a> Reader<'a> {
     /// The tables of a list, in the order of the file.
     pub(super) fn sections(&mut self, key: &'static str) -> Vec<Reader<'a>> {
         let Some(value) = self.look(key) else { return Vec::new() };
-        let items = value.get_ref().as_array();
-        let mut readers: Vec<Reader<'a>> =
-            items.into_iter().flat_map(|items| items.iter()).filter_map(|item| self.child(key, item)).collect();
-        for reader in &mut readers {
-            reader.listed = true;
+        let wanted = format!("a list of tables: write [[{}]] before each", self.below(key));
+        let Some(items) = value.get_ref().as_array() else {
+            self.wrong(key, value, &wanted);
+            return Vec::new();
+        };
+        if items.is_empty() {
+            self.report.error(&self.spot_of(value), format!("'{key}' is empty: it must be {wanted}"));
         }
-        if items.is_none_or(|items| items.len() > readers.len()) {
-            self.wrong(key, value, &format!("a list of tables: write [[{}]] before each", self.below(key)));
+        let mut readers = Vec::new();
+        for item in items.iter() {
+            match self.child(key, item) {
+                Some(mut reader) => {
+                    reader.listed = true;
+                    readers.push(reader);
+                }
+                None => self.wrong(key, item, &wanted),
+            }
         }
         readers
     }
@@ -243,18 +252,20 @@ impl<'a> Reader<'a> {
         readers
     }
 
-    /// Every key of this table with its string, for tables whose keys the reader does not know beforehand.
-    pub(super) fn strings(mut self) -> Vec<(At<String>, At<String>)> {
+    /// Every key of this table with its string, for tables whose keys the reader does not know beforehand. A value of
+    /// another type has been reported, and is absent.
+    pub(super) fn strings(mut self) -> Vec<(At<String>, Option<At<String>>)> {
         self.open = true;
         let mut strings = Vec::new();
         for (key, value) in self.table.iter() {
-            match value.get_ref().as_str() {
-                Some(text) => strings.push((
-                    At { value: key.get_ref().to_string(), spot: Spot::new(self.source, key.span()) },
-                    At { value: text.to_owned(), spot: self.spot_of(value) },
-                )),
-                None => self.wrong(key.get_ref(), value, "a string in quotes"),
+            let text = value.get_ref().as_str();
+            if text.is_none() {
+                self.wrong(key.get_ref(), value, "a string in quotes");
             }
+            strings.push((
+                At { value: key.get_ref().to_string(), spot: Spot::new(self.source, key.span()) },
+                text.map(|text| At { value: text.to_owned(), spot: self.spot_of(value) }),
+            ));
         }
         strings
     }
@@ -347,7 +358,7 @@ impl<'a> Reader<'a> {
 
     fn label(&self) -> String {
         match (self.path.as_str(), self.listed) {
-            ("", _) => "the top level".to_owned(),
+            ("", _) => "the file".to_owned(),
             (path, true) => format!("[[{path}]]"),
             (path, false) => format!("[{path}]"),
         }

@@ -62,7 +62,7 @@ impl<'a> Resolver<'a> {
         let agents = self.agents();
         let vantages = self.vantages();
         let checks: Vec<Option<Check>> = draft.checks.iter().map(|check| self.check(check)).collect();
-        if draft.services.is_empty() {
+        if !draft.has_services {
             self.report
                 .error(&draft.start, "there is no service: add a [[service]] for each name that is looked after");
         }
@@ -73,7 +73,11 @@ impl<'a> Resolver<'a> {
             draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
         let notify = self.notify();
         lint::draft(draft, self.report);
-        self.vault.lint(self.report);
+        // with something wrong elsewhere, whatever stands in the wrong place would also count as unused
+        if !self.report.has_errors() {
+            lint::unused(draft, self.report);
+            self.vault.lint(self.report);
+        }
         Some(Config {
             cluster: draft.cluster.as_ref()?.value.clone(),
             controller: controller?,
@@ -140,7 +144,7 @@ impl<'a> Resolver<'a> {
     /// The vantages, if all of them are whole: with one left out, counting them would find problems that are not there.
     fn vantages(&self) -> Option<Vec<Vantage>> {
         let drafts = &self.draft.vantages;
-        if drafts.is_empty() {
+        if !self.draft.has_vantages {
             self.report.error(
                 &self.draft.start,
                 "there are no vantages: add a [[vantage]] with name, cloud and region for each place that probes",
@@ -148,6 +152,9 @@ impl<'a> Resolver<'a> {
             return None;
         }
         self.unique("vantage", drafts.iter().filter_map(|vantage| vantage.name.as_ref()));
+        if drafts.is_empty() {
+            return None;
+        }
         let whole = drafts.iter().map(|vantage| {
             Some(Vantage {
                 name: vantage.name.as_ref()?.value.clone(),
@@ -171,10 +178,13 @@ impl<'a> Resolver<'a> {
             .map(|(name, secret)| Some((name.value.clone(), secret?)))
             .collect::<Option<Vec<_>>>()
             .map(|pairs| pairs.into_iter().collect());
-        let params: BTreeMap<String, String> =
-            draft.params.iter().map(|(key, value)| (key.value.clone(), value.value.clone())).collect();
+        let params: Option<BTreeMap<String, String>> = draft
+            .params
+            .iter()
+            .map(|(key, value)| Some((key.value.clone(), value.as_ref()?.value.clone())))
+            .collect();
         let (path, source) = self.script(draft.script.as_ref()?)?;
-        Some(Check { name: name.ok()?, path, source, params, secrets: secrets? })
+        Some(Check { name: name.ok()?, path, source, params: params?, secrets: secrets? })
     }
 
     fn script(&self, script: &At<String>) -> Option<(PathBuf, String)> {

@@ -15,8 +15,8 @@ use crate::domain::{Secret, Secrets};
 
 /// What became of the file.
 enum File {
-    /// Read, with the place of every name.
-    Read(BTreeMap<String, At<Secret>>),
+    /// Read, with the place of every name; a value that cannot be used has been reported, and is absent.
+    Read(BTreeMap<String, At<Option<Secret>>>),
     /// There is none.
     Absent,
     /// There is one that cannot be used, which has been reported: a secret may or may not be in it.
@@ -56,7 +56,7 @@ impl<'a> Vault<'a> {
         Self { shown, file, environment, used: RefCell::default(), named: RefCell::default() }
     }
 
-    fn entries(document: &Document<'_>, report: &Report) -> BTreeMap<String, At<Secret>> {
+    fn entries(document: &Document<'_>, report: &Report) -> BTreeMap<String, At<Option<Secret>>> {
         let mut entries = BTreeMap::new();
         for (name, value) in document.reader(report).strings() {
             if !is_name(&name.value) {
@@ -65,10 +65,15 @@ impl<'a> Vault<'a> {
                     &name.spot,
                     "the name of a secret must be 1 to 63 lower-case letters, digits and inner hyphens",
                 );
-            } else if value.value.is_empty() {
-                report.error(&value.spot, format!("the secret '{}' is empty", name.value));
             }
-            entries.insert(name.value, At { value: Secret::new(value.value), spot: name.spot });
+            let secret = value.and_then(|value| {
+                if value.value.is_empty() {
+                    report.error(&value.spot, "a secret must not be empty: write its value, or remove the line");
+                    return None;
+                }
+                Some(Secret::new(value.value))
+            });
+            entries.insert(name.value, At { value: secret, spot: name.spot });
         }
         entries
     }
@@ -76,17 +81,18 @@ impl<'a> Vault<'a> {
     /// The secret that a key names. One that is nowhere is reported at that key.
     pub(super) fn get(&self, name: &At<String>, report: &Report) -> Option<Secret> {
         self.named.borrow_mut().insert(name.value.clone());
-        let from_file = match &self.file {
-            File::Read(entries) => entries.get(&name.value).map(|entry| entry.value.clone()),
+        let entry = match &self.file {
+            File::Read(entries) => entries.get(&name.value),
             File::Absent | File::Broken => None,
         };
         let variable = variable(&name.value);
         let overriding = (self.environment)(&variable).filter(|value| !value.is_empty()).map(Secret::new);
-        if let Some(secret) = overriding.or(from_file) {
+        if let Some(secret) = overriding.or_else(|| entry?.value.clone()) {
             self.used.borrow_mut().insert(name.value.clone(), secret.clone());
             return Some(secret);
         }
         let looked = match &self.file {
+            _ if entry.is_some() => return None,
             File::Broken => return None,
             File::Absent => "which does not exist",
             File::Read(_) => "which has none of that name",
@@ -123,7 +129,9 @@ impl<'a> Vault<'a> {
     /// Every secret that is known, the environment's before the file's.
     pub(super) fn all(&self) -> Secrets {
         let mut all: BTreeMap<String, Secret> = match &self.file {
-            File::Read(entries) => entries.iter().map(|(name, entry)| (name.clone(), entry.value.clone())).collect(),
+            File::Read(entries) => {
+                entries.iter().filter_map(|(name, entry)| Some((name.clone(), entry.value.clone()?))).collect()
+            }
             File::Absent | File::Broken => BTreeMap::new(),
         };
         all.append(&mut self.used.borrow_mut());

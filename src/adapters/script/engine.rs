@@ -13,11 +13,10 @@ use rhai::{Engine, Module, OptimizationLevel, Shared};
 
 use super::language;
 
-/// Steps of the interpreter in one run. A login takes a few hundred; a million is a loop that will not end, and takes
-/// about a tenth of a second.
-pub(super) const MAX_OPERATIONS: u64 = 1_000_000;
-/// Functions and closures inside each other. Rhai recurses on the machine's stack, and a debug build takes up to 50 KB a
-/// level, of the 2 MB that a blocking thread has.
+/// Steps of the interpreter in one run. A login takes a few hundred; more than this is a loop that will not end. It also
+/// bounds how deep a script can nest closures, three operations a level, which the thread's stack must bear.
+pub(super) const MAX_OPERATIONS: u64 = 250_000;
+/// Functions and closures inside each other: checks are flat.
 pub(super) const MAX_CALL_DEPTH: usize = 16;
 /// Nesting of expressions and blocks at the top of a script; the parser recurses, too.
 const MAX_EXPR_DEPTH: usize = 64;
@@ -26,10 +25,11 @@ const MAX_FUNCTION_EXPR_DEPTH: usize = 64;
 /// Bytes in a string. Three times [`MAX_BODY_BYTES`](super::http::MAX_BODY_BYTES): a body of stray bytes grows
 /// threefold when each becomes a replacement character.
 const MAX_STRING_BYTES: usize = 3 * super::http::MAX_BODY_BYTES + 1024;
-/// Elements in an array, nested ones included: `select_all` on a long table.
-pub(super) const MAX_ARRAY_ITEMS: usize = 20_000;
+/// Elements in an array, nested ones included: `select_all` on a long table. Nested in each other they are as many levels
+/// of recursion, which the thread's stack must bear.
+pub(super) const MAX_ARRAY_ITEMS: usize = 5_000;
 /// Properties in a map, nested ones included: a large JSON answer.
-const MAX_MAP_ITEMS: usize = 20_000;
+const MAX_MAP_ITEMS: usize = 5_000;
 /// Variables alive at once, which bounds memory together with the sizes above.
 pub(super) const MAX_VARIABLES: usize = 128;
 /// Functions that a script defines, closures included.
@@ -37,7 +37,7 @@ const MAX_FUNCTIONS: usize = 256;
 /// Modules: `import` is for shared files, which checks do not have.
 const MAX_MODULES: usize = 0;
 /// Words that are not part of the language.
-const DISABLED_SYMBOLS: [&str; 4] = ["eval", "import", "export", "sleep"];
+const DISABLED_SYMBOLS: [&str; 5] = ["eval", "import", "export", "curry", "sleep"];
 
 /// What all engines share: the standard functions and the check language.
 #[derive(Clone)]

@@ -122,11 +122,16 @@ impl Flow {
                 return Err(Ending::Inconclusive(format!("the script makes more than {MAX_REQUESTS} requests")));
             }
         }
+        let called_off = || Ending::Inconclusive("the probe was called off".to_owned());
+        // Whoever called it off may be ending the runtime, which must not be entered then.
+        if self.cancel.is_cancelled() {
+            return Err(called_off());
+        }
         let began = self.watch.elapsed();
         let answer = self.handle.block_on(async {
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => Err(Ending::Inconclusive("the probe was called off".to_owned())),
+                () = self.cancel.cancelled() => Err(called_off()),
                 answer = tokio::time::timeout(self.watch.remaining(), self.browser.send(ask, &self.progress)) => {
                     answer.unwrap_or_else(|_| {
                         self.watch.waited(began);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! RhaiRunner ── compiles each script once, holds the TLS configuration
-//!   └ run: Flow (stopwatch, steps, cookies) ── on a blocking thread ── Engine (sandbox) ── language ── Browser
+//!   └ run: Flow (stopwatch, steps, cookies) ── on a thread of its own ── Engine (sandbox) ── language ── Browser
 //! ```
 //!
 //! What it holds to:

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rhai::{AST, Dynamic, Shared};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::ending::Ending;
@@ -27,6 +29,9 @@ const MAX_SCRIPT_BYTES: usize = 256 * 1024;
 /// How long past its deadline a script may take to notice it. It notices between any two operations and while it waits
 /// for the site; only a single long operation, such as parsing a huge page, takes longer, and is then left behind.
 const GRACE: Duration = Duration::from_millis(50);
+/// The stack of a script's thread; only what is used of it takes memory. A hostile script nests values or closures as deep
+/// as its limits allow, and comparing, printing and dropping them recurses: the runtime's own 2 MiB are too few for that.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// How many operations pass between two looks at the clock.
 const OPERATIONS_PER_LOOK: u64 = 64;
 
@@ -48,7 +53,7 @@ pub struct CheckScript {
 /// Runs checks that are Rhai scripts.
 ///
 /// It compiles every script once. Each probe has its own interpreter, cookie jar and connections, and shares nothing with
-/// another but the compiled script and the TLS configuration. A script runs on a blocking thread, since Rhai cannot
+/// another but the compiled script and the TLS configuration. A script runs on a thread of its own, since Rhai cannot
 /// suspend; what it asks of the network runs on the caller's runtime.
 pub struct RhaiRunner {
     library: Library,
@@ -117,11 +122,25 @@ impl ProbeRunner for RhaiRunner {
             Arc::new(Flow::new(Arc::clone(&check.kit), request.clone(), browser, watch, cancel, Handle::current()));
         let script = {
             let (library, ast, flow) = (self.library.clone(), Arc::clone(&check.ast), Arc::clone(&flow));
-            tokio::task::spawn_blocking(move || interpret(&library, &ast, &flow))
+            let (tell, told) = oneshot::channel();
+            let thread = thread::Builder::new().name("probe".to_owned()).stack_size(STACK_BYTES);
+            // Nobody joins the thread: its result is awaited, and if it outlives the deadline it is left behind.
+            let spawned = thread.spawn(move || {
+                // If the receiver is gone, so is everyone who wanted to know.
+                let _ = tell.send(interpret(&library, &ast, &flow));
+            });
+            spawned.map(|_| told)
+        };
+        let script = match script {
+            Ok(told) => told,
+            Err(error) => {
+                let reason = format!("the prober cannot start a thread: {error}");
+                return flow.report(Some(Ending::Inconclusive(reason)));
+            }
         };
         let ending = match tokio::time::timeout(flow.watch.remaining() + GRACE, script).await {
             Ok(Ok(ending)) => ending,
-            Ok(Err(error)) => Some(Ending::Inconclusive(format!("the prober broke down: {error}"))),
+            Ok(Err(_)) => Some(Ending::Inconclusive("the prober broke down while it ran the script".to_owned())),
             Err(_) => Some(flow.out_of_time(None)),
         };
         flow.report(ending)
