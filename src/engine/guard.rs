@@ -25,6 +25,8 @@ pub enum Blocker {
         /// Why.
         why: String,
     },
+    /// Something is on its way into the journal; the next decision waits for it.
+    Busy,
     /// A person stopped all movement.
     Frozen {
         /// Who.
@@ -89,6 +91,7 @@ impl Blocker {
             Self::JournalBroken { .. } => "journal-broken",
             Self::NotLeading { .. } => "not-leading",
             Self::NotFenced { .. } => "not-fenced",
+            Self::Busy => "busy",
             Self::Frozen { .. } => "frozen",
             Self::PlanOpen { .. } => "plan-open",
             Self::Stuck { .. } => "stuck",
@@ -116,6 +119,7 @@ impl fmt::Display for Blocker {
             }
             Self::NotLeading { why } => write!(f, "this controller may not act: {why}"),
             Self::NotFenced { why } => write!(f, "the zone is not fenced under this controller's epoch: {why}"),
+            Self::Busy => f.write_str("the journal is being written: ask again in a moment"),
             Self::Frozen { by, reason } => write!(f, "frozen by {by}: {reason} (quorate unfreeze)"),
             Self::PlanOpen { plan } => write!(f, "plan {plan} is under way"),
             Self::Stuck { why } => write!(f, "the last plan needs a person: {why}"),

@@ -24,22 +24,24 @@ fn notice(service: &ServiceName, key: &str, level: Level, text: String) -> Notic
 pub(super) fn next(scene: &Scene<'_>) -> Result<Telling, Option<Moment>> {
     let serving = scene.serving();
     let service = &scene.service.name;
-    match (scene.verdict(serving), &scene.ledger.incident) {
-        (Verdict::Unhealthy(evidence), None) => {
-            let number = scene.ledger.incidents + 1;
-            let why = reasons(scene, serving);
-            let text = format!("{service}: first failing verdict: {evidence} ({why}).");
-            Ok(Telling {
-                entries: vec![JournalEntry::IncidentOpened { number, evidence: evidence.clone() }],
-                notices: vec![notice(service, &format!("incident-{number}/opened"), Level::Quiet, text)],
-            })
-        }
-        (Verdict::Unhealthy(evidence), Some(incident)) if !incident.escalated => {
+    let Some(incident) = &scene.ledger.incident else {
+        let Verdict::Unhealthy(evidence) = scene.verdict(serving) else { return Err(None) };
+        let number = scene.ledger.incidents + 1;
+        let why = reasons(scene, serving);
+        let text = format!("{service}: first failing verdict: {evidence} ({why}).");
+        return Ok(Telling {
+            entries: vec![JournalEntry::IncidentOpened { number, evidence: evidence.clone() }],
+            notices: vec![notice(service, &format!("incident-{number}/opened"), Level::Quiet, text)],
+        });
+    };
+    // An incident is about its site, wherever the name points by now.
+    let number = incident.number;
+    match scene.verdict(incident.role) {
+        Verdict::Unhealthy(evidence) if !incident.escalated && incident.role == serving => {
             let again_at = scene.unhealthy_since.unwrap_or(scene.now).after(scene.service.policy.interval);
             if scene.now < again_at {
                 return Err(Some(again_at));
             }
-            let number = incident.number;
             let why = reasons(scene, serving);
             let text = format!("{service}: second failing verdict in a row: {evidence} ({why}).");
             Ok(Telling {
@@ -47,16 +49,16 @@ pub(super) fn next(scene: &Scene<'_>) -> Result<Telling, Option<Moment>> {
                 notices: vec![notice(service, &format!("incident-{number}/escalated"), Level::Loud, text)],
             })
         }
-        (Verdict::Healthy, Some(incident)) if scene.ledger.open.is_none() => {
-            let number = incident.number;
+        Verdict::Healthy if scene.ledger.open.is_none() => {
             let level = if incident.escalated { Level::Loud } else { Level::Quiet };
-            let text = format!("{service}: resolved: a quorum says the {serving} is up again, nothing was moved.");
+            let role = incident.role;
+            let text = format!("{service}: resolved: a quorum says the {role} is up again; the {serving} serves.");
             Ok(Telling {
                 entries: vec![JournalEntry::IncidentClosed { number, end: IncidentEnd::Recovered }],
                 notices: vec![notice(service, &format!("incident-{number}/resolved"), level, text)],
             })
         }
-        _ => Err(None),
+        Verdict::Unhealthy(_) | Verdict::Undecided(_) | Verdict::Healthy => Err(None),
     }
 }
 

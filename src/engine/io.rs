@@ -11,7 +11,7 @@ use crate::domain::{
 pub enum Input {
     /// A probe's record arrived, for the first time.
     Observed(Observation),
-    /// The whole journal, before anything else.
+    /// The whole journal, before this controller leads. It replaces all that was known but the observations.
     Recovered(Vec<JournalRecord>),
     /// This controller holds the lease, and its epoch is durable.
     Led(Authority),
@@ -195,7 +195,7 @@ pub struct Note {
 pub struct Output {
     /// What to do, in order.
     pub commands: Vec<Command>,
-    /// When to come back at the latest.
+    /// When to come back at the latest, whichever service it is for: it replaces what was said before.
     pub wake_at: Option<Moment>,
     /// What was noticed.
     pub notes: Vec<Note>,

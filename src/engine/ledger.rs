@@ -57,6 +57,8 @@ impl OpenPlan {
 pub struct Incident {
     /// Counts the service's incidents, from 1.
     pub number: u64,
+    /// The site that it is about.
+    pub role: Role,
     /// Whether the louder notice has gone out.
     pub escalated: bool,
 }
@@ -113,12 +115,15 @@ impl Ledger {
     /// Folds one entry. An entry that cannot follow is an error, never ignored.
     pub fn apply(&mut self, entry: &JournalEntry) -> Result<(), Inconsistent> {
         match entry {
-            JournalEntry::IncidentOpened { number, .. } => {
+            JournalEntry::IncidentOpened { number, evidence } => {
+                if *number <= self.incidents {
+                    return Err(Inconsistent(format!("incident {number} opened after {}", self.incidents)));
+                }
                 if self.incident.is_some() {
                     return Err(Inconsistent(format!("incident {number} opened while another is open")));
                 }
                 self.incidents = *number;
-                self.incident = Some(Incident { number: *number, escalated: false });
+                self.incident = Some(Incident { number: *number, role: evidence.role(), escalated: false });
                 self.blocked.clear();
             }
             JournalEntry::IncidentEscalated { number, .. } => match &mut self.incident {
@@ -147,6 +152,7 @@ impl Ledger {
                 }
                 self.plans += 1;
                 self.stuck = None;
+                self.blocked.clear();
                 let steps = vec![StepStatus::Waiting; plan.steps().len()];
                 self.open = Some(OpenPlan { plan: (**plan).clone(), steps });
             }
@@ -174,13 +180,26 @@ impl Ledger {
                 };
                 *status = StepStatus::Failed { why: why.clone(), intent: intent.take() };
             }
-            JournalEntry::StepVoided { plan, step, .. } => *self.current_step(plan, *step)? = StepStatus::Waiting,
+            JournalEntry::StepVoided { plan, step, .. } => {
+                let status = self.current_step(plan, *step)?;
+                if *status == StepStatus::Waiting {
+                    return Err(Inconsistent(format!("step {step} of {plan} voided, and was not started")));
+                }
+                *status = StepStatus::Waiting;
+            }
             JournalEntry::PlanClosed { plan, end } => {
                 let Some(open) = self.open.take_if(|open| open.plan.id() == plan) else {
                     return Err(Inconsistent(format!("plan {plan} closed, and was not open")));
                 };
-                if let PlanEnd::Stuck { why } = end {
-                    self.stuck = Some(why.clone());
+                match end {
+                    PlanEnd::Done if open.current().is_some() => {
+                        return Err(Inconsistent(format!("plan {plan} done, and has steps left")));
+                    }
+                    PlanEnd::Abandoned { .. } if open.succeeded(Step::FlipRecords).is_some() => {
+                        return Err(Inconsistent(format!("plan {plan} given up, and was flipped")));
+                    }
+                    PlanEnd::Done | PlanEnd::Abandoned { .. } => {}
+                    PlanEnd::Stuck { why } => self.stuck = Some(why.clone()),
                 }
                 self.last = Some(LastPlan { plan: open.plan, end: end.clone() });
             }

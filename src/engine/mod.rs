@@ -68,42 +68,48 @@ impl Engine {
     /// Takes one input at the moment `now`, which must not go backwards.
     pub fn handle(&mut self, now: Moment, input: Input) -> Output {
         let mut output = Output::default();
+        self.take(now, input, &mut output);
+        // The one moment that holds for all services, also for those that this input did not touch.
+        output.wake_at = self.services.values().filter_map(ServiceState::wake_at).min().map(|at| at.max(now));
+        output
+    }
+
+    fn take(&mut self, now: Moment, input: Input, output: &mut Output) {
         match input {
-            Input::Observed(seen) => self.observed(now, &seen, &mut output),
+            Input::Observed(seen) => self.observed(now, &seen, output),
             Input::Recovered(records) => self.recovered(&records),
             Input::Led(authority) => {
                 self.leadership = Leadership { authority: Some(authority), why_not: String::new() };
-                self.advance_all(now, &mut output);
+                self.advance_all(now, output);
             }
             Input::Deposed { why } => self.leadership = Leadership { authority: None, why_not: why },
             Input::Fenced { service, records } => {
-                self.with(now, &service, &mut output, |state, _| state.fenced(records));
+                self.with(now, &service, output, |state, _| state.fenced(records));
             }
             Input::FenceFailed { service, error } => {
-                self.with(now, &service, &mut output, |state, _| state.fence_failed(&error));
+                self.with(now, &service, output, |state, output| state.fence_failed(now, &error, output));
             }
             Input::Journaled(records) => {
                 for JournalRecord { service, entry, .. } in records {
                     if let Some(state) = self.services.get_mut(&service) {
-                        state.journaled(now, &entry, &mut output);
+                        state.journaled(now, &entry, output);
                     }
                 }
-                self.advance_all(now, &mut output);
+                self.advance_all(now, output);
             }
             Input::AppendFailed { service, error } => {
-                self.with(now, &service, &mut output, |state, _| state.append_failed(now, &error));
+                self.with(now, &service, output, |state, output| state.append_failed(now, &error, output));
             }
             Input::StepEnded { service, step, result } => {
                 let leadership = &self.leadership;
                 if let Some(state) = self.services.get_mut(&service) {
-                    state.step_ended(now, leadership, step, result, &mut output);
-                    state.advance(now, leadership, &mut output);
+                    state.step_ended(now, step, result, output);
+                    state.advance(now, leadership, output);
                 }
             }
-            Input::Asked(ask) => self.asked(now, ask, &mut output),
-            Input::Tick => self.advance_all(now, &mut output),
+            Input::Asked(ask) => self.asked(now, ask, output),
+            Input::Tick => self.advance_all(now, output),
         }
-        output
     }
 
     /// The plan that would carry out the request now, or every guard that is against it. Changes nothing.
@@ -151,6 +157,7 @@ impl Engine {
     }
 
     fn recovered(&mut self, records: &[JournalRecord]) {
+        self.services.values_mut().for_each(ServiceState::forget);
         for JournalRecord { service, entry, .. } in records {
             // A service that is no longer configured keeps its journal; nobody acts on it.
             if let Some(state) = self.services.get_mut(service) {
@@ -161,6 +168,10 @@ impl Engine {
 
     fn asked(&mut self, now: Moment, ask: Ask, output: &mut Output) {
         let (service, entry) = match ask {
+            Ask::Move { request, .. } if self.services.get(&request.service).is_some_and(ServiceState::busy) => {
+                output.reply = Some(Reply::Blocked(vec![Blocker::Busy]));
+                return;
+            }
             Ask::Move { request, digest } => {
                 let reply = match self.draft(now, &request) {
                     Reply::Opened(plan) if *plan.digest() != digest => Reply::PlanChanged(plan),
@@ -180,7 +191,7 @@ impl Engine {
             return;
         };
         let wants_frozen = matches!(entry, JournalEntry::Frozen { .. });
-        output.reply = Some(if !wants_frozen && state.ledger().frozen.is_none() {
+        output.reply = Some(if !wants_frozen && !state.to_be_frozen() {
             Reply::AlreadySo
         } else if state.record(now, &self.leadership, entry, output) {
             Reply::Done

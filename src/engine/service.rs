@@ -1,8 +1,10 @@
 //! One service's state, and its turn: whatever happened, the same questions are asked in the same order.
 
+use std::collections::VecDeque;
+
 use crate::domain::{
-    Authority, Cause, Class, Epoch, JournalEntry, Moment, Observation, Outcome, OwnedRecords, Plan, PlanEnd,
-    PortError, Role, Service, SiteVotes, Step, StepIndex, VantageView, Verdict,
+    Authority, Cause, Class, Epoch, JournalEntry, Moment, Observation, Outcome, OwnedRecords, Plan, PlanEnd, PlanId,
+    PortError, Role, Service, SiteVotes, Step, StepDetail, StepIndex, VantageView, Verdict,
 };
 
 use super::guard::{self, Asker, Blocker};
@@ -19,6 +21,10 @@ use super::scene::Scene;
 const STORE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
 /// After how long without an answer a flip's trouble is told loudly (safety.md L3).
 const FLIP_SLOW_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+/// The first wait after a fence write that failed; it doubles with every further one.
+const FENCE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+/// The longest such wait.
+const FENCE_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Whether this controller may act.
 #[derive(Debug)]
@@ -43,12 +49,32 @@ pub(super) struct ServiceState {
     zone: Option<OwnedRecords>,
     why_not_fenced: String,
     fence_asked: bool,
+    /// Fence writes that failed in a row.
+    fence_failures: u32,
+    /// When the zone is to be fenced again, after it failed.
+    fence_again_at: Option<Moment>,
     attempt: Attempt,
+    /// How the running step ended: kept until that is durable.
+    ended: Option<Ended>,
+    /// What people said, in order: kept until it is durable.
+    words: VecDeque<JournalEntry>,
     /// An append is under way: nothing further is decided before it is back.
     appending: bool,
     store_pause_until: Option<Moment>,
-    unhealthy_since: Option<Moment>,
+    /// Which site is the serving one and unhealthy, and since when without a break.
+    unhealthy: Option<(Role, Moment)>,
+    /// When this service's turn is due at the latest.
+    wake_at: Option<Moment>,
     told: Told,
+}
+
+/// A step's end.
+#[derive(Debug)]
+struct Ended {
+    plan: PlanId,
+    index: StepIndex,
+    step: Step,
+    result: Result<StepDetail, PortError>,
 }
 
 /// What was last noted, so that only changes are.
@@ -69,10 +95,15 @@ impl ServiceState {
             zone: None,
             why_not_fenced: "it has not been read yet".to_owned(),
             fence_asked: false,
+            fence_failures: 0,
+            fence_again_at: None,
             attempt: Attempt::default(),
+            ended: None,
+            words: VecDeque::new(),
             appending: false,
             store_pause_until: None,
-            unhealthy_since: None,
+            unhealthy: None,
+            wake_at: None,
             told: Told::default(),
         }
     }
@@ -89,22 +120,43 @@ impl ServiceState {
         &self.attempt
     }
 
+    pub(super) fn wake_at(&self) -> Option<Moment> {
+        self.wake_at
+    }
+
+    /// Something is on its way into the journal, and nothing else is decided before it is there.
+    pub(super) fn busy(&self) -> bool {
+        self.appending || self.ended.is_some() || !self.words.is_empty()
+    }
+
+    /// Whether the service is frozen once everything that people said is durable.
+    pub(super) fn to_be_frozen(&self) -> bool {
+        self.words.back().map_or(self.ledger.frozen.is_some(), |word| matches!(word, JournalEntry::Frozen { .. }))
+    }
+
     pub(super) fn scene<'a>(&'a self, now: Moment, leadership: &'a Leadership) -> Scene<'a> {
         let judged = |role| {
             let votes = self.windows.votes(&self.service, role, now);
             let verdict = quorum::verdict(&self.service, &votes);
             (votes, verdict)
         };
+        // Records that were fenced under another epoch are not known under this one.
+        let zone = self.zone.as_ref().filter(|zone| leadership.epoch().is_none_or(|e| zone.token().epoch == e));
+        let serving = zone.map_or_else(|| self.ledger.serving(), OwnedRecords::serving);
         Scene {
             now,
             service: &self.service,
             ledger: &self.ledger,
             journal_broken: self.journal_broken.as_deref(),
             fence: leadership.authority.as_ref().and_then(|authority| authority.fence(now)),
-            why_not_leading: &leadership.why_not,
-            zone: self.zone.as_ref(),
+            why_not_leading: if leadership.authority.is_some() {
+                "its lease has run out"
+            } else {
+                &leadership.why_not
+            },
+            zone,
             why_not_fenced: &self.why_not_fenced,
-            unhealthy_since: self.unhealthy_since,
+            unhealthy_since: self.unhealthy.filter(|(role, _)| *role == serving).map(|(_, since)| since),
             primary: judged(Role::Primary),
             standby: judged(Role::Standby),
         }
@@ -125,6 +177,13 @@ impl ServiceState {
         }
     }
 
+    /// Forgets all but what was observed: the journal is about to be read anew.
+    pub(super) fn forget(&mut self) {
+        let service = self.service.clone();
+        let (windows, told) = (std::mem::take(&mut self.windows), std::mem::take(&mut self.told));
+        *self = Self { windows, told, words: std::mem::take(&mut self.words), ..Self::new(service) };
+    }
+
     pub(super) fn recovered(&mut self, entry: &JournalEntry) {
         if let Err(error) = self.ledger.apply(entry) {
             self.journal_broken.get_or_insert(error.to_string());
@@ -134,33 +193,53 @@ impl ServiceState {
     pub(super) fn fenced(&mut self, records: OwnedRecords) {
         self.zone = Some(records);
         self.fence_asked = false;
+        self.fence_failures = 0;
+        self.fence_again_at = None;
         self.attempt.flip_sent = false;
         self.attempt.armed = false;
     }
 
-    pub(super) fn fence_failed(&mut self, error: &PortError) {
+    pub(super) fn fence_failed(&mut self, now: Moment, error: &PortError, output: &mut Output) {
         self.why_not_fenced = error.to_string();
+        self.fence_asked = false;
+        let wait = FENCE_PAUSE.saturating_mul(1 << self.fence_failures.min(8)).min(FENCE_PAUSE_MAX);
+        self.fence_failures = self.fence_failures.saturating_add(1);
+        self.fence_again_at = Some(now.after(wait));
+        if error.class == Class::Fenced {
+            output.commands.push(Command::Resign { why: error.what.clone() });
+        }
     }
 
-    pub(super) fn append_failed(&mut self, now: Moment, error: &PortError) {
+    pub(super) fn append_failed(&mut self, now: Moment, error: &PortError, output: &mut Output) {
         self.appending = false;
         self.store_pause_until = Some(now.after(STORE_PAUSE));
-        self.told.waiting = format!("the journal refused: {error}");
+        output.notes.push(self.note("journal-refused", None, format!("the journal refused: {error}")));
+        if error.class == Class::Fenced {
+            output.commands.push(Command::Resign { why: error.what.clone() });
+        }
     }
 
     /// Folds a durable entry, and arms what it allows.
     pub(super) fn journaled(&mut self, now: Moment, entry: &JournalEntry, output: &mut Output) {
         self.appending = false;
         self.recovered(entry);
+        if self.words.front() == Some(entry) {
+            self.words.pop_front();
+        }
         match entry {
             JournalEntry::PlanOpened { .. } => self.attempt = Attempt::default(),
             JournalEntry::StepStarted { .. } => {
                 self.attempt.armed = true;
                 self.attempt.since.get_or_insert(now);
             }
-            JournalEntry::StepSucceeded { .. } => self.attempt = Attempt::default(),
+            JournalEntry::StepSucceeded { .. } => {
+                self.attempt = Attempt::default();
+                self.ended = None;
+            }
+            JournalEntry::StepFailed { .. } => self.ended = None,
             JournalEntry::StepVoided { .. } => {
-                self.attempt = Attempt { failures: self.attempt.failures, ..Attempt::default() };
+                let Attempt { failures, since, .. } = self.attempt;
+                self.attempt = Attempt { failures, since, ..Attempt::default() };
             }
             JournalEntry::PlanClosed { end: PlanEnd::Stuck { .. }, .. } => {
                 // Whatever went wrong, the zone itself is asked again before anything else is decided from it.
@@ -173,68 +252,68 @@ impl ServiceState {
             | JournalEntry::IncidentClosed { .. }
             | JournalEntry::AttemptBlocked { .. }
             | JournalEntry::Frozen { .. }
-            | JournalEntry::Unfrozen { .. }
-            | JournalEntry::StepFailed { .. } => {}
+            | JournalEntry::Unfrozen { .. } => {}
         }
         self.note_entry(entry, output);
     }
 
-    /// Takes a step's end, and records it.
+    /// Takes a step's end. It is recorded by the next turn that may record.
     pub(super) fn step_ended(
         &mut self,
         now: Moment,
-        leadership: &Leadership,
         index: StepIndex,
         result: Result<StepSuccess, PortError>,
         output: &mut Output,
     ) {
-        self.attempt.running = false;
-        let Some((plan, step)) = self.ledger.open.as_ref().and_then(|open| {
+        // A step that is not running has ended before, or was another leader's.
+        if !std::mem::take(&mut self.attempt.running) {
+            return;
+        }
+        let current = self.ledger.open.as_ref().and_then(|open| {
             let (current, step, _) = open.current()?;
             (current == index).then(|| (open.plan.id().clone(), step))
-        }) else {
-            return;
-        };
-        let telling = match result {
+        });
+        let Some((plan, step)) = current else { return };
+        let result = match result {
             Ok(StepSuccess { detail, records }) => {
                 if let Some(records) = records {
                     self.zone = Some(records);
                     self.attempt.flip_sent = false;
+                } else if step == Step::FlipRecords {
+                    self.unfence("the flip did not say what it left", output);
                 }
-                let entries = vec![JournalEntry::StepSucceeded { plan, step: index, detail }];
-                Telling { entries, notices: Vec::new() }
+                Ok(detail)
             }
-            Err(error) => self.step_failed(now, leadership, index, step, &error, output),
+            Err(error) => {
+                self.attempt.failed(now);
+                if error.class == Class::Fenced {
+                    output.commands.push(Command::Resign { why: error.what.clone() });
+                }
+                Err(error)
+            }
         };
-        self.append(now, leadership, telling, output);
+        self.ended = Some(Ended { plan, index, step, result });
     }
 
-    fn step_failed(
-        &mut self,
-        now: Moment,
-        leadership: &Leadership,
-        index: StepIndex,
-        step: Step,
-        error: &PortError,
-        output: &mut Output,
-    ) -> Telling {
-        self.attempt.failed(now);
-        let scene = self.scene(now, leadership);
-        let Some(open) = &scene.ledger.open else {
-            return Telling::default();
+    /// What a step's end has the journal and people told.
+    fn tell_ended(&self, scene: &Scene<'_>, ended: &Ended) -> Telling {
+        let Ended { plan, index, step, result } = ended;
+        let error = match result {
+            Ok(detail) => {
+                let entry = JournalEntry::StepSucceeded { plan: plan.clone(), step: *index, detail: detail.clone() };
+                return Telling { entries: vec![entry], notices: Vec::new() };
+            }
+            Err(error) => error,
         };
-        let failed = JournalEntry::StepFailed { plan: open.plan.id().clone(), step: index, why: error.what.clone() };
+        let failed = JournalEntry::StepFailed { plan: plan.clone(), step: *index, why: error.what.clone() };
         if error.class == Class::Retry {
-            let tried_for = self.attempt.since.map(|since| now.since(since)).unwrap_or_default();
-            let slow = step == Step::FlipRecords && tried_for > FLIP_SLOW_AFTER;
-            let notice = slow.then(|| incident::flip_is_slow(&scene, &error.what, tried_for)).flatten();
+            let tried_for = self.attempt.since.map(|since| scene.now.since(since)).unwrap_or_default();
+            let slow = *step == Step::FlipRecords && tried_for > FLIP_SLOW_AFTER;
+            let notice = slow.then(|| incident::flip_is_slow(scene, &error.what, tried_for)).flatten();
             return Telling { entries: vec![failed], notices: notice.into_iter().collect() };
         }
         let why = format!("could not {}: {}", step.sentence(), error.what);
-        if error.class == Class::Fenced {
-            output.commands.push(Command::Resign { why: error.what.clone() });
-        }
-        let closed = incident::plan_closed(&scene, PlanEnd::Stuck { why });
+        let closed = incident::plan_closed(scene, PlanEnd::Stuck { why });
         Telling { entries: std::iter::once(failed).chain(closed.entries).collect(), notices: closed.notices }
     }
 
@@ -244,7 +323,7 @@ impl ServiceState {
         self.append(now, leadership, telling, output);
     }
 
-    /// A person's word, to be recorded. False when this controller may not.
+    /// A person's word, to be recorded as soon as what is under way is. False when this controller may not.
     pub(super) fn record(
         &mut self,
         now: Moment,
@@ -252,11 +331,31 @@ impl ServiceState {
         entry: JournalEntry,
         output: &mut Output,
     ) -> bool {
-        self.append(now, leadership, Telling { entries: vec![entry], notices: Vec::new() }, output)
+        if leadership.authority.as_ref().and_then(|authority| authority.fence(now)).is_none() {
+            return false;
+        }
+        self.words.push_back(entry);
+        self.append_words(now, leadership, output);
+        true
     }
 
-    /// The turn.
+    /// What people said goes before everything else: nothing runs between a freeze and its record.
+    fn append_words(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let entries = self.words.iter().cloned().collect();
+        self.append(now, leadership, Telling { entries, notices: Vec::new() }, output);
+    }
+
+    /// The turn, and when the next one is due.
     pub(super) fn advance(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let others = output.wake_at.take();
+        self.turn(now, leadership, output);
+        self.wake_at = output.wake_at;
+        if let Some(at) = others {
+            output.wake(at);
+        }
+    }
+
+    fn turn(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
         self.watch(now, leadership, output);
         if self.appending {
             return;
@@ -268,6 +367,23 @@ impl ServiceState {
         if scene.fence.is_none() || scene.journal_broken.is_some() {
             return;
         }
+        if !self.words.is_empty() {
+            return self.append_words(now, leadership, output);
+        }
+        if let Some(ended) = &self.ended {
+            let telling = self.tell_ended(&scene, ended);
+            self.append(now, leadership, telling, output);
+            return;
+        }
+        if let Some(at) = self.fence_again_at {
+            if at > now {
+                output.wake(at);
+            } else {
+                self.fence_again_at = None;
+                self.ask_fence(output);
+            }
+        }
+        let scene = self.scene(now, leadership);
         match incident::next(&scene) {
             Ok(telling) => {
                 self.append(now, leadership, telling, output);
@@ -283,12 +399,12 @@ impl ServiceState {
         }
     }
 
-    /// Notes what changed in views and verdicts, and keeps the time since which the serving site is unhealthy.
+    /// Notes what changed in views and verdicts, and keeps since when the serving site is unhealthy.
     fn watch(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
         let scene = self.scene(now, leadership);
         let serving = scene.serving();
         let unhealthy = matches!(scene.verdict(serving), Verdict::Unhealthy(_));
-        let since = if unhealthy { scene.unhealthy_since.or(Some(now)) } else { None };
+        let since = unhealthy.then(|| (serving, scene.unhealthy_since.unwrap_or(now)));
         let next_stale = self.windows.next_stale(&self.service, now);
         let mut told = Told { waiting: self.told.waiting.clone(), ..Told::default() };
         for role in Role::BOTH {
@@ -305,7 +421,7 @@ impl ServiceState {
             }
             told.verdicts.push((role, word));
         }
-        self.unhealthy_since = since;
+        self.unhealthy = since;
         self.told = told;
         if let Some(at) = next_stale {
             output.wake(at);
@@ -398,6 +514,10 @@ impl ServiceState {
             }
             return;
         }
+        // While the zone is being fenced, a moment later is soon enough; if that fails, it is told.
+        if scene.zone.is_none() && self.fence_failures == 0 {
+            return;
+        }
         // Told once for each set of reasons, not for each change of a number in them.
         let codes: Vec<&str> = blockers.iter().map(Blocker::code).collect();
         let known: Vec<&str> = self.ledger.blocked.iter().filter_map(|text| text.split(':').next()).collect();
@@ -412,6 +532,12 @@ impl ServiceState {
     fn unfence(&mut self, why: &str, output: &mut Output) {
         why.clone_into(&mut self.why_not_fenced);
         self.zone = None;
+        if self.fence_again_at.is_none() {
+            self.ask_fence(output);
+        }
+    }
+
+    fn ask_fence(&mut self, output: &mut Output) {
         if !self.fence_asked {
             self.fence_asked = true;
             output.commands.push(Command::Fence { service: self.service.name.clone() });
