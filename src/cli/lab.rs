@@ -76,7 +76,7 @@ async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let lab = Lab::start(options).await.map_err(Failure::usage)?;
     let mut zones = BTreeMap::new();
     for service in config.services.iter().map(|service| &service.service) {
-        let zone = lab.seed_service(&config.cluster, service).await.map_err(Failure::unknown)?;
+        let zone = lab.seed_service(&config.cluster, service).map_err(Failure::unknown)?;
         zones.insert(service.name.to_string(), zone);
     }
     ready(&json!({ "api": lab.api_url(), "dns": lab.dns_addr(), "zones": zones }))?;

@@ -195,6 +195,20 @@ impl OwnedRecords {
             .collect()
     }
 
+    /// The service's records as they are made before any controller has written: the mark, and the primary serving.
+    pub fn unmoved(cluster: &ClusterName, service: &Service) -> Vec<RecordSet> {
+        let mark = RecordSet {
+            name: Self::mark_name(&service.dns.name),
+            kind: RecordType::Txt,
+            ttl_s: service.dns.ttl_s,
+            values: vec![Token::unmoved(cluster.clone()).to_string()],
+            set_identifier: None,
+            failover: None,
+            health_check: None,
+        };
+        Self::wanted(service, Role::Primary).into_iter().chain([mark]).collect()
+    }
+
     /// Finds the service's records among those of its zone, and refuses what is not ours or not whole.
     pub fn find(cluster: &ClusterName, service: &Service, zone: &[RecordSet]) -> Result<Self, RecordsError> {
         let name = &service.dns.name;
@@ -204,14 +218,8 @@ impl OwnedRecords {
         let payload: Vec<RecordSet> =
             zone.iter().filter(|set| set.name == *name && set.kind == service.dns.kind).cloned().collect();
         let Some(mark) = marks.first() else {
-            let mark = Token {
-                cluster: cluster.clone(),
-                epoch: super::Epoch::default(),
-                seq: 0,
-                serving: Role::Primary,
-                digest: None,
-            };
-            return Err(RecordsError::NotOwned { name: name.clone(), owner: mark_name, mark: mark.to_string() });
+            let mark = Token::unmoved(cluster.clone()).to_string();
+            return Err(RecordsError::NotOwned { name: name.clone(), owner: mark_name, mark });
         };
         // Of several marks the provider would answer with any, and a swap of one would fence nobody off.
         if marks.len() > 1 || mark.set_identifier.is_some() || mark.failover.is_some() || mark.health_check.is_some()

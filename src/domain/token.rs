@@ -34,6 +34,11 @@ pub struct TokenError {
 }
 
 impl Token {
+    /// The token of records that no controller has written yet.
+    pub fn unmoved(cluster: ClusterName) -> Self {
+        Self { cluster, epoch: Epoch::default(), seq: 0, serving: Role::Primary, digest: None }
+    }
+
     /// Reads a token. Anything but the exact form is refused: a hand-edited token needs a person.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let error = |what| TokenError { text: text.to_owned(), what };

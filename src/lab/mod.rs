@@ -45,6 +45,7 @@ pub use requests::{Delivery, RequestEntry};
 use faults::Switchboard;
 use notices::Inbox;
 use requests::RequestLog;
+use crate::domain::{ClusterName, Service};
 use route53::{Api, HealthChecks, Store};
 
 /// Where the lab listens, and its pace.
@@ -134,6 +135,17 @@ impl Lab {
     ) -> Result<(), LabError> {
         let seeded = self.api.seed_record(zone_id, name, kind, ttl, values);
         seeded.map_err(|error| refused(format!("the record {kind} {name}"), error.code, error.message))
+    }
+
+    /// Creates a zone for a service, named after the parent of the name that moves, with the records that a controller of
+    /// `cluster` looks after, all served at once; returns the zone's id. It is not in the log of requests.
+    pub fn seed_service(&self, cluster: &ClusterName, service: &Service) -> Result<String, LabError> {
+        let name = &service.dns.name;
+        let parent = name.split_once('.').map_or(name.as_str(), |(_, parent)| parent);
+        let zone = self.create_zone(parent)?;
+        let seeded = self.api.seed_service(&zone, cluster, service);
+        seeded.map_err(|error| refused(format!("the records of {name}"), error.code, error.message))?;
+        Ok(zone)
     }
 
     /// Sets switches of the fault switchboard, as `POST /lab/faults` does.

@@ -1,4 +1,4 @@
-//! The suite.
+//! The suites and their helpers.
 
 /// `quorate check run` as a person or a CI job calls it.
 mod check_cli;
@@ -8,7 +8,19 @@ mod checks;
 mod config;
 /// Support: Django's admin, a login that nobody here wrote.
 mod django;
+/// The battery of the DNS provider, over the lab and over an emulator that nobody here wrote.
+mod dns;
+/// What only the lab can show, and the resolver.
+mod dns_lab;
+/// Support: a zone with a service's records, over either.
+mod dns_world;
 /// The lab, seen by the official client, by DNS and by a browser.
 mod lab;
+/// Support: the emulator.
+mod ministack;
+/// Support: Python packages for emulators.
+mod python;
 /// Support: small servers that misbehave on purpose.
 mod servers;
+/// Support: a TCP relay that loses, repeats and replaces what passes through it.
+mod wire;

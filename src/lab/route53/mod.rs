@@ -29,9 +29,11 @@ pub(super) use record::{RecordKind, RecordSet};
 pub(super) use store::Store;
 pub(super) use value::to_rdata;
 
+use crate::domain::{ClusterName, Failover, OwnedRecords, Service};
 use batch::{Action, Change, ChangeBatch};
 use error::ApiError;
 use read::NewZone;
+use record::FailoverRole;
 use store::Propagation;
 
 impl Api {
@@ -63,7 +65,37 @@ impl Api {
             values: values.iter().map(|value| (*value).to_owned()).collect(),
             health_check_id: None,
         };
-        let batch = ChangeBatch { comment: None, changes: vec![Change { action: Action::Create, set }] };
+        self.seed(zone, vec![set])
+    }
+
+    /// Adds the records that a controller of `cluster` looks after, as somebody makes them who sets the service up.
+    pub(super) fn seed_service(&self, zone: &str, cluster: &ClusterName, service: &Service) -> Result<(), ApiError> {
+        let sets = OwnedRecords::unmoved(cluster, service).into_iter().map(|owned| {
+            let name = DnsName::parse(&owned.name)
+                .map_err(|error| ApiError::invalid_domain_name(&owned.name, &error.to_string()))?;
+            let kind = RecordKind::parse(owned.kind.as_str())
+                .ok_or_else(|| ApiError::invalid_input(format!("the lab does not serve type '{}'", owned.kind)))?;
+            let quoted = |value: String| if kind == RecordKind::Txt { format!("\"{value}\"") } else { value };
+            Ok(RecordSet {
+                name,
+                kind,
+                set_identifier: owned.set_identifier,
+                failover: owned.failover.map(|part| match part {
+                    Failover::Primary => FailoverRole::Primary,
+                    Failover::Secondary => FailoverRole::Secondary,
+                }),
+                ttl: owned.ttl_s,
+                values: owned.values.into_iter().map(quoted).collect(),
+                health_check_id: owned.health_check,
+            })
+        });
+        let sets = sets.collect::<Result<Vec<_>, ApiError>>()?;
+        self.seed(zone, sets)
+    }
+
+    fn seed(&self, zone: &str, sets: Vec<RecordSet>) -> Result<(), ApiError> {
+        let changes = sets.into_iter().map(|set| Change { action: Action::Create, set }).collect();
+        let batch = ChangeBatch { comment: None, changes };
         self.store.change(zone, &batch, Propagation::After(std::time::Duration::ZERO)).map(|_| ())
     }
 }
