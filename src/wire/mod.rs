@@ -1,1 +1,4 @@
 //! The wire floor.
+
+mod fields;
+pub mod journal;
