@@ -133,19 +133,22 @@ fn configure(connection: &Connection, path: &Path) -> Result<(), StoreError> {
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let opening = |error| StoreError::opening(path, error);
-    // Immediate: of two processes that open a new file at once, one finds the other's work done.
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
-    let version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(opening)?;
-    newest_or_older(path, version)?;
-    let done = usize::try_from(version).unwrap_or(0);
-    if done == MIGRATIONS.len() {
+    let version = |connection: &Connection| {
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).map_err(opening)
+    };
+    let target = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    // Whoever only reads an up-to-date store need not wait for a writer.
+    if version(connection)? == target {
         return Ok(());
     }
-    for step in MIGRATIONS.iter().skip(done) {
+    // Immediate: of two processes that open a new file at once, one finds the other's work done.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
+    let found = version(&transaction)?;
+    newest_or_older(path, found)?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
         transaction.execute_batch(step).map_err(opening)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(opening)?;
-    let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    transaction.pragma_update(None, "user_version", version).map_err(opening)?;
+    transaction.pragma_update(None, "user_version", target).map_err(opening)?;
     transaction.commit().map_err(opening)
 }

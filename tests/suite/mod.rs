@@ -1,0 +1,4 @@
+mod journal;
+mod notify;
+mod standby;
+mod store;
