@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use super::StoreError;
 
@@ -13,6 +13,9 @@ const APPLICATION_ID: i64 = 0x5172_7465;
 /// How long a write waits for another process's, such as a backup's. Longer than any that we do, and shorter than the
 /// patience of whoever waits for a step.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pause between two tries where SQLite does not wait by itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The steps from each version of the schema to the next; version `n` is what the first `n` give. Never changed, only added to.
 const MIGRATIONS: [&str; 1] = [VERSION_1];
@@ -90,9 +93,12 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let opening = |error| StoreError::opening(path, error);
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
-    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(opening);
-    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    // One look at all three: between two looks another process could have made the store.
+    let look = connection.unchecked_transaction().map_err(opening)?;
+    let number = |sql| look.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(opening);
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
+    look.finish().map_err(opening)?;
     let empty = application == 0 && version == 0 && tables == 0;
     if application != APPLICATION_ID && !empty {
         return Err(StoreError::Foreign { path: path.to_owned() });
@@ -111,9 +117,24 @@ fn newest_or_older(path: &Path, version: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Turns the write-ahead log on and returns the mode that the file has then. SQLite does not wait for other processes here, as it
+/// does everywhere else.
+fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
+    let mut left = BUSY_TIMEOUT;
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && !left.is_zero() => {
+                std::thread::sleep(BUSY_PAUSE);
+                left = left.saturating_sub(BUSY_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
 fn configure(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let opening = |error| StoreError::opening(path, error);
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(opening)?;
+    let mode = write_ahead(connection).map_err(opening)?;
     if mode != "wal" {
         return Err(StoreError::NoWriteAheadLog { path: path.to_owned(), mode });
     }
