@@ -1,7 +1,8 @@
 //! The name servers: authoritative answers over UDP and TCP from what has propagated, and nothing else.
 //!
-//! They serve the lab's zones only: any other name is REFUSED, there is no recursion, and a zone transfer or an update
-//! is not implemented. Failover routing asks the health checks at every query, so it needs no change to move an answer.
+//! They serve the lab's zones only: any other name is REFUSED, there is no recursion, and a zone transfer or an
+//! update is not implemented. Failover routing asks the health checks at every query, so it needs no change to move
+//! an answer.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,8 +1,8 @@
 //! The fault switchboard of the Route 53 side.
 //!
-//! `GET /lab/faults` shows every switch; `POST /lab/faults` takes a JSON object with those to set and leaves the rest.
-//! Unknown keys are refused, so that a misspelt fault is not a test that passes for nothing. A counter says how many of the
-//! next requests the fault hits, and counts down as it does.
+//! `GET /lab/faults` shows every switch; `POST /lab/faults` takes a JSON object with those to set and leaves the
+//! rest. Unknown keys are refused, so that a misspelt fault is not a test that passes for nothing. A counter says how
+//! many of the next requests the fault hits, and counts down as it does.
 //!
 //! | key | hits | effect |
 //! |---|---|---|

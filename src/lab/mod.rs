@@ -1,11 +1,14 @@
-//! The outside world on one machine: a strict Route 53 with its name servers, a receiver for notices.
+//! The outside world on one machine: a strict Route 53 with its name servers, a receiver for notices, and demo
+//! clouds.
 //!
-//! `quorate demo` runs on it, drills rehearse on it and tests use it; all of them talk to it over the network, with the
-//! official client where there is one, so nothing learns that it is not the real thing. It listens where it is told
-//! (loopback, by default on ports the system chooses), keeps everything in memory, and ends all of it when dropped.
+//! `quorate demo` runs on it, drills rehearse on it and tests use it; all of them talk to it over the network, with
+//! the official client where there is one, so nothing learns that it is not the real thing. It listens where it is
+//! told (loopback, by default on ports the system chooses), keeps everything in memory, and ends all of it when
+//! dropped.
 //!
-//! It refuses to be kinder than the real services: see [`route53`] for what is strict, [`faults`](Faults) for what can be broken
-//! on purpose.
+//! It refuses to be kinder than the real services: a stale DELETE is refused whole, an answer moves only when the
+//! change has propagated, a request out of order is an error. [`Faults`] lists what can be broken on purpose, and
+//! [`cloud`] has the sites that stand for a primary and its standby.
 //!
 //! On the API's listener:
 //!
@@ -17,6 +20,7 @@
 //! | `POST /slack/{channel}`, `POST /2010-04-01/Accounts/{sid}/Messages.json`, `GET /lab/notices` | notices |
 
 mod clock;
+pub mod cloud;
 mod dns;
 mod error;
 mod faults;
@@ -115,11 +119,11 @@ impl Lab {
 
     /// Creates a zone that is served at once, and returns its id. It is not in the log of requests.
     pub fn create_zone(&self, name: &str) -> Result<String, LabError> {
-        self.api.seed_zone(name).map_err(|error| refused(format!("the zone {name}"), &error.code, error.message))
+        self.api.seed_zone(name).map_err(|error| refused(format!("the zone {name}"), error.code, error.message))
     }
 
-    /// Adds a simple record set to a zone, served at once. Values are as in the API: those of TXT in quotation marks. It
-    /// is not in the log of requests.
+    /// Adds a simple record set to a zone, served at once. Values are as in the API: those of TXT in quotation marks.
+    /// It is not in the log of requests.
     pub fn create_record(
         &self,
         zone_id: &str,
@@ -129,7 +133,7 @@ impl Lab {
         values: &[&str],
     ) -> Result<(), LabError> {
         let seeded = self.api.seed_record(zone_id, name, kind, ttl, values);
-        seeded.map_err(|error| refused(format!("the record {kind} {name}"), &error.code, error.message))
+        seeded.map_err(|error| refused(format!("the record {kind} {name}"), error.code, error.message))
     }
 
     /// Sets switches of the fault switchboard, as `POST /lab/faults` does.

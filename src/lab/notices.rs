@@ -1,8 +1,10 @@
-//! A receiver for what Quorate sends to people: Slack's incoming webhooks and Twilio's messages, kept to be looked at.
+//! A receiver for what Quorate sends to people: Slack's incoming webhooks and Twilio's messages, kept to be looked
+//! at.
 //!
 //! - `POST /slack/{channel}` with `{"text": …}` answers 200 `ok`; without a text, 400 `no_text` or `invalid_payload`.
-//! - `POST /2010-04-01/Accounts/{sid}/Messages.json`, a form with `To`, `From` and `Body` under HTTP basic auth whose user
-//!   is the account, answers 201 `{"sid": "SM…", "status": "queued", …}`; otherwise 401 or 400 in Twilio's shape.
+//! - `POST /2010-04-01/Accounts/{sid}/Messages.json`, a form with `To`, `From` and `Body` under HTTP basic auth whose
+//!   user is the account, answers 201 `{"sid": "SM…", "status": "queued", …}`; otherwise 401 or 400 in Twilio's
+//!   shape.
 //! - `GET /lab/notices` lists `[{"kind": "slack"|"sms", "to": …, "text": …, "at_ms": …}]`, oldest first.
 //!
 //! Nothing leaves the machine, and any password will do.

@@ -20,17 +20,26 @@ pub(super) fn router(faults: Arc<Switchboard>, log: Arc<RequestLog>) -> Router {
     switchboard.merge(Router::new().route("/lab/requests", get(requests)).with_state(log))
 }
 
-/// Reads a JSON body, or answers 400 with what is wrong with it.
-pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Response> {
-    serde_json::from_slice(body)
-        .map_err(|error| (StatusCode::BAD_REQUEST, Json(json!({"error": error.to_string()}))).into_response())
+/// A body that is not the JSON that was asked for. Answers 400 with what is wrong with it.
+#[derive(Debug)]
+pub(super) struct BadJson(serde_json::Error);
+
+impl IntoResponse for BadJson {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, Json(json!({"error": self.0.to_string()}))).into_response()
+    }
+}
+
+/// Reads a JSON body.
+pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadJson> {
+    serde_json::from_slice(body).map_err(BadJson)
 }
 
 async fn show(State(faults): State<Arc<Switchboard>>) -> Json<Faults> {
     Json(faults.state())
 }
 
-async fn set(State(faults): State<Arc<Switchboard>>, body: Bytes) -> Result<Json<Faults>, Response> {
+async fn set(State(faults): State<Arc<Switchboard>>, body: Bytes) -> Result<Json<Faults>, BadJson> {
     let change: FaultChange = read_json(&body)?;
     Ok(Json(faults.set(change)))
 }

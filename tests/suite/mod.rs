@@ -6,6 +6,8 @@ mod dns;
 mod dns_lab;
 /// A zone with a service's records, over either.
 mod dns_world;
+/// The lab itself.
+mod lab;
 /// The emulator.
 mod ministack;
 /// Python packages for emulators.

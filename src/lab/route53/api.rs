@@ -13,12 +13,12 @@ use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::batch::ChangeBatch;
+use super::batch::{Action, ChangeBatch};
 use super::error::ApiError;
 use super::health::HealthChecks;
 use super::name::DnsName;
 use super::read;
-use super::record::{RecordKey, RecordKind, RecordSet};
+use super::record::{FailoverRole, RecordKey, RecordKind, RecordSet};
 use super::store::{ChangeInfo, NAME_SERVERS, Propagation, Store, ZoneInfo};
 use super::xml::XmlWriter;
 use crate::lab::clock;
@@ -82,10 +82,8 @@ async fn change_record_sets(
         (Ok(()), Err(error)) => (Err(error.clone()), api.faults.hits(Fault::LoseAnswer)),
         (Ok(()), Ok(batch)) => (api.change(&zone, batch), api.faults.hits(Fault::LoseAnswer)),
     };
-    let handled = !matches!(&result, Err(error) if error.status >= 500);
     api.log_change(&zone, batch.as_ref().ok(), &result, Delivery::First, !lost);
     if let Ok(batch) = batch
-        && handled
         && result.is_ok()
         && api.faults.hits(Fault::DuplicateDelivery)
     {
@@ -238,7 +236,7 @@ impl Api {
     }
 
     fn change(&self, zone: &str, batch: &ChangeBatch) -> Result<ChangeInfo, ApiError> {
-        let checks = batch.changes.iter().filter(|change| change.action != super::batch::Action::Delete);
+        let checks = batch.changes.iter().filter(|change| change.action != Action::Delete);
         let missing =
             checks.filter_map(|change| change.set.health_check_id.as_deref()).find(|id| !self.health.exists(id));
         if let Some(id) = missing {
@@ -251,23 +249,23 @@ impl Api {
 
     /// Handles the batch once more, now or after the delay that is set.
     fn deliver_again(self: &Arc<Self>, zone: String, batch: ChangeBatch) {
-        let again = |api: &Self| {
-            let result = api.change(&zone, &batch);
-            api.log_change(&zone, Some(&batch), &result, Delivery::Duplicate, false);
-        };
         match self.faults.state().duplicate_after_ms {
-            0 => again(self),
+            0 => self.change_again(&zone, &batch),
             delay_ms => {
                 let (api, closing) = (Arc::clone(self), self.closing.clone());
                 self.tasks.spawn(async move {
                     let delay = tokio::time::sleep(Duration::from_millis(delay_ms));
                     if closing.run_until_cancelled(delay).await.is_some() {
-                        let result = api.change(&zone, &batch);
-                        api.log_change(&zone, Some(&batch), &result, Delivery::Duplicate, false);
+                        api.change_again(&zone, &batch);
                     }
                 });
             }
         }
+    }
+
+    fn change_again(&self, zone: &str, batch: &ChangeBatch) {
+        let result = self.change(zone, batch);
+        self.log_change(zone, Some(batch), &result, Delivery::Duplicate, false);
     }
 
     fn log_change(
@@ -375,7 +373,7 @@ fn write_record_set(xml: &mut XmlWriter, set: &RecordSet) {
         xml.text("Name", &set.name);
         xml.text("Type", set.kind);
         xml.optional("SetIdentifier", set.set_identifier.as_ref());
-        xml.optional("Failover", set.failover.map(super::record::FailoverRole::as_str));
+        xml.optional("Failover", set.failover.map(FailoverRole::as_str));
         xml.text("TTL", set.ttl);
         xml.element("ResourceRecords", |xml| {
             for value in &set.values {

@@ -1,9 +1,10 @@
-//! Health checks that really probe, from this machine and of this machine only: the lab must not knock on strangers' doors.
+//! Health checks that really probe, from this machine and of this machine only: the lab must not knock on strangers'
+//! doors.
 //!
-//! Types HTTP, HTTP_STR_MATCH and CALCULATED, with `Inverted` and `Disabled`. As documented: a check starts healthy and
-//! changes its mind, either way, after as many consecutive contrary results as the failure threshold says; the interval
-//! runs from the end of one probe to the start of the next. There is one checker where the real service has many, so
-//! the share of checkers that agree is always all or none.
+//! Types HTTP, HTTP_STR_MATCH and CALCULATED, with `Inverted` and `Disabled`. As documented: a check starts healthy
+//! and changes its mind, either way, after as many consecutive contrary results as the failure threshold says; the
+//! interval runs from the end of one probe to the start of the next. There is one checker where the real service has
+//! many, so the share of checkers that agree is always all or none.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -109,6 +110,8 @@ impl HealthChecks {
             .timeout(PROBE_TIMEOUT)
             .redirect(redirect::Policy::none())
             .no_proxy()
+            // Only plain HTTP is probed, so the system's certificates need not be loaded.
+            .tls_certs_only([])
             .pool_max_idle_per_host(0)
             .user_agent("Amazon-Route53-Health-Check-Service (quorate lab)")
             .build()

@@ -113,8 +113,8 @@ fn routed<'a>(sets: impl Iterator<Item = &'a RecordSet>, healthy: &impl Fn(&str)
     by_kind.into_iter().filter_map(|group| choose(&group, healthy).cloned()).collect()
 }
 
-/// The primary while it is healthy; the secondary when only it is; and with neither healthy, the primary again: Route 53
-/// treats "all unhealthy" as "all healthy". A record without a health check is healthy.
+/// The primary while it is healthy; the secondary when only it is; and with neither healthy, the primary again: Route
+/// 53 treats "all unhealthy" as "all healthy". A record without a health check is healthy.
 fn choose<'a>(group: &[&'a RecordSet], healthy: &impl Fn(&str) -> bool) -> Option<&'a RecordSet> {
     let with = |role| group.iter().find(|set| set.failover == Some(role)).copied();
     let is_healthy = |set: &RecordSet| set.health_check_id.as_deref().is_none_or(healthy);

@@ -1,8 +1,10 @@
-//! A strict Route 53: the REST-XML API of version 2013-04-01 for hosted zones, record sets, changes and health checks.
+//! A strict Route 53: the REST-XML API of version 2013-04-01 for hosted zones, record sets, changes and health
+//! checks.
 //!
-//! It is strict where emulators are kind: a DELETE must name type, set identifier, routing, TTL and values exactly as they are,
-//! or the whole batch is refused in the service's own words. Quorate's fence stands on that rule, so the fake that tests it
-//! must not be softer than the real thing. Credentials are not looked at: it listens where its owner told it to.
+//! It is strict where emulators are kind: a DELETE must name type, set identifier, routing, TTL and values exactly as
+//! they are, or the whole batch is refused in the service's own words. Quorate's fence stands on that rule, so the
+//! fake that tests it must not be softer than the real thing. Credentials are not looked at: it listens where its
+//! owner told it to.
 //!
 //! It refuses, rather than pretends, what it would not serve faithfully: alias targets, routing policies other than
 //! simple and failover, private zones, health checks beyond this machine.

@@ -22,8 +22,9 @@ pub(in crate::lab) enum DnsNameError {
     Escape,
 }
 
-/// A DNS name, normalised: lower-case, absolute with its trailing dot, and every character but letters, digits, hyphen
-/// and underscore as a three-digit octal escape (so `*` is `\052`). Two names are the same exactly when their texts are.
+/// A DNS name, normalised: lower-case, absolute with its trailing dot, and every character but letters, digits,
+/// hyphen and underscore as a three-digit octal escape (so `*` is `\052`). Two names are the same exactly when their
+/// texts are.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::lab) struct DnsName(String);
 
@@ -84,8 +85,8 @@ impl DnsName {
         Ok(Self(text))
     }
 
-    /// The text with its labels reversed, each followed by a dot: Route 53 sorts by it, byte by byte, so the dot takes
-    /// part (`a-b` sorts before `a.b`). Everything below a name has the name's text as a prefix.
+    /// The text with its labels reversed, each followed by a dot: Route 53 sorts by it, byte by byte, so the dot
+    /// takes part (`a-b` sorts before `a.b`). Everything below a name has the name's text as a prefix.
     pub(in crate::lab) fn reversed(&self) -> String {
         let mut labels: Vec<&str> = self.labels().collect();
         labels.reverse();

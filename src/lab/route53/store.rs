@@ -4,8 +4,8 @@
 //! accepted ──> records (listed at once) ──propagation──> served (answered by DNS), change INSYNC
 //! ```
 //!
-//! Nothing runs in the background: a change whose time has come is carried over when somebody looks, so what GetChange
-//! says and what DNS answers can never disagree.
+//! Nothing runs in the background: a change whose time has come is carried over when somebody looks, so what
+//! GetChange says and what DNS answers can never disagree.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,8 @@ use super::read::NewZone;
 use super::record::{RecordKind, RecordSet, Records};
 use crate::lab::clock;
 
-/// The name servers of every zone. Their addresses are the lab's own, which no record can say: DNS has no place for a port.
+/// The name servers of every zone. Their addresses are the lab's own, which no record can say: DNS has no place for a
+/// port.
 pub(super) const NAME_SERVERS: [&str; 2] = ["ns-1.lab.quorate.test", "ns-2.lab.quorate.test"];
 /// The SOA of a new zone, with Route 53's own timers.
 const SOA_VALUE: &str = "ns-1.lab.quorate.test. hostmaster.lab.quorate.test. 1 7200 900 1209600 86400";
