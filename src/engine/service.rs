@@ -462,7 +462,8 @@ impl ServiceState {
                     output.wake(at);
                 }
                 self.attempt.thin_since = if thin { self.attempt.thin_since.or(Some(now)) } else { None };
-                if self.told.waiting != why {
+                // A step that runs was noted when it began.
+                if self.told.waiting != why && !self.attempt.running {
                     output.notes.push(self.note("waiting", None, format!("waiting: {why}")));
                     self.told.waiting = why;
                 }

@@ -142,7 +142,7 @@ impl Eyes {
         let (service, read_only) = (&configured.service, &configured.read_only);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let standby = StandbyHttp::new(
-            service.standby.name.clone(),
+            &service.standby.name,
             read_only.url.clone(),
             read_only.write_probe.clone(),
             read_only.key.clone(),
@@ -190,9 +190,11 @@ async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(), F
         let up = site.votes.iter().filter(|vote| vote.view == "up").count();
         story.fact(&site.role, &format!("{GOOD}healthy{GOOD:#}: {up} of {} vantages log in", site.votes.len()));
     }
-    story.fact("answer", &format!("{} → {} ({})", before.dns_name, facts.answer_before, world.service().primary.name));
+    story
+        .fact("answer", &format!("{} → {} ({})", before.dns_name, facts.answer_before, world.service().primary.name));
 
-    let mut follower = Follower::new(eyes.controller.events(0, Duration::ZERO).await?.events.last().map_or(0, |e| e.n));
+    let mut follower =
+        Follower::new(eyes.controller.events(0, Duration::ZERO).await?.events.last().map_or(0, |e| e.n));
     break_login(world, &eyes, story, &mut facts).await?;
     watch(world, &eyes, story, &mut facts, &mut follower).await?;
 
@@ -224,7 +226,13 @@ fn introduce(world: &World, story: &Story) {
     let vantages: Vec<&str> = world.config().vantages.iter().map(|vantage| vantage.name.as_str()).collect();
     story.heading("Quorate demo: a login service in two clouds, watched from five vantages, all on this machine");
     story.fact("Route 53", &format!("{lab} {QUIET}(a strict stand-in){QUIET:#}, name server {dns}"));
-    story.fact("sites", &format!("{} {}   {} {}", service.primary.name, service.primary.url, service.standby.name, service.standby.url));
+    story.fact(
+        "sites",
+        &format!(
+            "{} {}   {} {}",
+            service.primary.name, service.primary.url, service.standby.name, service.standby.url
+        ),
+    );
     story.fact("controller", &format!("{}, policy {}", world.controller_api(), service.policy.name()));
     story.fact("vantages", &vantages.join(", "));
 }
@@ -283,20 +291,32 @@ impl Follower {
                 if view == "down" && role == "primary" {
                     self.down += 1;
                     let of = world.config().vantages.len();
-                    story.vantage(at, view, vantage, &format!("votes {BAD}down{BAD:#} on the {role} ({} of {of})", self.down));
+                    story.vantage(
+                        at,
+                        view,
+                        vantage,
+                        &format!("votes {BAD}down{BAD:#} on the {role} ({} of {of})", self.down),
+                    );
                 } else {
                     story.vantage(at, view, vantage, &format!("{role}: {}", event.text));
                 }
             }
             "probe-failed" => story.vantage(at, "failing", vantage, &format!("{role}: {}", event.text)),
-            "verdict" => story.turn(at, "◆", if event.text.contains("unhealthy") { BAD } else { STRONG }, &format!("{role}: {}", event.text)),
+            "verdict" => story.turn(
+                at,
+                "◆",
+                if event.text.contains("unhealthy") { BAD } else { STRONG },
+                &format!("{role}: {}", event.text),
+            ),
             "plan-opened" => story.turn(at, "▶", WARN, &event.text),
             "step-succeeded" => {
                 self.steps += 1;
                 let step = event.step.as_deref().and_then(Step::parse);
                 story.step(at, "✓", GOOD, step.map_or("", Step::sentence), &event.text);
             }
-            "step-failed" | "step-voided" => story.step(at, "✗", BAD, event.step.as_deref().unwrap_or_default(), &event.text),
+            "step-failed" | "step-voided" => {
+                story.step(at, "✗", BAD, event.step.as_deref().unwrap_or_default(), &event.text)
+            }
             "plan-done" => story.turn(at, "■", GOOD, &event.text),
             "plan-stuck" | "plan-abandoned" | "blocked" => story.turn(at, "■", BAD, &event.text),
             "frozen" | "unfrozen" | "waiting" => story.turn(at, "·", WARN, &event.text),
@@ -383,20 +403,50 @@ async fn watch(
 }
 
 fn conclude(story: &Story, facts: &Facts, missing: &[String]) {
-    let seconds = |ms: Option<u64>| ms.map_or_else(|| "never".to_owned(), |ms| format!("{:.1} s", Duration::from_millis(ms).as_secs_f64()));
+    let seconds = |ms: Option<u64>| {
+        ms.map_or_else(|| "never".to_owned(), |ms| format!("{:.1} s", Duration::from_millis(ms).as_secs_f64()))
+    };
     let times = &facts.times;
     story.heading("What happened, in seconds after the fault");
-    story.fact("noticed", &format!("first failing login {}, quorum {} ({} of {} votes when it acted)",
-        seconds(times.first_failure), seconds(times.verdict), facts.votes_down, facts.votes_of));
+    story.fact(
+        "noticed",
+        &format!(
+            "first failing login {}, quorum {} ({} of {} votes when it acted)",
+            seconds(times.first_failure),
+            seconds(times.verdict),
+            facts.votes_down,
+            facts.votes_of
+        ),
+    );
     story.fact("standby", &format!("read-only, a write refused: {}", seconds(times.read_only)));
-    story.fact("flip", &format!("accepted {}, in sync {}, answer moved {}",
-        seconds(times.flip_accepted), seconds(times.in_sync), seconds(times.answer_moved)));
+    story.fact(
+        "flip",
+        &format!(
+            "accepted {}, in sync {}, answer moved {}",
+            seconds(times.flip_accepted),
+            seconds(times.in_sync),
+            seconds(times.answer_moved)
+        ),
+    );
     story.fact("users", &format!("a login through the public name works: {}", seconds(times.public_login_ok)));
-    story.fact("/healthz", &format!("{} at every one of {} looks", facts.healthz.first().copied().unwrap_or(0), facts.healthz.len()));
-    story.fact("told", &format!("{} on #{CHANNEL}, {} on #{LOUD_CHANNEL}, {} text messages", facts.slack, facts.slack_loud, facts.sms));
+    story.fact(
+        "/healthz",
+        &format!("{} at every one of {} looks", facts.healthz.first().copied().unwrap_or(0), facts.healthz.len()),
+    );
+    story.fact(
+        "told",
+        &format!(
+            "{} on #{CHANNEL}, {} on #{LOUD_CHANNEL}, {} text messages",
+            facts.slack, facts.slack_loud, facts.sms
+        ),
+    );
     if missing.is_empty() {
-        story.plain(&format!("\n{GOOD}failed over{GOOD:#}: {} → {}, epoch {}", facts.answer_before, facts.answer_after,
-            facts.epoch.map_or_else(|| "?".to_owned(), |epoch| epoch.to_string())));
+        story.plain(&format!(
+            "\n{GOOD}failed over{GOOD:#}: {} → {}, epoch {}",
+            facts.answer_before,
+            facts.answer_after,
+            facts.epoch.map_or_else(|| "?".to_owned(), |epoch| epoch.to_string())
+        ));
     }
 }
 
@@ -416,7 +466,9 @@ async fn stay(world: &mut World, eyes: &Eyes, story: &Story, follower: &mut Foll
         story.plain(&format!("  {line}"));
     }
     story.plain("\nMend the primary, and go back:");
-    story.plain(&format!("  curl -s {primary}lab/faults -H 'content-type: application/json' -d '{{\"login\":\"ok\"}}'"));
+    story.plain(&format!(
+        "  curl -s {primary}lab/faults -H 'content-type: application/json' -d '{{\"login\":\"ok\"}}'"
+    ));
     story.plain(&format!("  quorate failback {service} --reason 'the login is mended'"));
     story.plain(&format!("\n{QUIET}configuration: {}{QUIET:#}", world.config_path().display()));
     let mut facts = Facts::default();

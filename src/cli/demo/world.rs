@@ -267,7 +267,8 @@ fn write_files(dir: &Path, base: u16, zone: &str) -> Result<(), Failure> {
     ];
     for (name, text) in files {
         let path = dir.join(name);
-        let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
+        let written =
+            path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
         written.map_err(|error| Failure::unknown(format!("{}: {error}", path.display())))?;
     }
     Ok(())
@@ -290,7 +291,8 @@ fn free(base: u16) -> Result<(), Failure> {
         };
         Failure::usage(format!("the demo cannot use port {port} on {host}: {error}; {hint}"))
     };
-    for (host, offset) in [("127.0.0.1", 0), ("127.0.0.1", 1), ("127.0.0.1", 2), ("127.0.0.11", 3), ("127.0.0.12", 3)] {
+    for (host, offset) in [("127.0.0.1", 0), ("127.0.0.1", 1), ("127.0.0.1", 2), ("127.0.0.11", 3), ("127.0.0.12", 3)]
+    {
         let port = base + offset;
         TcpListener::bind((host, port)).map_err(|error| taken(port, &error, host))?;
     }
