@@ -1,6 +1,11 @@
 //! Concrete implementations of the ports: one room for each outside system.
 
+pub mod clock;
 pub mod controller_http;
+pub mod notify;
+mod outbound;
 pub mod resolver;
 pub mod route53;
 pub mod script;
+pub mod sqlite;
+pub mod standby_http;

@@ -252,13 +252,8 @@ pub(super) async fn failback(args: FailbackArgs) -> Result<(), Failure> {
 
 async fn move_service(args: MoveArgs, to: &str) -> Result<(), Failure> {
     let controller = args.controller.controller()?;
-    let mut body = MoveBody {
-        to: to.to_owned(),
-        by: who(args.by),
-        reason: args.reason,
-        force: args.force,
-        digest: None,
-    };
+    let mut body =
+        MoveBody { to: to.to_owned(), by: who(args.by), reason: args.reason, force: args.force, digest: None };
     let drafted = controller.move_service(&args.service, &body).await?;
     let Some(plan) = accepted(&drafted, args.json)? else { return Ok(()) };
     if !args.json {
@@ -333,12 +328,7 @@ fn confirmed(direction: &str) -> Result<bool, Failure> {
 }
 
 /// Shows the steps of a plan as they end, until the plan does.
-async fn follow(
-    controller: &Controller,
-    service: &str,
-    plan: &str,
-    quiet: bool,
-) -> Result<LastPlanStatus, Failure> {
+async fn follow(controller: &Controller, service: &str, plan: &str, quiet: bool) -> Result<LastPlanStatus, Failure> {
     let mut shown = 0;
     loop {
         let status = sole(controller.status(Some(service)).await?)?;

@@ -51,7 +51,9 @@ fn env(name: &str) -> Option<String> {
 impl Controller {
     pub(super) fn new(base: Url, token: Option<Secret>) -> Result<Self, Failure> {
         if base.cannot_be_a_base() {
-            return Err(Failure::usage(format!("'{base}' is no address of a controller; it looks like http://HOST:PORT")));
+            return Err(Failure::usage(format!(
+                "'{base}' is no address of a controller; it looks like http://HOST:PORT"
+            )));
         }
         let client = Client::builder().connect_timeout(TIMEOUT).build().map_err(Failure::unknown)?;
         Ok(Self { base, token, client })

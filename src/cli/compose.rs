@@ -37,7 +37,7 @@ pub(super) fn runner(checks: Vec<Check>) -> Result<Arc<RhaiRunner>, Failure> {
         params: check.params,
         secrets: check.secrets,
     });
-    RhaiRunner::new(scripts.collect()).map(Arc::new).map_err(|errors| {
-        Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })
+    RhaiRunner::new(scripts.collect())
+        .map(Arc::new)
+        .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::exit::Failure;
 use super::{compose, life};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::notify::{NotifySettings, Notifiers, SmsSettings};
+use crate::adapters::notify::{Notifiers, NotifySettings, SmsSettings};
 use crate::adapters::resolver::Hickory;
 use crate::adapters::route53::Route53;
 use crate::adapters::sqlite::SqliteStore;
@@ -56,7 +56,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let store = Arc::new(SqliteStore::open(&config.controller.data).map_err(Failure::unknown)?);
     let services = config.services.iter().map(|ServiceConfig { service, read_only }| {
         let (enter, probe) = (read_only.url.clone(), read_only.write_probe.clone());
-        let name = service.standby.name.clone();
+        let name = &service.standby.name;
         let standby = StandbyHttp::new(name, enter, probe, read_only.key.clone(), Arc::clone(&clock));
         let standby: Arc<dyn StandbyControl> = Arc::new(standby.map_err(Failure::unknown)?);
         Ok((service.clone(), standby))

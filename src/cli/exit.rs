@@ -47,6 +47,11 @@ impl Failure {
         Self { code: NO, what: String::new() }
     }
 
+    /// The answer is no, and this is why.
+    pub(super) fn no_because(what: impl Display) -> Self {
+        Self { code: NO, what: what.to_string() }
+    }
+
     /// Could not find out.
     pub(super) fn unknown(what: impl Display) -> Self {
         Self { code: UNKNOWN_CODE, what: what.to_string() }

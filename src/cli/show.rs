@@ -200,7 +200,11 @@ pub(super) fn history(out: &mut impl Write, history: &History) -> io::Result<()>
 /// One event.
 pub(super) fn event(out: &mut impl Write, event: &Event) -> io::Result<()> {
     let at = crate::domain::WallTime::from_ms(event.at_ms);
-    let whom = [event.vantage.as_deref(), event.role.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let whom = [event.vantage.as_deref(), event.role.as_deref(), event.step.as_deref()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
     let (service, code) = (&event.service, &event.code);
     writeln!(out, "{QUIET}{at}{QUIET:#}  {service:<12} {STRONG}{code:<18}{STRONG:#} {whom:<28} {}", event.text)
 }

@@ -185,6 +185,8 @@ pub struct Note {
     pub vantage: Option<VantageName>,
     /// The site that it is about.
     pub role: Option<Role>,
+    /// The step that it is about.
+    pub step: Option<Step>,
     /// One line for people.
     pub text: String,
 }

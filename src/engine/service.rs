@@ -172,6 +172,7 @@ impl ServiceState {
                 service: self.service.name.clone(),
                 vantage: Some(seen.id.vantage.clone()),
                 role: Some(seen.role),
+                step: None,
                 text: format!("{} {}{step}: {why}", seen.check, seen.outcome),
             });
         }
@@ -461,7 +462,8 @@ impl ServiceState {
                     output.wake(at);
                 }
                 self.attempt.thin_since = if thin { self.attempt.thin_since.or(Some(now)) } else { None };
-                if self.told.waiting != why {
+                // A step that runs was noted when it began.
+                if self.told.waiting != why && !self.attempt.running {
                     output.notes.push(self.note("waiting", None, format!("waiting: {why}")));
                     self.told.waiting = why;
                 }
@@ -485,7 +487,8 @@ impl ServiceState {
             output.notes.push(self.note("invariant", None, format!("step stopped: {violation}")));
             return;
         }
-        output.notes.push(self.note("step-started", None, step.sentence().to_owned()));
+        let note = self.note("step-started", None, step.sentence().to_owned());
+        output.notes.push(Note { step: Some(step), ..note });
         self.attempt.armed = false;
         self.attempt.running = true;
         self.attempt.flip_sent |= step == Step::FlipRecords;
@@ -557,13 +560,17 @@ impl ServiceState {
     }
 
     fn note(&self, code: &'static str, role: Option<Role>, text: String) -> Note {
-        Note { code, service: self.service.name.clone(), vantage: None, role, text }
+        Note { code, service: self.service.name.clone(), vantage: None, role, step: None, text }
     }
 
     fn note_entry(&self, entry: &JournalEntry, output: &mut Output) {
-        let step_of = |step: StepIndex| {
-            let plan = self.ledger.open.as_ref().map(|open| &open.plan);
-            plan.and_then(|plan| plan.steps().get(step)).map_or("", |step| step.as_str())
+        let step = match entry {
+            JournalEntry::StepSucceeded { step, .. }
+            | JournalEntry::StepFailed { step, .. }
+            | JournalEntry::StepVoided { step, .. } => {
+                self.ledger.open.as_ref().and_then(|open| open.plan.steps().get(*step).copied())
+            }
+            _ => None,
         };
         let (code, text) = match entry {
             JournalEntry::IncidentOpened { number, evidence } => {
@@ -582,17 +589,15 @@ impl ServiceState {
             ),
             // Told when it runs.
             JournalEntry::StepStarted { .. } => return,
-            JournalEntry::StepSucceeded { step, detail, .. } => {
-                ("step-succeeded", format!("{}: {}", step_of(*step), detail.text))
-            }
-            JournalEntry::StepFailed { step, why, .. } => ("step-failed", format!("{}: {why}", step_of(*step))),
-            JournalEntry::StepVoided { step, why, .. } => ("step-voided", format!("{}: {why}", step_of(*step))),
+            JournalEntry::StepSucceeded { detail, .. } => ("step-succeeded", detail.text.clone()),
+            JournalEntry::StepFailed { why, .. } => ("step-failed", why.clone()),
+            JournalEntry::StepVoided { why, .. } => ("step-voided", why.clone()),
             JournalEntry::PlanClosed { plan, end } => match end {
                 PlanEnd::Done => ("plan-done", format!("{plan} done")),
                 PlanEnd::Abandoned { why } => ("plan-abandoned", format!("{plan} given up: {why}")),
                 PlanEnd::Stuck { why } => ("plan-stuck", format!("{plan} stuck: {why}")),
             },
         };
-        output.notes.push(self.note(code, None, text));
+        output.notes.push(Note { step, ..self.note(code, None, text) });
     }
 }

@@ -42,10 +42,10 @@ pub use faults::{FaultChange, Faults};
 pub use notices::{Notice, NoticeKind};
 pub use requests::{Delivery, RequestEntry};
 
+use crate::domain::{ClusterName, Service};
 use faults::Switchboard;
 use notices::Inbox;
 use requests::RequestLog;
-use crate::domain::{ClusterName, Service};
 use route53::{Api, HealthChecks, Store};
 
 /// Where the lab listens, and its pace.

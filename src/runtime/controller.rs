@@ -9,7 +9,7 @@
 //! The order of a start is safety.md 4.2: lease, journal, epoch from the larger of store and zones (S6), the epoch made durable, a fence
 //! write in every zone (S5), and only then does evidence count: the engine does not act on a service whose zone is not fenced.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,10 +36,6 @@ const TICK: Duration = Duration::from_secs(1);
 const TICK_MIN: Duration = Duration::from_millis(5);
 /// How long a start waits for one zone's token, to get past its epoch at once. A zone that does not answer is fenced later.
 const READ_TOKEN_WITHIN: Duration = Duration::from_secs(5);
-/// The first wait after a fence write failed; it doubles up to [`FENCE_RETRY_MAX`].
-const FENCE_RETRY: Duration = Duration::from_millis(500);
-/// The longest such wait.
-const FENCE_RETRY_MAX: Duration = Duration::from_secs(15);
 /// Messages that may wait; senders are held back beyond that.
 const MAILBOX: usize = 1_024;
 
@@ -106,12 +102,8 @@ enum Message {
 /// One attempt to fence a zone has ended.
 struct FenceEnded {
     service: ServiceName,
-    result: Result<zone::TakenOver, PortError>,
-    /// This process has not fenced that zone before.
-    first: bool,
-    /// How long it had waited.
-    wait: Duration,
     fence: Fence,
+    result: Result<zone::TakenOver, PortError>,
 }
 
 /// Speaks to a running controller.
@@ -167,6 +159,8 @@ struct Controller {
     events: Arc<Events>,
     mailbox: mpsc::Sender<Message>,
     outbox_news: Arc<Notify>,
+    /// The services whose zones this process has fenced before.
+    fenced_once: BTreeSet<ServiceName>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -212,6 +206,7 @@ pub async fn start(
         events,
         mailbox,
         outbox_news,
+        fenced_once: BTreeSet::new(),
         tasks: tasks.clone(),
         closing: closing.clone(),
     };
@@ -238,7 +233,7 @@ impl Controller {
         wake = self.feed(Input::Led(authority)).await.or(wake);
         let names: Vec<ServiceName> = self.executors.keys().cloned().collect();
         for service in names {
-            self.fence(service, true, Duration::ZERO);
+            self.fence(service);
         }
         loop {
             let now = self.ports.clock.now();
@@ -338,7 +333,7 @@ impl Controller {
                             let _ = mailbox.send(Message::StepEnded { service, step, result }).await;
                         }));
                     }
-                    Command::Fence { service } => self.fence(service, false, Duration::ZERO),
+                    Command::Fence { service } => self.fence(service),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }
@@ -362,68 +357,58 @@ impl Controller {
         Input::Deposed { why: format!("it was overtaken ({why}); restart it once the other one is stopped") }
     }
 
-    /// Fences a service's zone after the wait, in a task of its own that tries once.
-    fn fence(&self, service: ServiceName, first: bool, wait: Duration) {
+    /// Fences a service's zone, in a task of its own that tries once: when to try again is the engine's to say.
+    fn fence(&self, service: ServiceName) {
         let Some(executor) = self.executors.get(&service).cloned() else { return };
-        let Some(authority) = self.engine.authority().copied() else { return };
-        let (mailbox, clock) = (self.mailbox.clone(), Arc::clone(&self.ports.clock));
+        let Some(fence) = self.engine.authority().and_then(|held| held.fence(self.ports.clock.now())) else { return };
+        let mailbox = self.mailbox.clone();
         self.tasks.spawn(self.closing.clone().run_until_cancelled_owned(async move {
-            sleep(wait).await;
-            let Some(fence) = authority.fence(clock.now()) else { return };
             let dns = executor.ports.dns.as_ref();
             let result = zone::take_over(dns, &fence, &executor.cluster, &executor.service).await;
-            let _ = mailbox.send(Message::Fenced(FenceEnded { service, result, first, wait, fence })).await;
+            let _ = mailbox.send(Message::Fenced(FenceEnded { service, fence, result })).await;
         }));
     }
 
     async fn fenced(&mut self, ended: FenceEnded) -> Option<Moment> {
-        let FenceEnded { service, result, first, wait, fence } = ended;
-        let authority = self.engine.authority()?;
-        if authority.epoch() != fence.epoch() {
+        let FenceEnded { service, fence, result } = ended;
+        if self.engine.authority()?.epoch() != fence.epoch() {
             // A fence of an epoch that is no longer ours says nothing about ours.
-            self.fence(service, first, Duration::ZERO);
+            self.fence(service);
             return None;
         }
-        let error = match result {
-            Ok(taken) => return self.feed(Input::Fenced { service, records: taken.records }).await,
-            Err(error) => error,
-        };
-        tracing::warn!(%service, "fencing the zone: {error}");
-        let longer = (wait * 2).clamp(FENCE_RETRY, FENCE_RETRY_MAX);
-        match (error.class, first) {
-            (Class::Fenced, true) => self.overtake(service, error, longer).await,
-            (Class::Fenced, false) => {
-                let deposed = Self::resign(&error.what);
-                self.feed(deposed).await
+        match result {
+            Ok(taken) => {
+                self.fenced_once.insert(service.clone());
+                self.feed(Input::Fenced { service, records: taken.records }).await
             }
-            (Class::Retry | Class::Refused | Class::Broken, _) => {
-                self.fence(service.clone(), first, longer);
-                self.feed(Input::FenceFailed { service, error }).await
+            Err(error) => {
+                tracing::warn!(%service, "fencing the zone: {error}");
+                if error.class == Class::Fenced && !self.fenced_once.contains(&service) {
+                    self.overtake(service).await
+                } else {
+                    self.feed(Input::FenceFailed { service, error }).await
+                }
             }
         }
     }
 
     /// The zone did not answer when the epoch was chosen, and turns out to be ahead: a start takes the next epoch (S6). After a start, being
     /// behind means being overtaken.
-    async fn overtake(&mut self, service: ServiceName, error: PortError, wait: Duration) -> Option<Moment> {
+    async fn overtake(&mut self, service: ServiceName) -> Option<Moment> {
         let executor = self.executors.get(&service).cloned()?;
         let current = self.engine.authority().map(Authority::epoch).unwrap_or_default();
-        let zone = zone::read_token(self.ports.dns.as_ref(), &executor.cluster, &executor.service).await;
-        let claimed = match zone {
+        let claimed = match zone::read_token(self.ports.dns.as_ref(), &executor.cluster, &executor.service).await {
             Ok(token) => self.ports.lease.claim(current.following(token.epoch)).await,
             Err(error) => Err(error),
         };
         match claimed {
             Ok(authority) => {
-                tracing::info!(epoch = %authority.epoch(), "a zone was ahead: {error}");
+                tracing::info!(epoch = %authority.epoch(), %service, "its zone was ahead");
                 let wake = self.feed(Input::Led(authority)).await;
-                self.fence(service, true, Duration::ZERO);
+                self.fence(service);
                 wake
             }
-            Err(error) => {
-                self.fence(service.clone(), true, wait);
-                self.feed(Input::FenceFailed { service, error }).await
-            }
+            Err(error) => self.feed(Input::FenceFailed { service, error }).await,
         }
     }
 }

@@ -122,6 +122,7 @@ pub(super) fn event(noticed: Noticed) -> Event {
         service: note.service.to_string(),
         vantage: note.vantage.map(|vantage| vantage.to_string()),
         role: note.role.map(|role| role.to_string()),
+        step: note.step.map(|step| step.to_string()),
         text: note.text,
     }
 }

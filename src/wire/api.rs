@@ -291,6 +291,9 @@ pub struct Event {
     /// `primary` or `standby`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// The step of a plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// In words.
     pub text: String,
 }

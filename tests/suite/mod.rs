@@ -14,13 +14,21 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// The journal's texts, pinned.
+mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.
 mod lab;
 /// Support: the emulator.
 mod ministack;
+/// Slack and SMS against receivers that record what came.
+mod notify;
 /// Support: Python packages for emulators.
 mod python;
 /// Support: small servers that misbehave on purpose.
 mod servers;
+/// The standby's signed contract.
+mod standby;
+/// The store through reopening, kill and damage.
+mod store;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;

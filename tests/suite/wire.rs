@@ -14,6 +14,12 @@ use url::Url;
 /// What to do to a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
+    /// Deliver it, and answer: no fault.
+    Pass,
+    /// Deliver it twice, and answer what the second delivery was answered.
+    DeliverTwice,
+    /// Deliver this write of the past first.
+    After(usize),
     /// Deliver it, and close the connection instead of answering.
     LoseAnswer,
     /// Deliver it, and answer with what nobody can read.
@@ -136,12 +142,19 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
         Some(Fault::LoseRequest) => return Ok(()),
         Some(Fault::Answer(status, body)) => own(status, &body),
         delivered => {
+            if let Some(Fault::After(write)) = delivered {
+                let earlier = state.lock().unwrap().writes[write].bytes.clone();
+                exchange(upstream, &earlier).await?;
+            }
+            if let Some(Fault::DeliverTwice) = delivered {
+                exchange(upstream, &request).await?;
+            }
             let (status, answer) = exchange(upstream, &request).await?;
             if is_write && let Some(write) = state.lock().unwrap().writes.get_mut(place) {
                 write.status = Some(status);
             }
             match delivered {
-                None => answer,
+                None | Some(Fault::Pass | Fault::DeliverTwice | Fault::After(_)) => answer,
                 Some(Fault::GarbleAnswer) => own(200, "<ChangeResourceRecordSetsResp"),
                 Some(_) => return Ok(()),
             }

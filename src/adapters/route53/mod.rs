@@ -280,3 +280,51 @@ impl DnsProvider for Route53 {
         Ok(servers)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Class;
+    use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
+
+    /// A source of credentials that has none.
+    #[derive(Debug)]
+    struct Without(fn() -> CredentialsError);
+
+    impl ProvideCredentials for Without {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(Err((self.0)()))
+        }
+    }
+
+    fn nowhere() -> Builder {
+        // Nothing listens at the discard port; without credentials nothing is sent there either.
+        Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(HOME_REGION))
+            .endpoint_url("http://127.0.0.1:9/")
+    }
+
+    #[tokio::test]
+    async fn without_credentials_a_person_is_needed_and_a_source_that_fails_may_come_back() {
+        let missing = Route53::with(nowhere().credentials_provider(Without(|| CredentialsError::not_loaded("none"))));
+        let error = missing.read("Z1", "www.example.test").await.unwrap_err();
+        assert_eq!(error.class, Class::Broken);
+        assert!(error.what.contains("no AWS credentials") && error.what.contains("AWS_ACCESS_KEY_ID"), "{error}");
+
+        let failing =
+            Route53::with(nowhere().credentials_provider(Without(|| CredentialsError::provider_error("503"))));
+        assert_eq!(failing.read("Z1", "www.example.test").await.unwrap_err().class, Class::Retry);
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_where_nobody_listens_is_unknown_and_named() {
+        let endpoint = Url::parse("http://127.0.0.1:9/").unwrap();
+        let error = Route53::at(&endpoint, "key", &Secret::new("k")).name_servers("Z1").await.unwrap_err();
+        assert_eq!(error.class, Class::Retry);
+        assert!(error.what.contains("GetHostedZone of Z1"), "{error}");
+    }
+}

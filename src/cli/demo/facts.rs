@@ -1,0 +1,129 @@
+//! What truly happened, collected while it did: the demo's verdict on itself.
+
+use serde_json::{Value, json};
+
+use crate::wire::api::Event;
+
+/// Milliseconds after the fault.
+#[derive(Debug, Default)]
+pub(super) struct Times {
+    pub(super) first_failure: Option<u64>,
+    pub(super) verdict: Option<u64>,
+    pub(super) read_only: Option<u64>,
+    pub(super) flip_accepted: Option<u64>,
+    pub(super) in_sync: Option<u64>,
+    pub(super) answer_moved: Option<u64>,
+    pub(super) public_login_ok: Option<u64>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) service: String,
+    pub(super) fault_at_ms: u64,
+    pub(super) times: Times,
+    pub(super) answer_before: String,
+    pub(super) answer_after: String,
+    /// Every status that the primary's `/healthz` gave during the outage.
+    pub(super) healthz: Vec<u16>,
+    pub(super) votes_down: usize,
+    pub(super) votes_of: usize,
+    pub(super) serving: String,
+    /// What the plan said of the standby, and what the demo itself found when it tried a write there.
+    pub(super) read_only_verified: bool,
+    pub(super) write_refused: bool,
+    /// Whether the demo itself could log in through the public name after the flip.
+    pub(super) public_login: bool,
+    pub(super) epoch: Option<u64>,
+    pub(super) plan_end: Option<String>,
+    pub(super) slack: usize,
+    pub(super) slack_loud: usize,
+    pub(super) sms: usize,
+}
+
+impl Facts {
+    /// Takes the time of an event that is one of the milestones.
+    pub(super) fn take(&mut self, event: &Event) {
+        let ms = event.at_ms.saturating_sub(self.fault_at_ms);
+        let times = &mut self.times;
+        let place = match (event.code.as_str(), event.step.as_deref()) {
+            ("probe-failed", _) if event.role.as_deref() == Some("primary") => &mut times.first_failure,
+            ("incident-opened", _) => &mut times.verdict,
+            ("step-succeeded", Some("verify-read-only")) => {
+                self.read_only_verified = true;
+                &mut times.read_only
+            }
+            ("step-succeeded", Some("flip-records")) => &mut times.flip_accepted,
+            ("step-succeeded", Some("await-in-sync")) => &mut times.in_sync,
+            ("step-succeeded", Some("verify-public-login")) => &mut times.public_login_ok,
+            ("plan-done" | "plan-stuck" | "plan-abandoned", _) => {
+                self.plan_end = Some(event.text.clone());
+                return;
+            }
+            _ => return,
+        };
+        place.get_or_insert(ms);
+    }
+
+    /// The status that `/healthz` gave all the time; 0 when it did not give one and the same.
+    fn healthz_all(&self) -> u16 {
+        match self.healthz.split_first() {
+            Some((first, rest)) if rest.iter().all(|status| status == first) => *first,
+            _ => 0,
+        }
+    }
+
+    /// What did not happen although it should have.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let times = &self.times;
+        let claims = [
+            (times.first_failure.is_some(), "a probe failed"),
+            (times.verdict.is_some() && self.votes_down > 0, "a quorum said that the primary is down"),
+            (times.read_only.is_some() && self.read_only_verified, "the standby was verified read-only"),
+            (self.write_refused, "a write on the standby is refused"),
+            (times.flip_accepted.is_some(), "the flip was accepted"),
+            (times.in_sync.is_some(), "the change was in sync"),
+            (times.answer_moved.is_some() && self.answer_before != self.answer_after, "the answer moved"),
+            (times.public_login_ok.is_some() && self.public_login, "a login through the public name worked"),
+            (self.healthz_all() == 200, "the primary's /healthz answered 200 all the time"),
+            (self.serving == "standby", "the standby serves"),
+            (self.plan_end.as_ref().is_some_and(|end| end.ends_with("done")), "the plan was done"),
+            (self.slack > 0, "a notice reached the quiet channel"),
+            (self.slack_loud > 0, "a notice reached the loud channel"),
+            (self.sms > 0, "a text message arrived"),
+        ];
+        claims.into_iter().filter(|(held, _)| !held).map(|(_, claim)| claim.to_owned()).collect()
+    }
+
+    /// The demo's one line.
+    pub(super) fn json(&self) -> Value {
+        let missing = self.missing();
+        let times = &self.times;
+        let mut line = json!({
+            "outcome": if missing.is_empty() { "failed-over" } else { "failed" },
+            "service": self.service,
+            "serving": self.serving,
+            "standby_read_only": if self.read_only_verified { "verified" } else { "unverified" },
+            "write_probe": if self.write_refused { "refused" } else { "not-refused" },
+            "healthz_during_outage": self.healthz_all(),
+            "votes": { "down": self.votes_down, "of": self.votes_of },
+            "ms": {
+                "fault": 0,
+                "first_failure": times.first_failure,
+                "verdict": times.verdict,
+                "read_only": times.read_only,
+                "flip_accepted": times.flip_accepted,
+                "in_sync": times.in_sync,
+                "answer_moved": times.answer_moved,
+                "public_login_ok": times.public_login_ok,
+            },
+            "answer": { "before": self.answer_before, "after": self.answer_after },
+            "notices": { "slack": self.slack, "slack_loud": self.slack_loud, "sms": self.sms },
+            "epoch": self.epoch,
+        });
+        if let (Some(object), false) = (line.as_object_mut(), missing.is_empty()) {
+            object.insert("did_not_happen".to_owned(), json!(missing));
+        }
+        line
+    }
+}

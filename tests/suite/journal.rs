@@ -1,0 +1,148 @@
+//! The journal's text: every kind of entry goes out and comes back, and what was written once is read for ever.
+
+use quorate::domain::{
+    Cause, Evidence, FailureKind, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, ServiceName,
+    StepDetail, Token, VantageName, VantageView, Vote,
+};
+use quorate::wire::journal::{from_text, to_text};
+
+fn vote(vantage: &str, cloud: &str, full: bool) -> Vote {
+    Vote {
+        vantage: VantageName::new(vantage).unwrap(),
+        cloud: cloud.into(),
+        view: VantageView::Down,
+        failures: 3,
+        kind: full.then_some(FailureKind::ServerError),
+        reason: full.then(|| "the answer was 503: \"down\"\né".into()),
+        failed_step: full.then(|| "log in".into()),
+        age_ms: full.then_some(1200),
+    }
+}
+
+fn evidence() -> Evidence {
+    let votes = vec![vote("aws-use1", "aws", true), vote("gcp-euw1", "gcp", false)];
+    Evidence::recorded(Role::Primary, votes, 5).unwrap()
+}
+
+fn plan_id() -> PlanId {
+    PlanId::new("shop-3").unwrap()
+}
+
+fn token(text: &str) -> Token {
+    Token::parse(text).unwrap()
+}
+
+fn plan(to: Role, cause: Cause) -> JournalEntry {
+    let parent = token("v1;c=demo;e=4;s=0;t=primary;d=-");
+    let plan = Plan::new(plan_id(), ServiceName::new("shop").unwrap(), to, cause, parent);
+    JournalEntry::PlanOpened { plan: Box::new(plan) }
+}
+
+/// Every variant, and every form of it, by the name of its fixture.
+pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
+    let (by, reason, why) = ("ann".to_owned(), "audit".to_owned(), "no answer in time".to_owned());
+    let intent = FlipIntent {
+        expected: token("v1;c=demo;e=4;s=0;t=primary;d=-"),
+        new: token("v1;c=demo;e=4;s=1;t=standby;d=0123456789abcdef"),
+    };
+    let closed = |end| JournalEntry::PlanClosed { plan: plan_id(), end };
+    let detail = |text: &str, change: Option<&str>| StepDetail { text: text.into(), change: change.map(Into::into) };
+    vec![
+        ("incident-opened", JournalEntry::IncidentOpened { number: 7, evidence: evidence() }),
+        ("incident-escalated", JournalEntry::IncidentEscalated { number: 7, evidence: evidence() }),
+        ("incident-closed-recovered", JournalEntry::IncidentClosed { number: 7, end: IncidentEnd::Recovered }),
+        (
+            "incident-closed-moved",
+            JournalEntry::IncidentClosed { number: 7, end: IncidentEnd::Moved { plan: plan_id() } },
+        ),
+        ("attempt-blocked", JournalEntry::AttemptBlocked { blockers: vec!["frozen".into(), "cool-down".into()] }),
+        ("frozen", JournalEntry::Frozen { by: by.clone(), reason: reason.clone() }),
+        ("unfrozen", JournalEntry::Unfrozen { by: by.clone(), reason: reason.clone() }),
+        ("plan-opened-quorum", plan(Role::Standby, Cause::Quorum(evidence()))),
+        ("plan-opened-operator", plan(Role::Primary, Cause::Operator { by, reason, force: true })),
+        ("step-started", JournalEntry::StepStarted { plan: plan_id(), step: 0, intent: None }),
+        ("step-started-flip", JournalEntry::StepStarted { plan: plan_id(), step: 2, intent: Some(Box::new(intent)) }),
+        ("step-succeeded", JournalEntry::StepSucceeded { plan: plan_id(), step: 0, detail: detail("done", None) }),
+        (
+            "step-succeeded-flip",
+            JournalEntry::StepSucceeded { plan: plan_id(), step: 2, detail: detail("accepted", Some("C0123")) },
+        ),
+        ("step-failed", JournalEntry::StepFailed { plan: plan_id(), step: 1, why: why.clone() }),
+        ("step-voided", JournalEntry::StepVoided { plan: plan_id(), step: 2, why: why.clone() }),
+        ("plan-closed-done", closed(PlanEnd::Done)),
+        ("plan-closed-abandoned", closed(PlanEnd::Abandoned { why: why.clone() })),
+        ("plan-closed-stuck", closed(PlanEnd::Stuck { why })),
+    ]
+}
+
+/// The word of the variant. A new variant does not compile here until it has its fixtures.
+fn kind(entry: &JournalEntry) -> &'static str {
+    match entry {
+        JournalEntry::IncidentOpened { .. } => "incident-opened",
+        JournalEntry::IncidentEscalated { .. } => "incident-escalated",
+        JournalEntry::IncidentClosed { .. } => "incident-closed",
+        JournalEntry::AttemptBlocked { .. } => "attempt-blocked",
+        JournalEntry::Frozen { .. } => "frozen",
+        JournalEntry::Unfrozen { .. } => "unfrozen",
+        JournalEntry::PlanOpened { .. } => "plan-opened",
+        JournalEntry::StepStarted { .. } => "step-started",
+        JournalEntry::StepSucceeded { .. } => "step-succeeded",
+        JournalEntry::StepFailed { .. } => "step-failed",
+        JournalEntry::StepVoided { .. } => "step-voided",
+        JournalEntry::PlanClosed { .. } => "plan-closed",
+    }
+}
+
+#[test]
+fn every_entry_is_written_as_its_fixture_and_read_back() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal/v1");
+    let entries = entries();
+    for (name, entry) in &entries {
+        let path = folder.join(format!("{name}.json"));
+        let pinned = std::fs::read_to_string(&path).unwrap_or_default();
+        let text = to_text(entry).unwrap();
+        assert_eq!(format!("{text}\n"), pinned, "{name}: what is written must never change; add a version instead");
+        assert_eq!(from_text(&pinned).unwrap(), *entry, "{name}");
+        assert!(name.starts_with(kind(entry)), "{name}");
+        assert!(text.starts_with(&format!(r#"{{"v":1,"type":"{}""#, kind(entry))), "{text}");
+    }
+    let files = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(files, entries.len(), "a fixture that nothing reads");
+}
+
+#[test]
+fn an_error_names_the_field() {
+    let text = |name: &str| {
+        let entry = entries().into_iter().find(|(other, _)| *other == name).unwrap().1;
+        to_text(&entry).unwrap()
+    };
+    let plan = text("plan-opened-quorum");
+    let back = text("plan-opened-operator");
+    let opened = text("incident-opened");
+    let flip = text("step-started-flip");
+    for (text, wanted) in [
+        ("[1]".to_owned(), "the text: must be an object, and is a list"),
+        ("{".to_owned(), "the text: is not JSON"),
+        (r#"{"type":"frozen"}"#.to_owned(), "v: is missing"),
+        (r#"{"v":2,"type":"frozen"}"#.to_owned(), "v: is 2, and this version of quorate reads 1"),
+        (r#"{"v":1,"type":"thawed"}"#.to_owned(), "type: 'thawed' is not a type of version 1"),
+        (r#"{"v":1,"type":"frozen","by":"a"}"#.to_owned(), "reason: is missing"),
+        (r#"{"v":1,"type":"frozen","by":3,"reason":""}"#.to_owned(), "by: must be a text, and is a number"),
+        (r#"{"v":1,"type":"frozen","by":"","reason":"","x":1}"#.to_owned(), "x: is not a field of this version"),
+        (opened.replace("\"number\":7", "\"number\":-7"), "number: must be a whole number in range, and is a number"),
+        (opened.replace("\"down\":[{", "\"down\":[{\"x\":0,"), "evidence.down[0].x: is not a field of this version"),
+        (opened.replace("gcp-euw1", "GCP"), "evidence.down[1].vantage: 'GCP' is not a name"),
+        (opened.replace("server-error", "odd"), "evidence.down[0].kind: 'odd' is not a word that belongs here"),
+        (opened.replace("\"of\":5", "\"of\":1"), "evidence: must hold one vote or more"),
+        (opened.replace("\"view\":\"down\"", "\"view\":\"up\""), "evidence: must hold one vote or more"),
+        (plan.replace("\"failures\":3", "\"failures\":4294967296"), "plan.cause.evidence.down[0].failures: must be"),
+        (plan.replace("\"enter-read-only\",", ""), "plan.steps: are not those of a failover"),
+        (plan.replace("e=4;s=0", "e=4;s=1"), "plan.digest: is "),
+        (back.replace("audit", "other"), "plan.digest: is "),
+        (back.replace("\"force\":true", "\"force\":1"), "plan.cause.force: must be true or false"),
+        (flip.replace("e=4;s=1", "e=04;s=1"), "intent.new: the ownership record holds"),
+    ] {
+        let error = from_text(&text).unwrap_err().to_string();
+        assert!(error.starts_with(wanted), "{text}\n  gives: {error}\n  wanted: {wanted}");
+    }
+}
