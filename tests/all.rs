@@ -1,0 +1,2 @@
+//! One test binary, a line on each module.
+mod suite;
