@@ -2,5 +2,5 @@
 
 mod chance;
 mod crash;
-// mod table;
+mod table;
 mod world;
