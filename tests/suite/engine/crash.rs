@@ -1,9 +1,10 @@
 //! A crash between any two inputs of a failover ends in the same place, with every effect once (S7, S8, E3).
 
+use quorate::domain::{Authority, ClusterName, Epoch, Moment, PortError};
 use quorate::domain::{Outcome, Role};
-use quorate::engine::Phase;
+use quorate::engine::{Engine, Input, Phase};
 
-use super::world::{End, World};
+use super::world::{End, World, service};
 
 /// Probes every two seconds; the primary fails from the fourth round on.
 fn drive(world: &mut World, end_at_ms: u64) {
@@ -91,4 +92,29 @@ fn its_own_wake_ups_carry_a_whole_failover() {
     }
     world.pass_until(19_000);
     assert_failed_over(&world, "by its own wake-ups");
+}
+
+#[test]
+fn a_turn_of_one_service_does_not_forget_when_another_is_due() {
+    let services = vec![service("login"), service("mail")];
+    let mail = services[1].name.clone();
+    let mut engine = Engine::new(ClusterName::new("demo").unwrap(), services);
+    let mut at = |ms, input| engine.handle(Moment::from_ms(ms), input).wake_at.map(Moment::as_ms);
+    assert_eq!(at(0, Input::Led(Authority::new(Epoch::new(1), None))), None);
+    let error = PortError::retry("no answer");
+    assert_eq!(at(0, Input::FenceFailed { service: mail, error: error.clone() }), Some(1_000));
+    let login = service("login").name;
+    assert_eq!(at(10, Input::FenceFailed { service: login, error }), Some(1_000));
+    assert_eq!(at(20, Input::Deposed { why: "the lease is gone".to_owned() }), Some(1_000));
+}
+
+#[test]
+fn records_fenced_under_an_older_epoch_are_not_known_under_a_newer_one() {
+    let mut world = start(None);
+    let token = |world: &World| world.engine.explain(world.moment(), &world.service.name).unwrap().token;
+    assert!(token(&world).is_some());
+    world.give(Input::Led(Authority::new(Epoch::new(1), None)));
+    assert!(token(&world).is_some(), "a lease that was only renewed");
+    world.give(Input::Led(Authority::new(Epoch::new(2), None)));
+    assert_eq!(token(&world), None);
 }
