@@ -167,13 +167,17 @@ impl ServiceState {
         if known && seen.outcome != Outcome::Pass {
             let step = seen.failed_step.as_deref().map(|step| format!(" at '{step}'")).unwrap_or_default();
             let why = seen.reason.as_deref().unwrap_or("no reason given");
+            let (code, word) = match seen.outcome {
+                Outcome::Fail => ("probe-failed", "failed"),
+                Outcome::Pass | Outcome::Inconclusive => ("probe-inconclusive", "was inconclusive"),
+            };
             output.notes.push(Note {
-                code: if seen.outcome == Outcome::Fail { "probe-failed" } else { "probe-inconclusive" },
+                code,
                 service: self.service.name.clone(),
                 vantage: Some(seen.id.vantage.clone()),
                 role: Some(seen.role),
                 step: None,
-                text: format!("{} {}{step}: {why}", seen.check, seen.outcome),
+                text: format!("{} {word}{step}: {why}", seen.check),
             });
         }
     }

@@ -14,6 +14,8 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// The pure engine: text tables, a crash at every point, and seeded chance.
+mod engine;
 /// The journal's texts, pinned.
 mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.

@@ -192,8 +192,7 @@ impl ServiceState {
         let codes: Vec<&str> = blockers.iter().map(Blocker::code).collect();
         let known: Vec<&str> = self.ledger.blocked.iter().filter_map(|text| text.split(':').next()).collect();
         if codes != known {
-            let texts = blockers.iter().map(|blocker| format!("{}: {blocker}", blocker.code())).collect();
-            let telling = incident::blocked(&scene, texts);
+            let telling = incident::blocked(&scene, &blockers);
             self.append(now, leadership, telling, output);
         }
     }
