@@ -22,6 +22,7 @@ check: ## formatting, lints and documentation, as the gate sees them
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked --document-private-items
 
 fmt: ## format the sources
 	$(CARGO) fmt
