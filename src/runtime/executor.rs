@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::controller::Ports;
+use super::outside::Ports;
 use super::zone;
 use crate::domain::{ClusterName, Outcome, Role, Service, Step, StepDetail};
 use crate::engine::{StepOrder, StepSuccess};
