@@ -26,9 +26,7 @@ use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Moment, Notice, Observation, Service, ServiceName, StepIndex,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
-use crate::ports::{
-    Class, Clock, Delivery, DnsProvider, JournalStore, LeaseStore, Notifier, PortError, ProbeRunner, StandbyControl,
-};
+use crate::ports::{Class, Delivery, DnsProvider, JournalStore, PortError, StandbyControl};
 
 /// The engine is asked at least this often, whatever it said.
 const TICK: Duration = Duration::from_secs(1);
