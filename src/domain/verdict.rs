@@ -57,11 +57,11 @@ pub struct Vote {
     pub view: VantageView,
     /// Failures in a row, up to now.
     pub failures: u32,
-    /// The kind of its last failure.
+    /// The kind of the failure that it is in the middle of.
     pub kind: Option<FailureKind>,
-    /// Its last failure's reason.
+    /// Why it says so: that failure's reason, or why its last probe said nothing.
     pub reason: Option<String>,
-    /// The step that its last failure ended in.
+    /// The step that it ended in.
     pub failed_step: Option<String>,
     /// How old its last conclusive observation was when the votes were counted, in milliseconds.
     pub age_ms: Option<u64>,
