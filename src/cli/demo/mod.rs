@@ -6,6 +6,7 @@ mod facts;
 mod story;
 mod world;
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,16 +65,26 @@ pub(super) struct Args {
 /// Runs the demo; whatever happens, its processes and files are gone at the end.
 pub(super) async fn run(args: Args) -> ExitCode {
     let mut story = Story::new(args.json);
+    // One listener for all of it: a signal between two would be lost.
+    let mut signalled = pin!(life::signalled());
     let mut world = tokio::select! {
         world = World::start(args.port_base) => match world {
             Ok(world) => world,
             Err(failure) => return exit::said(Err(failure)),
         },
-        () = life::signalled() => return exit::said(Err(Failure::unknown("interrupted"))),
+        () = &mut signalled => return exit::said(Err(Failure::unknown("interrupted"))),
     };
-    let ended = tokio::select! {
-        ended = play(&mut world, &mut story, &args) => ended,
-        () = life::signalled() => Err(Failure::unknown("interrupted: everything was stopped and removed")),
+    let played = tokio::select! {
+        played = play(&mut world, &mut story, &args) => played,
+        () = &mut signalled => Err(Failure::unknown("interrupted: everything was stopped and removed")),
+    };
+    let ended = match played {
+        Ok((eyes, mut follower)) if !args.once => tokio::select! {
+            failure = stay(&mut world, &eyes, &story, &mut follower) => Err(failure),
+            // Ctrl-C is how it is meant to end.
+            () = &mut signalled => Ok(()),
+        },
+        played => played.map(|_| ()),
     };
     world.stop().await;
     if ended.is_ok() && !args.once {
@@ -173,7 +184,7 @@ impl Eyes {
     }
 }
 
-async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(), Failure> {
+async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(Eyes, Follower), Failure> {
     let eyes = Eyes::new(world)?;
     introduce(world, story);
     let mut facts = Facts { service: world.service().name.to_string(), ..Facts::default() };
@@ -214,10 +225,7 @@ async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(), F
         let log = world.log_tail("controller");
         return Err(Failure::no_because(format!("this did not happen: {}\n{log}", missing.join("; "))));
     }
-    if args.once {
-        return Ok(());
-    }
-    stay(world, &eyes, story, &mut follower).await
+    Ok((eyes, follower))
 }
 
 fn introduce(world: &World, story: &Story) {
@@ -450,8 +458,8 @@ fn conclude(story: &Story, facts: &Facts, missing: &[String]) {
     }
 }
 
-/// Stays up for whoever wants to look around.
-async fn stay(world: &mut World, eyes: &Eyes, story: &Story, follower: &mut Follower) -> Result<(), Failure> {
+/// Stays up for whoever wants to look around, until a process falls.
+async fn stay(world: &mut World, eyes: &Eyes, story: &Story, follower: &mut Follower) -> Failure {
     let (api, service) = (world.controller_api(), world.service().name.clone());
     let primary = world.service().primary.url.clone();
     story.heading("It stays up until Ctrl-C. Look around from another terminal:");
@@ -477,11 +485,8 @@ async fn stay(world: &mut World, eyes: &Eyes, story: &Story, follower: &mut Foll
         follower.answer(world, eyes, story, &mut facts).await;
         follower.notices(world, eyes, story, &mut facts).await;
         if let Some(failure) = world.fallen() {
-            return Err(failure);
+            return failure;
         }
-        tokio::select! {
-            () = life::signalled() => return Ok(()),
-            () = sleep(SLOW_LOOK) => {}
-        }
+        sleep(SLOW_LOOK).await;
     }
 }

@@ -49,9 +49,10 @@ struct Process {
 
 /// See the module.
 pub(super) struct World {
+    /// Before the folder, so that dropping a world ends those who write there first.
+    processes: Vec<Process>,
     dir: TempDir,
     base: u16,
-    processes: Vec<Process>,
     config: Config,
     lab_api: Url,
 }
