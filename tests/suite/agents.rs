@@ -92,7 +92,7 @@ async fn vote(world: &World) -> (String, u64) {
 
 #[tokio::test]
 async fn a_delivery_that_is_repeated_counts_once_also_after_a_restart() {
-    let mut world = World::prepared(Options { agents: false, ..Options::default() }).await;
+    let mut world = World::prepared(Options::default()).await;
     world.start_controller().await;
     let first = delivery("by-hand", &[item(1, "pass"), item(2, "pass"), item(3, "fail")]).to_string();
     for _ in 0..3 {
@@ -101,7 +101,8 @@ async fn a_delivery_that_is_repeated_counts_once_also_after_a_restart() {
         assert_eq!(vote(&world).await, ("failing".to_owned(), 1));
     }
     // What was taken is left out of a delivery that also brings news.
-    let (_, receipt) = world.post(OBSERVATIONS, delivery("by-hand", &[item(3, "fail"), item(4, "pass")]).to_string()).await;
+    let (_, receipt) =
+        world.post(OBSERVATIONS, delivery("by-hand", &[item(3, "fail"), item(4, "pass")]).to_string()).await;
     assert_eq!(receipt["taken_up_to"], 4);
     assert_eq!(vote(&world).await.1, 0);
     // An older one that was long on its way says nothing new.
@@ -122,7 +123,7 @@ async fn a_delivery_that_is_repeated_counts_once_also_after_a_restart() {
 
 #[tokio::test]
 async fn a_malformed_delivery_is_refused_with_the_reason_and_changes_nothing() {
-    let mut world = World::prepared(Options { agents: false, ..Options::default() }).await;
+    let mut world = World::prepared(Options::default()).await;
     world.start_controller().await;
     let good = delivery("run", &[item(1, "fail"), item(2, "fail")]);
     let with = |pointer: &str, value: Value| {
@@ -168,7 +169,7 @@ async fn a_malformed_delivery_is_refused_with_the_reason_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_service_that_the_controller_does_not_know_is_no_reason_to_lose_the_rest() {
-    let mut world = World::prepared(Options { agents: false, ..Options::default() }).await;
+    let mut world = World::prepared(Options::default()).await;
     world.start_controller().await;
     let mut stranger = item(1, "fail");
     stranger["service"] = json!("another");

@@ -49,7 +49,7 @@ fn refusal(answer: &Value, words: &str) {
 
 #[tokio::test]
 async fn what_the_api_does_not_know_is_refused_with_the_way_out() {
-    let mut world = World::prepared(Options { agents: false, ..Options::default() }).await;
+    let mut world = World::prepared(Options::default()).await;
     world.start_controller().await;
     for (path, wanted, words) in [
         ("/", 404, "/v1/status"),
@@ -143,13 +143,19 @@ async fn reading_commands_give_versioned_json_and_every_command_its_exit_code() 
             assert_eq!(ran.code, Some(64), "QUORATE_API={bad} {arguments:?}: {ran:?}");
         }
         if arguments.len() > 1 {
-            let other: Vec<&str> = arguments.iter().map(|word| if *word == "login" { "nothing" } else { word }).collect();
+            let other: Vec<&str> =
+                arguments.iter().map(|word| if *word == "login" { "nothing" } else { word }).collect();
             let ran = world.cli(&other).await;
             assert_eq!(ran.code, Some(64), "{ran:?}");
             assert!(ran.err.contains("there is no service 'nothing'; there is login"), "{ran:?}");
         }
     }
-    for arguments in [vec!["history", "login", "--limit", "0"], vec!["failover", "login"], vec!["stat"], vec!["status", "--watch", "--json"]] {
+    for arguments in [
+        vec!["history", "login", "--limit", "0"],
+        vec!["failover", "login"],
+        vec!["stat"],
+        vec!["status", "--watch", "--json"],
+    ] {
         let ran = world.cli(&arguments).await;
         assert!(ran.code == Some(64) && !ran.err.is_empty(), "{arguments:?}: {ran:?}");
     }
@@ -157,7 +163,7 @@ async fn reading_commands_give_versioned_json_and_every_command_its_exit_code() 
 
 #[tokio::test]
 async fn a_controller_that_sees_nothing_yet_is_not_called_healthy() {
-    let mut world = World::prepared(Options { agents: false, ..Options::default() }).await;
+    let mut world = World::prepared(Options::default()).await;
     world.start_controller().await;
     let status = world.cli(&["status"]).await;
     assert!(status.code == Some(2) && status.err.contains("quorum"), "{status:?}");

@@ -26,6 +26,11 @@ fn demo(folder: &TempDir, arguments: &[&str]) -> Command {
         .arg("demo")
         .args(arguments)
         .env("TMPDIR", folder.path())
+        // Nothing of it may depend on the machine's proxy, nor on its accounts.
+        .env("HTTP_PROXY", "http://127.0.0.1:1")
+        .env("http_proxy", "http://127.0.0.1:1")
+        .env("AWS_PROFILE", "nobody")
+        .env("QUORATE_TOKEN", "another-token")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -102,7 +107,8 @@ async fn the_demo_fails_over_three_times_in_a_row_and_leaves_nothing() {
     let _turn = turn(PLACES).await;
     let folder = tempfile::tempdir().unwrap();
     for run in 1..=3 {
-        let output = timeout(PATIENCE, demo(&folder, &["--once", "--json"]).output()).await.expect("in time").unwrap();
+        let output =
+            timeout(PATIENCE, demo(&folder, &["--once", "--json"]).output()).await.expect("in time").unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let (out, err) = (text(&output.stdout), text(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "run {run}: {out}\n{err}");
@@ -113,7 +119,11 @@ async fn the_demo_fails_over_three_times_in_a_row_and_leaves_nothing() {
 }
 
 /// Starts a demo and reads on until a line has those words; the line with the rest of its output.
-async fn started(folder: &TempDir, arguments: &[&str], words: &str) -> (Child, String, Lines<BufReader<ChildStdout>>) {
+async fn started(
+    folder: &TempDir,
+    arguments: &[&str],
+    words: &str,
+) -> (Child, String, Lines<BufReader<ChildStdout>>) {
     let mut child = demo(folder, arguments).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = next_with(&mut lines, words).await;

@@ -3,7 +3,7 @@
 use quorate::lab::FaultChange;
 use serde_json::{Value, json};
 
-use super::world::{CONTROLLER, Options, PRIMARY, STANDBY, SECRETS, World};
+use super::world::{CONTROLLER, Options, PRIMARY, SECRETS, STANDBY, World};
 
 const MOVE: &str = "/v1/services/login/move";
 
@@ -120,7 +120,11 @@ async fn a_person_fails_over_and_back_by_the_plan_that_was_shown() {
     let back = world.cli(&failback).await;
     assert_eq!(back.code, Some(0), "{back:?}");
     assert_eq!((world.flipped(), world.answer().await.as_str()), (2, PRIMARY));
-    assert_eq!(world.cloud_state(&world.standby).await["read_only"], true, "whoever has the old answer must not write");
+    assert_eq!(
+        world.cloud_state(&world.standby).await["read_only"],
+        true,
+        "whoever has the old answer must not write"
+    );
     assert_eq!(world.service().await["phase"], "watching");
 }
 
@@ -217,7 +221,7 @@ async fn a_flip_whose_answer_is_lost_is_read_back_and_not_repeated() {
 #[tokio::test]
 async fn records_that_are_not_ours_are_never_written() {
     for (mark, reason) in [(Some("others"), "others"), (None, "ZNOWHERE")] {
-        let mut world = World::prepared(Options { agents: false, mark, ..Options::default() }).await;
+        let mut world = World::prepared(Options { mark, ..Options::default() }).await;
         world.start_controller().await;
         let why = |service: &Value| {
             let blockers = service["blockers"].as_array().unwrap();

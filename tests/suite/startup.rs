@@ -7,7 +7,7 @@ use super::world::{CONTROLLER, Options, Ran, World};
 
 /// A world whose file says something else in that place.
 async fn changed(file: &str, from: &str, to: &str) -> World {
-    let world = World::prepared(Options { agents: false, ..Options::default() }).await;
+    let world = World::prepared(Options::default()).await;
     let path = world.dir.path().join(file);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{file} has no {from}");
@@ -27,13 +27,33 @@ async fn all(world: &World) -> [Ran; 3] {
 #[tokio::test]
 async fn a_mistake_in_the_configuration_stops_every_command_at_its_place() {
     for (file, from, to, words) in [
-        ("quorate.toml", "cluster = ", "clusster = ", &["quorate.toml:2:1", "clusster", "did you mean 'cluster'?"][..]),
-        ("quorate.toml", "policy = \"brisk\"", "policy = \"brik\"", &["quorate.toml:", "there is no policy 'brik'", "'brisk'"]),
-        ("policies/brisk.toml", "interval = \"800ms\"", "interval = \"600ms\"", &["policies/brisk.toml:", "interval", "timeout"]),
+        (
+            "quorate.toml",
+            "cluster = ",
+            "clusster = ",
+            &["quorate.toml:2:1", "clusster", "did you mean 'cluster'?"][..],
+        ),
+        (
+            "quorate.toml",
+            "policy = \"brisk\"",
+            "policy = \"brik\"",
+            &["quorate.toml:", "there is no policy 'brik'", "'brisk'"],
+        ),
+        (
+            "policies/brisk.toml",
+            "interval = \"800ms\"",
+            "interval = \"600ms\"",
+            &["policies/brisk.toml:", "interval", "timeout"],
+        ),
         ("policies/brisk.toml", "quorum = 2", "quorum = 4", &["quorum", "4", "3"]),
         ("checks/login.rhai", "step(", "step((", &["checks/login.rhai:"]),
         ("secrets.toml", "probe-password", "other-password", &["probe-password", "QUORATE_SECRET_PROBE_PASSWORD"]),
-        ("quorate.toml", "key = \"standby-admin\"", "key = \"nowhere\"", &["quorate.toml:", "nowhere", "QUORATE_SECRET_NOWHERE"]),
+        (
+            "quorate.toml",
+            "key = \"standby-admin\"",
+            "key = \"nowhere\"",
+            &["quorate.toml:", "nowhere", "QUORATE_SECRET_NOWHERE"],
+        ),
     ] {
         let world = changed(file, from, to).await;
         for ran in all(&world).await {
@@ -44,7 +64,8 @@ async fn a_mistake_in_the_configuration_stops_every_command_at_its_place() {
             }
             // Places are FILE:LINE:COLUMN.
             let place = words[0].ends_with(':').then(|| said.split(words[0]).nth(1).unwrap());
-            let place = place.map(|rest| rest.chars().take_while(|c| c.is_ascii_digit() || *c == ':').collect::<String>());
+            let place =
+                place.map(|rest| rest.chars().take_while(|c| c.is_ascii_digit() || *c == ':').collect::<String>());
             assert!(place.is_none_or(|place| place.matches(':').count() == 2), "{said}");
         }
     }
@@ -52,7 +73,7 @@ async fn a_mistake_in_the_configuration_stops_every_command_at_its_place() {
 
 #[tokio::test]
 async fn a_command_that_cannot_begin_says_what_to_change() {
-    let world = World::prepared(Options { agents: false, ..Options::default() }).await;
+    let world = World::prepared(Options::default()).await;
     let stranger = world.run(&["agent", "--vantage", "mars-1"], &[]).await;
     assert_eq!(stranger.code, Some(64), "{stranger:?}");
     assert!(stranger.err.contains("no vantage is called 'mars-1'; there are aws-1, azure-1, gcp-1"), "{stranger:?}");
@@ -77,7 +98,7 @@ async fn a_store_that_cannot_be_used_is_named() {
     let world = changed("quorate.toml", "data = \"quorate.db\"", "data = \"none/quorate.db\"").await;
     let ran = world.run(&["controller"], &[]).await;
     assert!(ran.code == Some(2) && ran.err.contains("none/quorate.db"), "{ran:?}");
-    let world = World::prepared(Options { agents: false, ..Options::default() }).await;
+    let world = World::prepared(Options::default()).await;
     fs::write(world.dir.path().join("quorate.db"), "this is no database, and somebody needs it").unwrap();
     let ran = world.run(&["controller"], &[]).await;
     assert!(ran.code == Some(2) && ran.err.contains("quorate.db"), "{ran:?}");
@@ -85,7 +106,7 @@ async fn a_store_that_cannot_be_used_is_named() {
 
 #[tokio::test]
 async fn a_zone_that_is_not_there_is_no_reason_to_stop_looking() {
-    let mut world = World::prepared(Options { agents: false, mark: None, ..Options::default() }).await;
+    let mut world = World::prepared(Options { mark: None, ..Options::default() }).await;
     world.start_controller().await;
     let told = |service: &serde_json::Value| {
         let blockers = service["blockers"].as_array().unwrap();

@@ -79,8 +79,6 @@ pub(crate) fn free_port() -> u16 {
 /// What differs between worlds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
-    /// Whether agents run.
-    pub(crate) agents: bool,
     /// How many observations an agent keeps.
     pub(crate) spool: usize,
     /// Whether the API asks for its token.
@@ -95,7 +93,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { agents: true, spool: 10_000, token: false, mark: Some("e2e"), log: "info", second: false }
+        Self { spool: 10_000, token: false, mark: Some("e2e"), log: "info", second: false }
     }
 }
 
@@ -183,7 +181,8 @@ impl World {
         fs::create_dir_all(dir.join("checks")).unwrap();
         fs::write(dir.join("policies/brisk.toml"), POLICY).unwrap();
         fs::write(dir.join("checks/login.rhai"), include_str!("../../checks/login.rhai")).unwrap();
-        let secrets: Vec<String> = self.secrets().iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
+        let secrets: Vec<String> =
+            self.secrets().iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
         fs::write(dir.join("secrets.toml"), secrets.concat()).unwrap();
         fs::write(dir.join("quorate.toml"), self.text(self.port, "quorate.db")).unwrap();
         fs::write(dir.join("second.toml"), self.text(self.second_port, "second.db")).unwrap();
@@ -325,7 +324,8 @@ impl World {
         let mut command = self.command();
         command.args(arguments).envs(env.iter().copied()).stdin(Stdio::null());
         let output = timeout(PATIENCE, command.output()).await;
-        let output = output.unwrap_or_else(|_| panic!("{arguments:?} does not end\n{}", self.tail(CONTROLLER))).unwrap();
+        let output =
+            output.unwrap_or_else(|_| panic!("{arguments:?} does not end\n{}", self.tail(CONTROLLER))).unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
