@@ -67,12 +67,9 @@ pub(super) async fn run(args: Args) -> ExitCode {
     let mut story = Story::new(args.json);
     // One listener for all of it: a signal between two would be lost.
     let mut signalled = pin!(life::signalled());
-    let mut world = tokio::select! {
-        world = World::start(args.port_base) => match world {
-            Ok(world) => world,
-            Err(failure) => return exit::said(Err(failure)),
-        },
-        () = &mut signalled => return exit::said(Err(Failure::unknown("interrupted"))),
+    let mut world = match World::start(args.port_base, signalled.as_mut()).await {
+        Ok(world) => world,
+        Err(failure) => return exit::said(Err(failure)),
     };
     let played = tokio::select! {
         played = play(&mut world, &mut story, &args) => played,
