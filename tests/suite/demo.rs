@@ -26,11 +26,13 @@ fn demo(folder: &TempDir, arguments: &[&str]) -> Command {
         .arg("demo")
         .args(arguments)
         .env("TMPDIR", folder.path())
-        // Nothing of it may depend on the machine's proxy, nor on its accounts.
+        // Nothing of it may depend on the machine's proxy, accounts or secrets.
         .env("HTTP_PROXY", "http://127.0.0.1:1")
         .env("http_proxy", "http://127.0.0.1:1")
         .env("AWS_PROFILE", "nobody")
         .env("QUORATE_TOKEN", "another-token")
+        .env("QUORATE_SECRET_PROBE_PASSWORD", "another-password")
+        .env("QUORATE_SECRET_SLACK_WEBHOOK", "http://127.0.0.1:1/real")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -231,8 +231,8 @@ impl World {
             .env("AWS_CONFIG_FILE", self.dir.path().join("no-aws-config"))
             .env("AWS_SHARED_CREDENTIALS_FILE", self.dir.path().join("no-aws-credentials"))
             .env("QUORATE_LOG", self.options.log)
-            .env("NO_PROXY", "*")
-            .env("no_proxy", "*")
+            .env("NO_PROXY", "127.0.0.0/8")
+            .env("no_proxy", "127.0.0.0/8")
             .kill_on_drop(true);
         for variable in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "QUORATE_TOKEN", "QUORATE_API"] {
             command.env_remove(variable);
