@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::client::{Controller, Where};
 use super::exit::Failure;
 use super::{life, show};
-use crate::wire::api::{LastPlanStatus, MoveAnswer, MoveBody, ServiceStatus, Status, WordBody};
+use crate::wire::api::{LastPlanStatus, MoveAnswer, MoveBody, ServiceStatus, Status, StepStatus, WordBody};
 
 /// Between two looks at a plan that is under way.
 const LOOK: Duration = Duration::from_millis(200);
@@ -333,7 +333,7 @@ fn confirmed(direction: &str) -> Result<bool, Failure> {
 
 /// Shows the steps of a plan as they end, until the plan does.
 async fn follow(controller: &Controller, service: &str, plan: &str, quiet: bool) -> Result<LastPlanStatus, Failure> {
-    let mut shown = 0;
+    let (mut shown, mut known) = (0, Vec::new());
     let mut signalled = pin!(life::signalled());
     loop {
         let status = controller.status(Some(service)).await?;
@@ -347,8 +347,15 @@ async fn follow(controller: &Controller, service: &str, plan: &str, quiet: bool)
                 show::step(&mut anstream::stdout(), index + 1, open.steps.len(), step)?;
                 shown = index + 1;
             }
+            known.clone_from(&open.steps);
         }
         if let Some(last) = status.last_plan.filter(|last| last.id == plan) {
+            // The last steps may have ended between two looks.
+            let rest = if last.end == "done" { known.get(shown..).unwrap_or_default() } else { &[] };
+            for (index, step) in rest.iter().enumerate() {
+                let done = StepStatus { status: "done".to_owned(), text: String::new(), ..step.clone() };
+                show::step(&mut anstream::stdout(), shown + index + 1, known.len(), &done)?;
+            }
             return Ok(last);
         }
         if !leads {

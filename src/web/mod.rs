@@ -164,8 +164,7 @@ async fn history(
     let service = known(&api, &name)?;
     let limit = query.limit.unwrap_or(HISTORY).clamp(1, HISTORY_MAX);
     let records = api.controller.history(&service.name, limit).await?;
-    let entries = records.iter().map(|record| show::history_entry(service, record)).collect();
-    Ok(Json(History { v: VERSION, service: name, entries }))
+    Ok(Json(History { v: VERSION, service: name, entries: show::history(service, &records) }))
 }
 
 async fn move_service(

@@ -81,9 +81,9 @@ pub struct VoteStatus {
     pub view: String,
     /// Failures in a row.
     pub failures: u32,
-    /// The kind of the last failure.
+    /// The kind of the failure that it is in the middle of.
     pub kind: Option<String>,
-    /// The last failure's reason.
+    /// Why it says so: that failure's reason, or why the last probe said nothing.
     pub reason: Option<String>,
     /// The step that it ended in.
     pub failed_step: Option<String>,

@@ -217,7 +217,7 @@ async fn a_demo_without_once_stays_up_to_be_looked_at_until_ctrl_c() {
     signal(child.id().unwrap(), "INT");
     let (code, out) = ended(child, lines).await;
     assert_eq!(code, Some(0), "{out}");
-    assert!(out.contains("everything was stopped and removed"), "{out}");
+    assert!(out.contains("removing everything"), "{out}");
     nothing_is_left(&folder);
 }
 

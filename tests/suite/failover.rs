@@ -240,13 +240,14 @@ async fn records_that_are_not_ours_are_never_written() {
 
 #[tokio::test]
 async fn no_secret_is_ever_said_in_a_failover_that_fails() {
-    let mut world = World::healthy(Options { token: true, log: "debug", ..Options::default() }).await;
+    let mut world = World::healthy(Options { token: true, log: "debug", deaf: true, ..Options::default() }).await;
     world.fault(&world.standby, json!({ "read_only": "lies" })).await;
-    world.break_primary().await;
+    world.fault(&world.primary, json!({ "login": "reject" })).await;
     world.until("the service is stuck", |service| service["phase"] == "stuck").await;
     world.until_noticed("sms", "+15550100101", "is stuck").await;
     let mut said = Vec::new();
-    // A standby that knows another key, and receivers that are gone: errors about secrets.
+    let errors = "SELECT last_error FROM outbox WHERE last_error IS NOT NULL";
+    world.until_so("a webhook's failure is recorded", async || !world.rows(errors).is_empty()).await;
     world.fault(&world.standby, json!({ "down": true })).await;
     world.lab_faults(FaultChange { unavailable: Some(100), ..FaultChange::default() });
     let refused = world.cli(&["failover", "login", "--reason", "again", "--force", "--yes", "--no-wait"]).await;

@@ -20,6 +20,8 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// The pure engine: text tables, a crash at every point, and seeded chance.
+mod engine;
 /// Failovers with the real processes.
 mod failover;
 /// The journal's texts, pinned.

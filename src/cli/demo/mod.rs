@@ -6,6 +6,7 @@ mod facts;
 mod story;
 mod world;
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use crate::adapters::script::RhaiRunner;
 use crate::adapters::standby_http::StandbyHttp;
 use crate::domain::{Authority, Epoch, Outcome, PlanId, Role, Step};
 use crate::ports::{Clock, ProbeRequest, ProbeRunner, Resolution, Resolver, StandbyControl, WriteProbe};
-use crate::wire::api::{Event, ServiceStatus};
+use crate::wire::api::{Event, ServiceStatus, VoteStatus};
 use facts::Facts;
 use story::Story;
 use world::{World, until};
@@ -76,17 +77,17 @@ pub(super) async fn run(args: Args) -> ExitCode {
         () = &mut signalled => Err(Failure::unknown("interrupted: everything was stopped and removed")),
     };
     let ended = match played {
-        Ok((eyes, mut follower)) if !args.once => tokio::select! {
-            failure = stay(&mut world, &eyes, &story, &mut follower) => Err(failure),
-            // Ctrl-C is how it is meant to end.
-            () = &mut signalled => Ok(()),
-        },
-        played => played.map(|_| ()),
+        Ok((eyes, mut follower)) if !args.once => {
+            let stayed = tokio::select! {
+                failure = stay(&mut world, &eyes, &story, &mut follower) => Err(failure),
+                () = &mut signalled => Ok(()),
+            };
+            story.plain("\nstopping, and removing everything");
+            stayed
+        }
+        played => played.map(drop),
     };
     world.stop().await;
-    if ended.is_ok() && !args.once {
-        story.plain("\neverything was stopped and removed");
-    }
     exit::said(ended)
 }
 
@@ -186,10 +187,11 @@ async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(Eyes
     introduce(world, story);
     let mut facts = Facts { service: world.service().name.to_string(), ..Facts::default() };
 
-    // Both sites are proven by a quorum, the zone is fenced.
-    let before = until(world, HEALTHY_WITHIN, "both sites being seen healthy by a quorum", async |_: &World| {
+    // Both sites are proven, and the zone is fenced.
+    let before = until(world, HEALTHY_WITHIN, "both sites being seen healthy by every vantage", async |_: &World| {
         let status = eyes.status().await?;
-        let good = status.sites.iter().all(|site| site.verdict == "healthy") && status.token.is_some();
+        let all_up = |votes: &[VoteStatus]| votes.iter().all(|vote| vote.view == "up");
+        let good = status.sites.iter().all(|site| all_up(&site.votes)) && status.token.is_some();
         good.then_some(status)
     })
     .await?;
@@ -261,12 +263,12 @@ struct Follower {
     notices: usize,
     healthz_told: bool,
     down: usize,
-    steps: usize,
+    failing: BTreeSet<(String, String)>,
 }
 
 impl Follower {
     fn new(event: u64) -> Self {
-        Self { event, answer: None, notices: 0, healthz_told: false, down: 0, steps: 0 }
+        Self { event, answer: None, notices: 0, healthz_told: false, down: 0, failing: BTreeSet::new() }
     }
 
     async fn events(&mut self, world: &World, eyes: &Eyes, story: &Story, facts: &mut Facts) {
@@ -302,11 +304,14 @@ impl Follower {
                         vantage,
                         &format!("votes {BAD}down{BAD:#} on the {role} ({} of {of})", self.down),
                     );
-                } else {
+                } else if view != "failing" {
                     story.vantage(at, view, vantage, &format!("{role}: {}", event.text));
                 }
             }
-            "probe-failed" => story.vantage(at, "failing", vantage, &format!("{role}: {}", event.text)),
+            // A vantage's first failing probe says why; those after it say the same.
+            "probe-failed" if self.failing.insert((vantage.to_owned(), role.to_owned())) => {
+                story.vantage(at, "failing", vantage, &format!("{role}: {}", event.text));
+            }
             "verdict" => story.turn(
                 at,
                 "◆",
@@ -315,7 +320,6 @@ impl Follower {
             ),
             "plan-opened" => story.turn(at, "▶", WARN, &event.text),
             "step-succeeded" => {
-                self.steps += 1;
                 let step = event.step.as_deref().and_then(Step::parse);
                 story.step(at, "✓", GOOD, step.map_or("", Step::sentence), &event.text);
             }
