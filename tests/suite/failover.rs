@@ -199,7 +199,7 @@ async fn a_flip_is_tried_until_route_53_is_back_and_applied_once() {
     world.lab_faults(FaultChange { unavailable: Some(100_000), ..FaultChange::default() });
     world.break_primary().await;
     let failed = world.until_history("step-failed").await;
-    assert!(failed.contains("step 3"), "{failed}");
+    assert!(failed.contains("flip-records"), "{failed}");
     assert_eq!((world.service().await["phase"].as_str(), world.answer().await.as_str()), (Some("acting"), PRIMARY));
     world.lab_faults(FaultChange { unavailable: Some(0), ..FaultChange::default() });
     world.until_held().await;

@@ -51,7 +51,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How much of a log a failure shows.
 const LOG_TAIL: usize = 40;
 /// How many worlds may be up at once: more would starve each other of two cores.
-const WORLDS: usize = 4;
+const WORLDS: usize = 6;
 /// Ports are taken from here up to where the system hands out its own.
 const PORTS: std::ops::Range<u16> = 30_000..32_700;
 
