@@ -145,7 +145,8 @@ impl World {
         let lab_options = LabOptions { propagation: Duration::from_millis(200), ..LabOptions::default() };
         let lab = Lab::start(lab_options).await.unwrap();
         let (primary, standby) = clouds().await;
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        // No connection is used twice: one that a restart or a refusal has closed would look like a failure.
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).pool_max_idle_per_host(0).build().unwrap();
         let mut world = Self {
             processes: Vec::new(),
             lab,
