@@ -44,7 +44,8 @@ pub struct ServiceStatus {
     pub plan: Option<PlanStatus>,
     /// The last plan that ended.
     pub last_plan: Option<LastPlanStatus>,
-    /// Every reason why the policy does not fail over now.
+    /// Every reason why the policy does not fail over now; with a plan open, or when the standby serves, only what keeps this controller
+    /// from acting at all.
     pub blockers: Vec<BlockerStatus>,
     /// What happens next, as a person would say it.
     pub next: String,

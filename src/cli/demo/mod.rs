@@ -7,6 +7,7 @@ mod story;
 mod world;
 
 use std::collections::BTreeSet;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,22 +66,21 @@ pub(super) struct Args {
 /// Runs the demo; whatever happens, its processes and files are gone at the end.
 pub(super) async fn run(args: Args) -> ExitCode {
     let mut story = Story::new(args.json);
-    let mut world = tokio::select! {
-        world = World::start(args.port_base) => match world {
-            Ok(world) => world,
-            Err(failure) => return exit::said(Err(failure)),
-        },
-        () = life::signalled() => return exit::said(Err(Failure::unknown("interrupted"))),
+    // One listener for all of it: a signal between two would be lost.
+    let mut signalled = pin!(life::signalled());
+    let mut world = match World::start(args.port_base, signalled.as_mut()).await {
+        Ok(world) => world,
+        Err(failure) => return exit::said(Err(failure)),
     };
     let played = tokio::select! {
         played = play(&mut world, &mut story, &args) => played,
-        () = life::signalled() => Err(Failure::unknown("interrupted: everything was stopped and removed")),
+        () = &mut signalled => Err(Failure::unknown("interrupted: everything was stopped and removed")),
     };
     let ended = match played {
         Ok((eyes, mut follower)) if !args.once => {
             let stayed = tokio::select! {
                 failure = stay(&mut world, &eyes, &story, &mut follower) => Err(failure),
-                () = life::signalled() => Ok(()),
+                () = &mut signalled => Ok(()),
             };
             story.plain("\nstopping, and removing everything");
             stayed
