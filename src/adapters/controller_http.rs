@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, StatusCode};
+use reqwest::Client;
 use url::Url;
 
+use super::outbound;
 use crate::domain::{Moment, Observation, Secret};
 use crate::ports::{ObservationSink, PortError};
 use crate::wire::VERSION;
@@ -28,34 +29,13 @@ impl ControllerHttp {
     /// The controller at `base`, which may ask for a token.
     ///
     /// # Errors
-    /// When the base URL cannot have a path, or the TLS settings of this machine cannot be loaded.
+    /// The base URL cannot have a path, or the TLS library cannot be set up.
     pub fn new(base: &Url, token: Option<Secret>) -> Result<Self, PortError> {
         let endpoint = base
             .join("/v1/observations")
             .map_err(|error| PortError::broken(format!("controller address '{base}': {error}")))?;
-        let client = Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| PortError::broken(format!("controller {base}: {error}")))?;
-        Ok(Self { name: base.to_string(), endpoint, token, client })
-    }
-
-    fn failed(&self, error: &reqwest::Error) -> PortError {
-        let what = if error.is_timeout() {
-            format!("no answer within {} s", TIMEOUT.as_secs())
-        } else if error.is_connect() {
-            "no connection".to_owned()
-        } else {
-            let mut text = String::new();
-            let mut cause: Option<&dyn std::error::Error> = Some(error);
-            while let Some(error) = cause {
-                text = error.to_string();
-                cause = error.source();
-            }
-            text
-        };
-        PortError::retry(format!("controller {}: {what}", self.name))
+        let client = outbound::client_for(base, TIMEOUT)?;
+        Ok(Self { name: format!("controller {base}"), endpoint, token, client })
     }
 }
 
@@ -80,19 +60,16 @@ impl ObservationSink for ControllerHttp {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose());
         }
-        let answer = request.send().await.map_err(|error| self.failed(&error))?;
-        let status = answer.status();
-        if status.is_success() {
-            let receipt: Receipt = answer.json().await.map_err(|error| self.failed(&error))?;
-            return Ok(receipt.taken_up_to);
-        }
-        let said = answer.json::<ErrorAnswer>().await.map(|answer| answer.error).unwrap_or_default();
-        let what = format!("controller {} answered {status}: {said}", self.name);
-        Err(match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => {
-                PortError::broken(what)
+        let answer = outbound::send(&self.name, request).await?;
+        let name = &self.name;
+        match serde_json::from_slice::<Receipt>(&answer.body) {
+            Ok(receipt) if answer.status.is_success() => Ok(receipt.taken_up_to),
+            _ => {
+                let said = serde_json::from_slice::<ErrorAnswer>(&answer.body);
+                let said =
+                    said.map_or_else(|_| outbound::quote(&String::from_utf8_lossy(&answer.body)), |said| said.error);
+                Err(outbound::unexpected(answer.status, format!("{name} answered {}: {said}", answer.status)))
             }
-            _ => PortError::retry(what),
-        })
+        }
     }
 }

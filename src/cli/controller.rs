@@ -11,12 +11,12 @@ use tokio_util::task::TaskTracker;
 use super::exit::Failure;
 use super::{compose, life};
 use crate::adapters::clock::SystemClock;
-use crate::adapters::notify::{Notifiers, NotifySettings, SmsSettings};
+use crate::adapters::notify::Notifiers;
 use crate::adapters::resolver::Hickory;
 use crate::adapters::route53::Route53;
 use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::standby_http::StandbyHttp;
-use crate::config::{Notify, ServiceConfig};
+use crate::config::ServiceConfig;
 use crate::ports::{Clock, StandbyControl};
 use crate::runtime::Intake;
 use crate::runtime::controller::{self, Ports, Setup, StartError};
@@ -72,7 +72,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         lease: store.clone(),
         journal: store.clone(),
         outbox: store.clone(),
-        notifier: Arc::new(notifiers(config.notify)?),
+        notifier: Arc::new(Notifiers::new(config.notify).map_err(Failure::unknown)?),
     };
 
     let tasks = TaskTracker::new();
@@ -100,16 +100,4 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     tasks.close();
     let _ = tokio::time::timeout(SHUTDOWN, tasks.wait()).await;
     Ok(())
-}
-
-fn notifiers(notify: Notify) -> Result<Notifiers, Failure> {
-    let sms = notify.sms.map(|sms| SmsSettings {
-        base_url: sms.base_url,
-        account_sid: sms.account_sid,
-        token: sms.token,
-        from: sms.from,
-        to: sms.to,
-    });
-    let settings = NotifySettings { slack: notify.slack, slack_loud: notify.slack_loud, sms };
-    Notifiers::new(settings).map_err(Failure::unknown)
 }

@@ -8,7 +8,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use quorate::adapters::notify::{Notifiers, NotifySettings, SmsSettings};
+use quorate::adapters::notify::Notifiers;
+use quorate::config::{Notify, Sms};
 use quorate::domain::{Class, Level, Notice, PortError, Secret, ServiceName};
 use quorate::ports::{Delivery, Notifier};
 use tokio::net::TcpListener;
@@ -62,11 +63,11 @@ impl Receiver {
     }
 }
 
-fn settings(base: &str) -> NotifySettings {
-    NotifySettings {
+fn settings(base: &str) -> Notify {
+    Notify {
         slack: Some(Secret::new(format!("{base}/services/T0/B0/quiet-secret"))),
         slack_loud: Some(Secret::new(format!("{base}/services/T0/B0/loud-secret"))),
-        sms: Some(SmsSettings {
+        sms: Some(Sms {
             base_url: base.parse().unwrap(),
             account_sid: "AC123".into(),
             token: Secret::new("token-secret"),
@@ -76,7 +77,7 @@ fn settings(base: &str) -> NotifySettings {
     }
 }
 
-async fn send(settings: NotifySettings, recipient: &str, text: &str) -> Result<(), PortError> {
+async fn send(settings: Notify, recipient: &str, text: &str) -> Result<(), PortError> {
     let notice = Notice {
         key: "shop/1/down".into(),
         service: ServiceName::new("shop").unwrap(),
@@ -91,9 +92,9 @@ fn who_is_told_depends_on_the_level_and_the_settings() {
     let all = Notifiers::new(settings("http://127.0.0.1:9")).unwrap();
     assert_eq!(all.recipients(Level::Quiet), ["slack:quiet"]);
     assert_eq!(all.recipients(Level::Loud), ["slack:loud", "sms:+15550100", "sms:+15550101"]);
-    let one = NotifySettings { slack_loud: None, sms: None, ..settings("http://127.0.0.1:9") };
+    let one = Notify { slack_loud: None, sms: None, ..settings("http://127.0.0.1:9") };
     assert_eq!(Notifiers::new(one).unwrap().recipients(Level::Loud), ["slack:loud"]);
-    let none = Notifiers::new(NotifySettings::default()).unwrap();
+    let none = Notifiers::new(Notify::default()).unwrap();
     assert_eq!((none.recipients(Level::Quiet), none.recipients(Level::Loud)), (vec![], vec![]));
 }
 
@@ -110,7 +111,7 @@ async fn slack_gets_the_text_at_the_channels_own_webhook() {
     send(settings.clone(), "slack:loud", text).await.unwrap();
     assert_eq!(receiver.last().path, "/services/T0/B0/loud-secret");
     // Without a louder channel, the ordinary one: a loud notice is never told to nobody.
-    send(NotifySettings { slack_loud: None, ..settings }, "slack:loud", text).await.unwrap();
+    send(Notify { slack_loud: None, ..settings }, "slack:loud", text).await.unwrap();
     assert_eq!(receiver.last().path, "/services/T0/B0/quiet-secret");
 }
 
@@ -170,10 +171,10 @@ async fn nobody_there_may_pass_and_missing_settings_need_a_person() {
         let error = send(settings(&base), recipient, "down").await.unwrap_err();
         assert_eq!(error.class, Class::Retry, "{error}");
         assert!(!error.what.contains("secret") && !error.what.contains("127.0.0.1"), "{error}");
-        let error = send(NotifySettings::default(), recipient, "down").await.unwrap_err();
+        let error = send(Notify::default(), recipient, "down").await.unwrap_err();
         assert!(error.class == Class::Broken && error.what.contains("not configured any more"), "{error}");
     }
-    let odd = NotifySettings { slack: Some(Secret::new("hooks.slack/secret")), ..NotifySettings::default() };
+    let odd = Notify { slack: Some(Secret::new("hooks.slack/secret")), ..Notify::default() };
     let error = send(odd, "slack:quiet", "down").await.unwrap_err();
     assert!(error.class == Class::Broken && !error.what.contains("secret"), "{error}");
 }

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::Client;
-use url::Url;
 
 use super::outbound;
+use crate::config::Notify;
 use crate::domain::{Level, PortError, Secret};
 use crate::ports::{Delivery, Notifier};
 
@@ -26,36 +26,10 @@ const SLACK_QUIET: &str = "slack:quiet";
 const SLACK_LOUD: &str = "slack:loud";
 const SMS: &str = "sms:";
 
-/// Who is told, and how they are reached.
-#[derive(Debug, Clone, Default)]
-pub struct NotifySettings {
-    /// The webhook of the ordinary Slack channel.
-    pub slack: Option<Secret>,
-    /// The webhook of the louder channel; the ordinary one when absent.
-    pub slack_loud: Option<Secret>,
-    /// Text messages.
-    pub sms: Option<SmsSettings>,
-}
-
-/// Text messages through Twilio, or through anything that speaks its API.
-#[derive(Debug, Clone)]
-pub struct SmsSettings {
-    /// The API's address, `https://api.twilio.com` in earnest.
-    pub base_url: Url,
-    /// The account.
-    pub account_sid: String,
-    /// Its token.
-    pub token: Secret,
-    /// The number that messages come from.
-    pub from: String,
-    /// The numbers of everybody on the list.
-    pub to: Vec<String>,
-}
-
 /// Sends notices to Slack and as text messages.
 #[derive(Debug, Clone)]
 pub struct Notifiers {
-    settings: NotifySettings,
+    settings: Notify,
     client: Client,
 }
 
@@ -64,7 +38,7 @@ impl Notifiers {
     ///
     /// # Errors
     /// The TLS library cannot be set up.
-    pub fn new(settings: NotifySettings) -> Result<Self, PortError> {
+    pub fn new(settings: Notify) -> Result<Self, PortError> {
         Ok(Self { settings, client: outbound::client(TIMEOUT)? })
     }
 
@@ -77,7 +51,7 @@ impl Notifiers {
 #[async_trait]
 impl Notifier for Notifiers {
     fn recipients(&self, level: Level) -> Vec<String> {
-        let NotifySettings { slack, slack_loud, sms } = &self.settings;
+        let Notify { slack, slack_loud, sms } = &self.settings;
         let quiet = slack.as_ref().map(|_| SLACK_QUIET.to_owned());
         let loud = self.loud_webhook().map(|_| SLACK_LOUD.to_owned());
         let numbers = sms.iter().flat_map(|sms| &sms.to).map(|number| format!("{SMS}{number}"));

@@ -3,15 +3,15 @@
 use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 
-use super::SmsSettings;
 use crate::adapters::outbound::{self, Answer, quote};
+use crate::config::Sms;
 use crate::domain::{PortError, Secrets};
 
 /// Twilio's limit on a body, in UTF-16 units: longer ones are refused with the error 21617.
 const LONGEST_BODY: usize = 1600;
 
 /// Sends the text. Only a 201 means that Twilio has taken it.
-pub(super) async fn send(client: &Client, sms: &SmsSettings, number: &str, text: &str) -> Result<(), PortError> {
+pub(super) async fn send(client: &Client, sms: &Sms, number: &str, text: &str) -> Result<(), PortError> {
     let who = format!("sms:{number}");
     let url = messages_url(sms).ok_or_else(|| {
         PortError::broken(format!("{who}: the address of the text messaging API cannot have a path: check base_url"))
@@ -27,7 +27,7 @@ pub(super) async fn send(client: &Client, sms: &SmsSettings, number: &str, text:
     Err(outbound::unexpected(status, format!("{who}: twilio answered {status}: {said}")))
 }
 
-fn messages_url(sms: &SmsSettings) -> Option<Url> {
+fn messages_url(sms: &Sms) -> Option<Url> {
     let mut url = sms.base_url.clone();
     url.path_segments_mut().ok()?.pop_if_empty().extend([
         "2010-04-01",
