@@ -17,7 +17,7 @@ use crate::adapters::route53::Route53;
 use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::standby_http::StandbyHttp;
 use crate::config::ServiceConfig;
-use crate::ports::{Clock, StandbyControl};
+use crate::ports::{Class, Clock, PortError, StandbyControl};
 use crate::runtime::Intake;
 use crate::runtime::controller::{self, Ports, Setup, StartError};
 use crate::web::{self, Api};
@@ -44,6 +44,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     life::log();
     let config = compose::config(&args.config)?;
     let listen = config.controller.listen;
+    let probes = compose::runner(config.checks)?;
     // Bound before anything else: a second controller on this machine must not take the lead only to find its port taken.
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Failure::usage(format!(
@@ -68,7 +69,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         clock: Arc::clone(&clock),
         dns: Arc::new(Route53::from_settings().await),
         resolver: Arc::new(Hickory::new()),
-        probes: compose::runner(config.checks)?,
+        probes,
         lease: store.clone(),
         journal: store.clone(),
         outbox: store.clone(),
@@ -78,8 +79,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let tasks = TaskTracker::new();
     let closing = life::until_told(&tasks, args.with_parent);
     let handle = controller::start(setup, ports, &tasks, &closing).await.map_err(|error| match error {
-        StartError::Lease(_) => Failure::refused(&error),
-        StartError::Journal(_) => Failure::unknown(&error),
+        StartError::Lease(PortError { class: Class::Refused, .. }) => Failure::refused(&error),
+        StartError::Lease(_) | StartError::Journal(_) => Failure::unknown(&error),
     })?;
     let vantages: BTreeSet<_> = config.vantages.iter().map(|vantage| vantage.name.clone()).collect();
     let intake = Intake::open(vantages, store, Arc::clone(&clock), handle.clone()).await.map_err(Failure::unknown)?;
