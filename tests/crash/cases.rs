@@ -147,7 +147,7 @@ pub(crate) fn main(wanted: Option<&str>) -> ExitCode {
 /// One case: what its first process passed, or what went wrong, with all that helps to see why.
 async fn case(group: Group, points: String, probes: Arc<RhaiRunner>) -> Result<Vec<String>, String> {
     let kills: Vec<&str> = if points == UNDISTURBED { Vec::new() } else { points.split(" + ").collect() };
-    let mut world = World::start(&probes).await;
+    let mut world = World::start().await;
     let mut deaths = Vec::new();
     let ended = live(&mut world, group, &kills, &mut deaths).await;
     let result = match ended {

@@ -73,14 +73,14 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
     };
     // `interval` paces the second verdict and `timeout` limits the public login: nothing here is true only on a fast machine.
     let policy = PolicyValues {
-        interval: Duration::from_millis(600),
-        timeout: Duration::from_millis(600),
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
         quorum: 3,
         clouds: 2,
         down_after: 2,
         up_after: 2,
         fresh_for: Duration::from_secs(5),
-        confirm: Duration::from_millis(900),
+        confirm: Duration::from_millis(1_100),
     };
     Service {
         name: ServiceName::new(SERVICE).unwrap(),
