@@ -15,7 +15,7 @@ use super::world::World;
 use super::{holder, settings};
 
 /// How many worlds at once: they mostly wait.
-const WORLDS: usize = 3;
+const WORLDS: usize = 6;
 /// How long one case may take, on the slowest of machines.
 const CASE_WITHIN: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(50);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use quorate::adapters::resolver::Hickory;
 use quorate::adapters::script::RhaiRunner;
 use quorate::domain::{JournalEntry, JournalRecord, Outcome, OwnedRecords, PlanDigest, RecordType, Role, Step};
-use quorate::lab::NoticeKind;
+use quorate::lab::{NoticeKind, RequestEntry};
 use quorate::ports::{DnsProvider, ProbeRequest, ProbeRunner, Resolution, Resolver};
 use serde_json::json;
 
@@ -20,6 +20,8 @@ pub(crate) struct Death {
     journal: Vec<JournalRecord>,
     /// The notices that were not recorded as sent: key and recipient.
     unsent: BTreeSet<(String, String)>,
+    /// How many changes the provider had been asked for.
+    requests: usize,
 }
 
 impl Death {
@@ -30,6 +32,7 @@ impl Death {
             point: point.to_owned(),
             journal: world.journal().await,
             unsent: unsent.map(|(key, recipient, ..)| (key, recipient)).collect(),
+            requests: world.lab.requests().len(),
         }
     }
 }
@@ -70,13 +73,11 @@ pub(crate) async fn judge(
     let unclaimed = deaths.iter().filter(|death| death.point == "before claim").count();
     findings.same("the epoch", epoch, (1 + deaths.len() - unclaimed) as u64);
     let journal = world.journal().await;
-    let digest = judge_journal(&journal, group, deaths, &mut findings);
+    let digest = judge_journal(&journal, group, deaths, &world.lab.requests(), &mut findings);
     zone(world, group, epoch, digest, &mut findings).await;
 
-    let accepted = |prefix: &str| {
-        let all = world.lab.requests();
-        all.iter().filter(|r| r.status < 300 && r.comment.as_deref().unwrap_or_default().starts_with(prefix)).count()
-    };
+    let requests = world.lab.requests();
+    let accepted = |prefix: &str| requests.iter().filter(|request| is_accepted(request, prefix)).count();
     findings.same("flips to the standby", accepted("quorate login to standby"), 1);
     findings.same(
         "flips to the primary",
@@ -95,6 +96,32 @@ pub(crate) async fn judge(
     findings.same("tried writes", &state["write_probes"], &json!(tried));
     notices(world, group, deaths, &traces, &mut findings);
     if findings.0.is_empty() { Ok(()) } else { Err(findings.0.join("\n")) }
+}
+
+fn is_accepted(request: &RequestEntry, prefix: &str) -> bool {
+    request.status < 300 && request.comment.as_deref().unwrap_or_default().starts_with(prefix)
+}
+
+/// How many flips of a plan must be found void: their start was durable at a death, and the provider had accepted none when the next
+/// controller fenced the zone. Such a flip is done afresh, and any other is found applied. A flip may be under way when a death comes from
+/// elsewhere, so the provider's log is asked, and not the name of the point.
+fn lost_flips(plan: &str, requests: &[RequestEntry], deaths: &[Death]) -> usize {
+    let to = if plan.ends_with("-1") { Role::Standby } else { Role::Primary };
+    let started = format!("started {} ({plan})", Step::FlipRecords.as_str());
+    let mut lost = BTreeSet::new();
+    for death in deaths {
+        let fence = requests.iter().skip(death.requests).position(|request| is_accepted(request, "quorate fence"));
+        let before_fence = death.requests + fence.unwrap_or(0);
+        let flip = format!("quorate login to {to}");
+        let applied = requests.iter().take(before_fence).any(|request| is_accepted(request, &flip));
+        if let Some(last) = death.journal.last()
+            && entry_name(&last.entry) == started
+            && !applied
+        {
+            lost.insert(last.id);
+        }
+    }
+    lost.len()
 }
 
 /// What users see.
@@ -132,6 +159,7 @@ fn judge_journal(
     journal: &[JournalRecord],
     group: Group,
     deaths: &[Death],
+    requests: &[RequestEntry],
     findings: &mut Findings,
 ) -> Option<PlanDigest> {
     let names: Vec<String> = journal.iter().map(|record| entry_name(&record.entry)).collect();
@@ -145,16 +173,12 @@ fn judge_journal(
             told.push(name.clone());
         }
     }
-    let killed_at = |point: &str| deaths.iter().filter(|death| death.point == point).count();
     let mut wanted = Vec::new();
     let plan = |id: &str, steps: &[Step], wanted: &mut Vec<String>| {
         wanted.push(format!("plan-opened ({id})"));
         for step in steps.iter().map(|step| step.as_str()) {
             if step == Step::FlipRecords.as_str() {
-                // A flip whose start is known and whose effect never was is fenced out, and done afresh.
-                let unsent = killed_at(&format!("after append started {step} ({id})"))
-                    + killed_at(&format!("before apply flip ({id})"));
-                for _ in 0..unsent {
+                for _ in 0..lost_flips(id, requests, deaths) {
                     wanted.extend([format!("started {step} ({id})"), format!("voided {step} ({id})")]);
                 }
             }

@@ -30,7 +30,7 @@ use super::child;
 use super::settings::{self, ADMIN_KEY, PASSWORD, PRIMARY, SERVICE, STANDBY, Settings, USER};
 
 /// A change is seen pending at least once: the executor asks at once, and then each half second.
-const PROPAGATION: Duration = Duration::from_millis(1_200);
+const PROPAGATION: Duration = Duration::from_millis(800);
 /// How often the agents probe.
 const PROBE_EVERY: Duration = Duration::from_millis(400);
 /// Long, so that a busy machine fails no probe: a broken login answers at once.
