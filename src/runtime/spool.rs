@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn an_observation_is_kept_until_every_controller_has_taken_it() {
         let mut spool = Spool::new(10, 2);
-        (1..=4).for_each(|seq| drop(spool.push(seen(seq))));
+        assert_eq!((1..=4).map(|seq| spool.push(seen(seq))).sum::<u64>(), 0);
         spool.taken(0, 3);
         assert_eq!((numbers(&spool, 0), numbers(&spool, 1)), (vec![4], vec![1, 2, 3, 4]));
         spool.taken(1, 2);

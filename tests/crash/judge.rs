@@ -1,6 +1,7 @@
 //! What must be true in the end, wherever it was killed.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use quorate::adapters::resolver::Hickory;
 use quorate::adapters::script::RhaiRunner;
@@ -48,6 +49,10 @@ impl Findings {
         }
     }
 
+    fn within(&mut self, what: &str, found: usize, wanted: RangeInclusive<usize>) {
+        self.holds(&format!("{what}: found {found}, wanted {wanted:?}"), wanted.contains(&found));
+    }
+
     fn holds(&mut self, what: &str, holds: bool) {
         if !holds {
             self.0.push(what.to_owned());
@@ -84,16 +89,23 @@ pub(crate) async fn judge(
         accepted("quorate login to primary"),
         usize::from(group == Group::Failback),
     );
-    findings.same("fence writes", accepted("quorate fence"), passed("after apply fence"));
-    let refused = world.lab.requests().iter().filter(|request| request.status >= 300).count();
-    findings.same("refused changes", refused, 0);
+    // What a process has sent when a notice's point kills it arrives or does not: one of the two numbers that its points allow.
+    let sent = |what: &str| {
+        let before = format!("before {what}");
+        let unsent = deaths.iter().filter(|death| death.point == before).count();
+        passed(&format!("after {what}"))..=passed(&before) - unsent
+    };
+    findings.within("fence writes", accepted("quorate fence"), sent("apply fence"));
+    let refused = requests.iter().filter(|request| request.status >= 300).count();
+    let unheard = ["apply fence", "apply flip (login-1)", "apply flip (login-2)"].map(sent);
+    findings.within("refused changes", refused, 0..=unheard.iter().map(|sent| sent.end() - sent.start()).sum());
 
     let state = world.standby_state().await;
-    let (entered, tried) = (passed("after enter-read-only (login-1)"), passed("after probe-write (login-1)"));
     findings.same("read-only", &state["read_only"], &json!(true));
     findings.same("writes that the standby took", &state["writes"], &json!(0));
-    findings.same("requests to become read-only", &state["enter_requests"], &json!(entered));
-    findings.same("tried writes", &state["write_probes"], &json!(tried));
+    let times = |key: &str| state[key].as_u64().unwrap_or_default() as usize;
+    findings.within("requests to become read-only", times("enter_requests"), sent("enter-read-only (login-1)"));
+    findings.within("tried writes", times("write_probes"), sent("probe-write (login-1)"));
     notices(world, group, deaths, &traces, &mut findings);
     if findings.0.is_empty() { Ok(()) } else { Err(findings.0.join("\n")) }
 }
