@@ -7,7 +7,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, RequestBuilder, StatusCode};
+use url::{Host, Url};
 
 use crate::domain::{PortError, Secrets};
 
@@ -51,12 +52,28 @@ pub(super) fn quote(text: &str) -> String {
 
 /// A client for one other side.
 pub(super) fn client(limit: Duration) -> Result<Client, PortError> {
+    built(builder(limit))
+}
+
+/// The same for one site. A proxy of the environment does not know the way to this machine's own addresses.
+pub(super) fn client_for(site: &Url, limit: Duration) -> Result<Client, PortError> {
+    let local = match site.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    built(if local { builder(limit).no_proxy() } else { builder(limit) })
+}
+
+fn builder(limit: Duration) -> ClientBuilder {
     Client::builder()
         .redirect(Policy::none())
         .timeout(limit)
         .user_agent(concat!("quorate/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| PortError::broken(format!("cannot set up an HTTP client: {}", causes(error))))
+}
+
+fn built(builder: ClientBuilder) -> Result<Client, PortError> {
+    builder.build().map_err(|error| PortError::broken(format!("cannot set up an HTTP client: {}", causes(error))))
 }
 
 /// Sends the request and reads the whole answer. Whatever the network does may pass; `who` names the other side in errors.

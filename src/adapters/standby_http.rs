@@ -109,7 +109,7 @@ impl StandbyHttp {
         key: Secret,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PortError> {
-        let client = outbound::client(TIMEOUT)?;
+        let client = outbound::client_for(&enter_url, TIMEOUT)?;
         Ok(Self { who: format!("the standby '{name}'"), enter_url, write_probe_url, key, clock, client })
     }
 

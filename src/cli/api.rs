@@ -1,6 +1,7 @@
 //! The commands that speak to a running controller: what it knows, and what a person wants of it.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::pin::pin;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use tokio::time::sleep;
 use super::client::{Controller, Where};
 use super::exit::Failure;
 use super::{life, show};
-use crate::wire::api::{LastPlanStatus, MoveAnswer, MoveBody, ServiceStatus, Status, WordBody};
+use crate::wire::api::{LastPlanStatus, MoveAnswer, MoveBody, ServiceStatus, Status, StepStatus, WordBody};
 
 /// Between two looks at a plan that is under way.
 const LOOK: Duration = Duration::from_millis(200);
@@ -164,6 +165,8 @@ fn sole(status: Status) -> Result<ServiceStatus, Failure> {
 
 pub(super) async fn status(args: StatusArgs) -> Result<(), Failure> {
     let controller = args.controller.controller()?;
+    // One listener for all looks: a signal between two would be lost.
+    let mut signalled = pin!(life::signalled());
     loop {
         let status = controller.status(args.service.as_deref()).await?;
         if args.json {
@@ -181,7 +184,7 @@ pub(super) async fn status(args: StatusArgs) -> Result<(), Failure> {
             return judged(&status);
         }
         tokio::select! {
-            () = life::signalled() => return judged(&status),
+            () = &mut signalled => return judged(&status),
             () = sleep(REDRAW) => {}
         }
     }
@@ -221,11 +224,12 @@ pub(super) async fn history(args: HistoryArgs) -> Result<(), Failure> {
 pub(super) async fn events(args: EventsArgs) -> Result<(), Failure> {
     let controller = args.controller.controller()?;
     let mut after = 0;
+    let mut signalled = pin!(life::signalled());
     loop {
         let wait = if args.follow && after > 0 { FOLLOW } else { Duration::ZERO };
         let answer = tokio::select! {
             answer = controller.events(after, wait) => answer?,
-            () = life::signalled() => return Ok(()),
+            () = &mut signalled => return Ok(()),
         };
         for event in &answer.events {
             after = event.n;
@@ -329,9 +333,12 @@ fn confirmed(direction: &str) -> Result<bool, Failure> {
 
 /// Shows the steps of a plan as they end, until the plan does.
 async fn follow(controller: &Controller, service: &str, plan: &str, quiet: bool) -> Result<LastPlanStatus, Failure> {
-    let mut shown = 0;
+    let (mut shown, mut known) = (0, Vec::new());
+    let mut signalled = pin!(life::signalled());
     loop {
-        let status = sole(controller.status(Some(service)).await?)?;
+        let status = controller.status(Some(service)).await?;
+        let leads = status.epoch.is_some();
+        let status = sole(status)?;
         if let (Some(open), false) = (status.plan.as_ref().filter(|open| open.id == plan), quiet) {
             for (index, step) in open.steps.iter().enumerate().skip(shown) {
                 if step.status != "done" {
@@ -340,12 +347,26 @@ async fn follow(controller: &Controller, service: &str, plan: &str, quiet: bool)
                 show::step(&mut anstream::stdout(), index + 1, open.steps.len(), step)?;
                 shown = index + 1;
             }
+            known.clone_from(&open.steps);
         }
         if let Some(last) = status.last_plan.filter(|last| last.id == plan) {
+            // The last steps may have ended between two looks.
+            let rest = if last.end == "done" { known.get(shown..).unwrap_or_default() } else { &[] };
+            for (index, step) in rest.iter().enumerate() {
+                let done = StepStatus { status: "done".to_owned(), text: String::new(), ..step.clone() };
+                show::step(&mut anstream::stdout(), shown + index + 1, known.len(), &done)?;
+            }
             return Ok(last);
         }
+        if !leads {
+            // It will not go on with the plan, and whoever leads now is somebody else to ask.
+            return Err(Failure::unknown(format!(
+                "plan {plan} was begun, and this controller may not act any more: {}",
+                status.next
+            )));
+        }
         tokio::select! {
-            () = life::signalled() => {
+            () = &mut signalled => {
                 return Err(Failure::unknown(format!("plan {plan} goes on without you: quorate status {service}")));
             }
             () = sleep(LOOK) => {}

@@ -13,7 +13,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::adapters::script::{CheckScript, RhaiRunner};
-use crate::config::load_secrets;
+use crate::config::{Problem, load_secrets};
 use crate::domain::{CheckName, Outcome, ProbeReport, Role, Secrets};
 use crate::ports::{ProbeRequest, ProbeRunner, Resolution};
 
@@ -95,7 +95,7 @@ async fn probe(args: &RunArgs) -> Result<Ran, String> {
     let source =
         std::fs::read_to_string(&args.script).map_err(|error| format!("{}: {error}", args.script.display()))?;
     let secrets = match &args.secrets {
-        Some(path) => load_secrets(path).map_err(|error| with_causes(&error))?,
+        Some(path) => load_secrets(path).map_err(|problems| listed(&problems))?,
         None => Secrets::default(),
     };
     let check = name_of(&args.script)?;
@@ -192,6 +192,14 @@ fn shown(target: &Url) -> Url {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url
+}
+
+fn listed(problems: &[Problem]) -> String {
+    let one = |problem: &Problem| {
+        let place = problem.place.map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+        format!("{}{place}: {}", problem.file.display(), problem.message)
+    };
+    problems.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

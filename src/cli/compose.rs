@@ -5,11 +5,20 @@ use std::sync::Arc;
 
 use super::exit::Failure;
 use crate::adapters::script::{CheckScript, RhaiRunner};
-use crate::config::{Check, Config};
+use crate::config::{Check, Config, Loaded, Loader, Problem};
 
 /// Loads the configuration, and refuses with every problem in it.
 pub(super) fn config(path: &Path) -> Result<Config, Failure> {
-    match crate::config::load(path) {
+    loaded(path, crate::config::load(path))
+}
+
+/// The same with the secrets of the files alone: those in the environment are for something else.
+pub(super) fn config_of_files(path: &Path) -> Result<Config, Failure> {
+    loaded(path, Loader::new(path).environment(|_| None).load())
+}
+
+fn loaded(path: &Path, loaded: Result<Loaded, Vec<Problem>>) -> Result<Config, Failure> {
+    match loaded {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 tracing::warn!("{warning}");

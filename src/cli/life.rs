@@ -39,19 +39,23 @@ async fn parent_gone() {
     while stdin.read(&mut buffer).await.is_ok_and(|read| read > 0) {}
 }
 
+/// Ends at Ctrl-C or SIGTERM. It listens from the call on, not from the first look.
 #[cfg(unix)]
-pub(super) async fn signalled() {
+pub(super) fn signalled() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let listeners = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = listeners else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
+/// Ends at Ctrl-C.
 #[cfg(not(unix))]
 pub(super) async fn signalled() {
     let _ = tokio::signal::ctrl_c().await;

@@ -104,7 +104,6 @@ fn site_line(out: &mut impl Write, site: &SiteStatus) -> io::Result<()> {
 fn vote_line(out: &mut impl Write, vote: &VoteStatus) -> io::Result<()> {
     let (mark, style) = view_mark(&vote.view);
     let why = match (&vote.failed_step, &vote.reason) {
-        _ if vote.failures == 0 => String::new(),
         (Some(step), Some(reason)) => format!("at '{step}': {reason}"),
         (None, Some(reason)) => reason.clone(),
         _ => String::new(),

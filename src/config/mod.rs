@@ -21,7 +21,6 @@ mod policies;
 mod problem;
 mod reader;
 mod resolve;
-mod secrets;
 mod values;
 mod vault;
 
@@ -29,11 +28,13 @@ use std::path::{Path, PathBuf};
 
 pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, Sms};
 pub use problem::{Excerpt, Place, Problem, Severity};
-pub use secrets::{SecretsError, load_secrets, parse_secrets};
 
 use problem::{Report, Source, tidy};
 use reader::Document;
 use resolve::Resolver;
+use vault::Vault;
+
+use crate::domain::Secrets;
 
 /// Looks up an environment variable.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -55,6 +56,14 @@ pub struct Loaded {
 /// among them; at least one is an error.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
     Loader::new(path).load()
+}
+
+/// Loads a file of secrets alone, with the environment's overrides. On failure, every problem of it; none quotes a line.
+pub fn load_secrets(path: &Path) -> Result<Secrets, Vec<Problem>> {
+    let report = Report::default();
+    let environment: Box<Environment<'_>> = Box::new(variable);
+    let secrets = Vault::open(path, &environment, &report).alone(&report);
+    if report.has_errors() { Err(report.sorted(&tidy(path))) } else { Ok(secrets) }
 }
 
 /// Loads a configuration with other means than the machine's own.

@@ -126,6 +126,23 @@ impl<'a> Vault<'a> {
         }
     }
 
+    /// Every secret of the file, which must be there, as the environment overrides it.
+    pub(super) fn alone(&self, report: &Report) -> Secrets {
+        match &self.file {
+            File::Read(entries) => {
+                for (name, entry) in entries.iter().filter(|(_, entry)| entry.value.is_some()) {
+                    self.get(&At { value: name.clone(), spot: entry.spot.clone() }, report);
+                }
+            }
+            File::Absent => {
+                let message = "there is no such file of secrets";
+                report.push(Problem::in_file(Severity::Error, &self.shown, message));
+            }
+            File::Broken => {}
+        }
+        self.all()
+    }
+
     /// Every secret that is known, the environment's before the file's.
     pub(super) fn all(&self) -> Secrets {
         let mut all: BTreeMap<String, Secret> = match &self.file {

@@ -9,6 +9,8 @@ pub enum Level {
     Quiet,
     /// The louder channel and a text message to everybody on the list.
     Loud,
+    /// Both: whoever was told of the beginning is told of the end.
+    Everyone,
 }
 
 impl Level {
@@ -17,12 +19,13 @@ impl Level {
         match self {
             Self::Quiet => "quiet",
             Self::Loud => "loud",
+            Self::Everyone => "everyone",
         }
     }
 
     /// The level that the word names.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Quiet, Self::Loud].into_iter().find(|level| level.as_str() == word)
+        [Self::Quiet, Self::Loud, Self::Everyone].into_iter().find(|level| level.as_str() == word)
     }
 }
 

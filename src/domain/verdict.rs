@@ -57,11 +57,11 @@ pub struct Vote {
     pub view: VantageView,
     /// Failures in a row, up to now.
     pub failures: u32,
-    /// The kind of its last failure.
+    /// The kind of the failure that it is in the middle of.
     pub kind: Option<FailureKind>,
-    /// Its last failure's reason.
+    /// Why it says so: that failure's reason, or why its last probe said nothing.
     pub reason: Option<String>,
-    /// The step that its last failure ended in.
+    /// The step that it ended in.
     pub failed_step: Option<String>,
     /// How old its last conclusive observation was when the votes were counted, in milliseconds.
     pub age_ms: Option<u64>,
@@ -110,6 +110,7 @@ impl Evidence {
             down: down.len(),
             down_clouds: from.len(),
             up: votes.count(VantageView::Up),
+            failing: votes.count(VantageView::Failing),
             silent: votes.count(VantageView::Stale) + votes.count(VantageView::Unknown),
             of: votes.votes.len(),
             quorum,
@@ -162,6 +163,8 @@ pub struct Shortfall {
     pub down_clouds: usize,
     /// Votes of "up".
     pub up: usize,
+    /// Vantages that have begun to fail.
+    pub failing: usize,
     /// Vantages that are stale or have seen too little.
     pub silent: usize,
     /// All vantages.
@@ -174,14 +177,17 @@ pub struct Shortfall {
 
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { down, down_clouds, up, silent, of, quorum, clouds } = self;
+        let Self { down, down_clouds, up, failing, silent, of, quorum, clouds } = self;
         if down >= quorum {
             return write!(
                 f,
                 "{down} of {of} say down, but from {down_clouds} of the {clouds} clouds that are needed"
             );
         }
-        write!(f, "{down} down, {up} up, {silent} silent of {of}; {quorum} are needed")
+        let counts = [(*down, "down"), (*failing, "failing"), (*up, "up"), (*silent, "silent")];
+        let counts: Vec<String> =
+            counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        write!(f, "{} of {of}; {quorum} are needed", counts.join(", "))
     }
 }
 

@@ -107,7 +107,8 @@ pub struct Explanation {
     pub plan: Option<PlanView>,
     /// The last plan that ended.
     pub last: Option<LastPlan>,
-    /// Every reason why the policy does not fail over at this moment; none when it would, or when the standby serves.
+    /// Every reason why the policy does not fail over at this moment; with a plan open, or when the standby serves, only what keeps
+    /// this controller from acting at all.
     pub blockers: Vec<Blocker>,
     /// What happens next, as a person would say it.
     pub next: String,
@@ -117,7 +118,8 @@ pub(super) fn explain(scene: &Scene<'_>, attempt: &Attempt, epoch: Option<Epoch>
     let serving = scene.serving();
     let blockers = match (&scene.ledger.open, serving) {
         (None, Role::Primary) => guard::against_opening(scene, Role::Standby, Asker::Policy),
-        _ => Vec::new(),
+        // A controller that may not act says so whatever it was about to do.
+        _ => guard::standing(scene),
     };
     Explanation {
         service: scene.service.name.to_string(),

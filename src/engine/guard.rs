@@ -131,7 +131,7 @@ impl fmt::Display for Blocker {
                 write!(f, "the quorum must hold for another {:.1} s", remaining.as_secs_f64())
             }
             Self::TargetDown { role, votes } => {
-                write!(f, "the {role} is down too: {votes} vantages say so, and moving there would help nobody")
+                write!(f, "the {role} is down: {votes} vantages say so, and moving there would help nobody")
             }
             Self::TargetUnproven { role, shortfall } => {
                 write!(f, "the {role} is not proven to work by a quorum: {shortfall}")

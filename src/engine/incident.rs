@@ -7,6 +7,7 @@ use crate::domain::{
     IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Step, Verdict,
 };
 
+use super::guard::Blocker;
 use super::scene::Scene;
 
 /// Entries to append and notices to queue with them.
@@ -50,7 +51,7 @@ pub(super) fn next(scene: &Scene<'_>) -> Result<Telling, Option<Moment>> {
             })
         }
         Verdict::Healthy if scene.ledger.open.is_none() => {
-            let level = if incident.escalated { Level::Loud } else { Level::Quiet };
+            let level = if incident.escalated { Level::Everyone } else { Level::Quiet };
             let role = incident.role;
             let text = format!("{service}: resolved: a quorum says the {role} is up again; the {serving} serves.");
             Ok(Telling {
@@ -81,11 +82,14 @@ fn reasons(scene: &Scene<'_>, role: Role) -> String {
 }
 
 /// Guards kept the policy from acting.
-pub(super) fn blocked(scene: &Scene<'_>, blockers: Vec<String>) -> Telling {
+pub(super) fn blocked(scene: &Scene<'_>, blockers: &[Blocker]) -> Telling {
     let service = &scene.service.name;
     let number = scene.ledger.incidents;
-    let text = format!("{service}: would fail over, and does not: {}.", blockers.join("; "));
-    let key = format!("incident-{number}/blocked/{}", blockers.join("|"));
+    let texts: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+    let text = format!("{service}: would fail over, and does not: {}.", texts.join("; "));
+    let codes: Vec<&str> = blockers.iter().map(Blocker::code).collect();
+    let key = format!("incident-{number}/blocked/{}", codes.join("+"));
+    let blockers = blockers.iter().map(|blocker| format!("{}: {blocker}", blocker.code())).collect();
     Telling {
         notices: vec![notice(service, &key, Level::Loud, text)],
         entries: vec![JournalEntry::AttemptBlocked { blockers }],
@@ -105,22 +109,15 @@ pub(super) fn plan_closed(scene: &Scene<'_>, end: PlanEnd) -> Telling {
         Role::Standby => &standby.name,
     };
     let (direction, id) = (plan.direction(), plan.id());
-    let (level, text) = match &end {
+    let text = match &end {
         PlanEnd::Done => {
             let read_only = if plan.to() == Role::Standby { ", read-only" } else { "" };
-            (
-                Level::Loud,
-                format!("{service}: {direction} done: the {} ({site}) serves{read_only}. Plan {id}.", plan.to()),
-            )
+            format!("{service}: {direction} done: the {} ({site}) serves{read_only}. Plan {id}.", plan.to())
         }
-        PlanEnd::Abandoned { why } => {
-            (Level::Loud, format!("{service}: {direction} {id} given up before the flip: {why}."))
-        }
-        PlanEnd::Stuck { why } => {
-            (Level::Loud, format!("{service}: {direction} {id} is stuck and needs a person: {why}."))
-        }
+        PlanEnd::Abandoned { why } => format!("{service}: {direction} {id} given up before the flip: {why}."),
+        PlanEnd::Stuck { why } => format!("{service}: {direction} {id} is stuck and needs a person: {why}."),
     };
-    telling.notices.push(notice(service, &format!("plan-{id}/closed"), level, text));
+    telling.notices.push(notice(service, &format!("plan-{id}/closed"), Level::Everyone, text));
     telling.entries.push(JournalEntry::PlanClosed { plan: id.clone(), end: end.clone() });
     let moved = open.succeeded(Step::FlipRecords).is_some();
     if let (true, Some(incident)) = (moved, &scene.ledger.incident) {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Durability is an input, never statement order: nothing follows from an entry before [`Input::Journaled`] brings it back. Recovery
-//! is not a mode: a new controller is given the journal, and [`progress`] gives the same next step as on any ordinary
+//! is not a mode: a new controller is given the journal, and `progress` gives the same next step as on any ordinary
 //! turn. What cannot be known is never read as "down" or as "go".
 
 mod explain;

@@ -37,15 +37,15 @@ impl Windows {
                     .map(|window| (window.map_or(VantageView::Unknown, |w| w.view(&service.policy, now)), window))
                     .max_by_key(|(view, _)| weight(*view));
                 let (view, window) = seen.unwrap_or((VantageView::Unknown, None));
-                let failure = window.and_then(Window::last_failure);
+                let why = window.and_then(Window::why);
                 Vote {
                     vantage: vantage.name.clone(),
                     cloud: vantage.cloud.clone(),
                     view,
                     failures: window.map_or(0, Window::failures),
-                    kind: failure.and_then(|f| f.kind),
-                    reason: failure.and_then(|f| f.reason.clone()),
-                    failed_step: failure.and_then(|f| f.step.clone()),
+                    kind: why.and_then(|why| why.kind),
+                    reason: why.and_then(|why| why.reason.clone()),
+                    failed_step: why.and_then(|why| why.step.clone()),
                     age_ms: window
                         .and_then(Window::last)
                         .map(|last| u64::try_from(now.since(last).as_millis()).unwrap_or(u64::MAX)),

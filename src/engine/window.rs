@@ -14,9 +14,9 @@ enum Base {
     Down,
 }
 
-/// The last failure that was seen.
+/// Why a probe did not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LastFailure {
+pub(super) struct Why {
     pub(super) kind: Option<FailureKind>,
     pub(super) reason: Option<String>,
     pub(super) step: Option<String>,
@@ -29,15 +29,24 @@ pub(super) struct Window {
     failures: u32,
     passes: u32,
     last: Option<Moment>,
-    last_failure: Option<LastFailure>,
+    last_failure: Option<Why>,
+    /// Why what came after the last conclusive observation says nothing: for people, never for a decision.
+    mute: Option<Why>,
 }
 
 impl Window {
     /// Takes one observation. One that is older than the last is history, and changes nothing.
     pub(super) fn observe(&mut self, policy: &PolicyValues, seen: &Observation) {
-        if seen.outcome == Outcome::Inconclusive || self.last.is_some_and(|last| seen.at < last) {
+        if self.last.is_some_and(|last| seen.at < last) {
             return;
         }
+        let why = Why { kind: seen.kind, reason: seen.reason.clone(), step: seen.failed_step.clone() };
+        if seen.outcome == Outcome::Inconclusive {
+            let reason = why.reason.unwrap_or_else(|| "no reason given".to_owned());
+            self.mute = Some(Why { reason: Some(format!("inconclusive: {reason}")), ..why });
+            return;
+        }
+        self.mute = None;
         if self.last.is_some_and(|last| seen.at.since(last) > policy.fresh_for) {
             *self = Self::default();
         }
@@ -52,8 +61,7 @@ impl Window {
         }
         self.passes = 0;
         self.failures = self.failures.saturating_add(1);
-        self.last_failure =
-            Some(LastFailure { kind: seen.kind, reason: seen.reason.clone(), step: seen.failed_step.clone() });
+        self.last_failure = Some(why);
         if self.failures >= policy.down_after {
             self.base = Base::Down;
         }
@@ -81,8 +89,8 @@ impl Window {
         self.last
     }
 
-    /// The last failure.
-    pub(super) fn last_failure(&self) -> Option<&LastFailure> {
-        self.last_failure.as_ref()
+    /// Why it is as it is: what made the last probe say nothing, else the failure that it is in the middle of.
+    pub(super) fn why(&self) -> Option<&Why> {
+        self.mute.as_ref().or(self.last_failure.as_ref().filter(|_| self.failures > 0 || self.base == Base::Down))
     }
 }

@@ -1,6 +1,6 @@
 //! An agent: probes every assigned check against both sites on a jittered schedule, and delivers what it saw to every controller.
 //!
-//! It decides nothing and takes no orders. While a controller is away it keeps what it saw (see [`super::spool`]) and delivers on
+//! It decides nothing and takes no orders. While a controller is away it keeps what it saw (see `spool`) and delivers on
 //! return, each observation with its age, so that late ones are seen to be late.
 
 use std::sync::{Arc, Mutex, PoisonError};

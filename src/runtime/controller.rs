@@ -20,15 +20,13 @@ use tokio_util::task::TaskTracker;
 
 use super::events::Events;
 use super::executor::Executor;
+pub use super::outside::Ports;
 use super::{outbox, zone};
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Moment, Notice, Observation, Service, ServiceName, StepIndex,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
-use crate::ports::{
-    Class, Clock, Delivery, DnsProvider, JournalStore, LeaseStore, Notifier, Outbox, PortError, ProbeRunner,
-    Resolver, StandbyControl,
-};
+use crate::ports::{Class, Delivery, DnsProvider, JournalStore, PortError, StandbyControl};
 
 /// The engine is asked at least this often, whatever it said.
 const TICK: Duration = Duration::from_secs(1);
@@ -38,27 +36,6 @@ const TICK_MIN: Duration = Duration::from_millis(5);
 const READ_TOKEN_WITHIN: Duration = Duration::from_secs(5);
 /// Messages that may wait; senders are held back beyond that.
 const MAILBOX: usize = 1_024;
-
-/// Everything outside.
-#[derive(Clone)]
-pub struct Ports {
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// The provider of DNS.
-    pub dns: Arc<dyn DnsProvider>,
-    /// Asking name servers.
-    pub resolver: Arc<dyn Resolver>,
-    /// Running checks, for the login through the public name.
-    pub probes: Arc<dyn ProbeRunner>,
-    /// Leadership.
-    pub lease: Arc<dyn LeaseStore>,
-    /// The journal.
-    pub journal: Arc<dyn JournalStore>,
-    /// Notices that wait.
-    pub outbox: Arc<dyn Outbox>,
-    /// Telling people.
-    pub notifier: Arc<dyn Notifier>,
-}
 
 /// What a controller looks after.
 pub struct Setup {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::controller::Ports;
+use super::outside::Ports;
 use super::zone;
 use crate::domain::{ClusterName, Outcome, Role, Service, Step, StepDetail};
 use crate::engine::{StepOrder, StepSuccess};
@@ -18,6 +18,8 @@ const SYNC_POLL: Duration = Duration::from_millis(500);
 const ANSWER_POLL: Duration = Duration::from_millis(200);
 /// How long one run of a waiting step goes on asking before it is counted as an attempt that failed.
 const ASK_FOR: Duration = Duration::from_secs(30);
+/// The bound on any step, above all bounds within: three times [`ASK_FOR`].
+const END_WITHIN: Duration = Duration::from_secs(90);
 /// The port of a name server that is known by its name.
 const DNS_PORT: u16 = 53;
 
@@ -34,8 +36,15 @@ fn said(text: impl Into<String>) -> StepSuccess {
 }
 
 impl Executor {
-    /// Runs the step to its end.
+    /// Runs the step to its end, which comes whatever hangs: the engine waits for nothing else.
     pub(super) async fn run(&self, order: &StepOrder) -> Result<StepSuccess, PortError> {
+        match timeout(END_WITHIN, self.step(order)).await {
+            Ok(result) => result,
+            Err(_) => Err(PortError::retry(format!("no end within {} s", END_WITHIN.as_secs()))),
+        }
+    }
+
+    async fn step(&self, order: &StepOrder) -> Result<StepSuccess, PortError> {
         let (name, plan) = (&self.service.name, order.plan.id());
         match order.step {
             Step::EnterReadOnly => {

@@ -7,6 +7,7 @@ mod events;
 mod executor;
 mod intake;
 mod outbox;
+mod outside;
 mod spool;
 pub mod zone;
 

@@ -20,8 +20,9 @@ mod show;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -84,6 +85,12 @@ pub fn router(api: Api) -> Router {
         .route("/v1/events", get(events))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authorize))
         .route("/healthz", get(|| async { "ok\n" }))
+        .method_not_allowed_fallback(|method: Method| async move {
+            Refusal::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("there is something at this path, but not for {method}"),
+            )
+        })
         .fallback(|| async { Refusal::new(StatusCode::NOT_FOUND, "there is nothing at this path; see /v1/status") })
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(api)
@@ -151,13 +158,13 @@ struct HistoryQuery {
 async fn history(
     State(api): Shared,
     Path(name): Path<String>,
-    Query(query): Query<HistoryQuery>,
+    query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Json<History>, Refusal> {
+    let Query(query) = query?;
     let service = known(&api, &name)?;
     let limit = query.limit.unwrap_or(HISTORY).clamp(1, HISTORY_MAX);
     let records = api.controller.history(&service.name, limit).await?;
-    let entries = records.iter().map(|record| show::history_entry(service, record)).collect();
-    Ok(Json(History { v: VERSION, service: name, entries }))
+    Ok(Json(History { v: VERSION, service: name, entries: show::history(service, &records) }))
 }
 
 async fn move_service(
@@ -247,7 +254,11 @@ struct EventsQuery {
     wait_ms: u64,
 }
 
-async fn events(State(api): Shared, Query(query): Query<EventsQuery>) -> Json<Events> {
+async fn events(
+    State(api): Shared,
+    query: Result<Query<EventsQuery>, QueryRejection>,
+) -> Result<Json<Events>, Refusal> {
+    let Query(query) = query?;
     let log = api.controller.events();
     let wait = Duration::from_millis(query.wait_ms).min(EVENTS_WAIT_MAX);
     let _ = tokio::time::timeout(wait, async {
@@ -261,7 +272,7 @@ async fn events(State(api): Shared, Query(query): Query<EventsQuery>) -> Json<Ev
     })
     .await;
     let events = log.after(query.after, EVENTS).into_iter().map(show::event).collect();
-    Json(Events { v: VERSION, events })
+    Ok(Json(Events { v: VERSION, events }))
 }
 
 fn known<'a>(api: &'a Api, name: &str) -> Result<&'a Service, Refusal> {

@@ -1,6 +1,11 @@
 //! The engine's values in the words of the API.
 
-use crate::domain::{Cause, IncidentEnd, JournalEntry, JournalRecord, Plan, PlanEnd, Role, Service, Verdict, Vote};
+use std::collections::BTreeMap;
+
+use crate::domain::{
+    Cause, IncidentEnd, JournalEntry, JournalRecord, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex, Verdict,
+    Vote,
+};
 use crate::engine::{Blocker, Explanation, LastPlan, PlanView, SiteView};
 use crate::runtime::Event as Noticed;
 use crate::wire::VERSION;
@@ -127,8 +132,26 @@ pub(super) fn event(noticed: Noticed) -> Event {
     }
 }
 
-pub(super) fn history_entry(service: &Service, record: &JournalRecord) -> HistoryEntry {
-    let (kind, text) = words(service, &record.entry);
+pub(super) fn history(service: &Service, records: &[JournalRecord]) -> Vec<HistoryEntry> {
+    // Steps are numbers in the journal; the plans among the records give them their names.
+    let plans = records.iter().filter_map(|record| match &record.entry {
+        JournalEntry::PlanOpened { plan } => Some((plan.id(), plan.steps())),
+        _ => None,
+    });
+    let plans: BTreeMap<&PlanId, &[Step]> = plans.collect();
+    let name = |plan: &PlanId, step: StepIndex| match plans.get(plan).and_then(|steps| steps.get(step)) {
+        Some(step) => format!("{plan} {step}"),
+        None => format!("{plan} step {}", step + 1),
+    };
+    records.iter().map(|record| history_entry(service, record, &name)).collect()
+}
+
+fn history_entry(
+    service: &Service,
+    record: &JournalRecord,
+    name: &impl Fn(&PlanId, StepIndex) -> String,
+) -> HistoryEntry {
+    let (kind, text) = words(service, &record.entry, name);
     HistoryEntry {
         id: record.id,
         at: record.at.to_string(),
@@ -139,7 +162,11 @@ pub(super) fn history_entry(service: &Service, record: &JournalRecord) -> Histor
     }
 }
 
-fn words(service: &Service, entry: &JournalEntry) -> (&'static str, String) {
+fn words(
+    service: &Service,
+    entry: &JournalEntry,
+    name: &impl Fn(&PlanId, StepIndex) -> String,
+) -> (&'static str, String) {
     match entry {
         JournalEntry::IncidentOpened { number, evidence } => {
             ("incident-opened", format!("incident {number}: {evidence}"))
@@ -168,13 +195,13 @@ fn words(service: &Service, entry: &JournalEntry) -> (&'static str, String) {
         }
         JournalEntry::StepStarted { plan, step, intent } => {
             let swap = intent.as_ref().map(|intent| format!(": {} ⇒ {}", intent.expected, intent.new));
-            ("step-started", format!("{plan} step {}{}", step + 1, swap.unwrap_or_default()))
+            ("step-started", format!("{}{}", name(plan, *step), swap.unwrap_or_default()))
         }
         JournalEntry::StepSucceeded { plan, step, detail } => {
-            ("step-succeeded", format!("{plan} step {}: {}", step + 1, detail.text))
+            ("step-succeeded", format!("{}: {}", name(plan, *step), detail.text))
         }
-        JournalEntry::StepFailed { plan, step, why } => ("step-failed", format!("{plan} step {}: {why}", step + 1)),
-        JournalEntry::StepVoided { plan, step, why } => ("step-voided", format!("{plan} step {}: {why}", step + 1)),
+        JournalEntry::StepFailed { plan, step, why } => ("step-failed", format!("{}: {why}", name(plan, *step))),
+        JournalEntry::StepVoided { plan, step, why } => ("step-voided", format!("{}: {why}", name(plan, *step))),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Done } => ("plan-closed", format!("{plan}: done")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Abandoned { why } } => {
             ("plan-closed", format!("{plan}: given up before the flip: {why}"))

@@ -44,7 +44,8 @@ pub struct ServiceStatus {
     pub plan: Option<PlanStatus>,
     /// The last plan that ended.
     pub last_plan: Option<LastPlanStatus>,
-    /// Every reason why the policy does not fail over now.
+    /// Every reason why the policy does not fail over now; with a plan open, or when the standby serves, only what keeps this controller
+    /// from acting at all.
     pub blockers: Vec<BlockerStatus>,
     /// What happens next, as a person would say it.
     pub next: String,
@@ -80,9 +81,9 @@ pub struct VoteStatus {
     pub view: String,
     /// Failures in a row.
     pub failures: u32,
-    /// The kind of the last failure.
+    /// The kind of the failure that it is in the middle of.
     pub kind: Option<String>,
-    /// The last failure's reason.
+    /// Why it says so: that failure's reason, or why the last probe said nothing.
     pub reason: Option<String>,
     /// The step that it ended in.
     pub failed_step: Option<String>,

@@ -104,7 +104,7 @@ fn bad_usage_and_bad_files_exit_with_64_and_say_where() {
         (&good, vec!["--target", "example.test"], "http://"),
         (&good, vec!["--target", "ftp://example.test"], "http:// or https://"),
         (&good, [&target[..], &["--deadline", "soon"]].concat(), "write it as 10s"),
-        (&good, [&target[..], &["--secrets", &secrets]].concat(), "secrets.toml:2: the secret 'b' must be a string"),
+        (&good, [&target[..], &["--secrets", &secrets]].concat(), "secrets.toml:2:5: 'b' must be a string"),
     ];
     for (script, arguments, saying) in cases {
         let ran = check(script, &arguments);

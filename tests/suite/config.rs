@@ -1,3 +1,6 @@
+//! Every rule of the configuration by a file that breaks it, with the exact words that a person sees; and what must never be
+//! printed.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,11 +1,17 @@
 //! The suites and their helpers.
 
+/// Agents and the controller that they tell.
+mod agents;
+/// The API and the commands that read it, with the real binary.
+mod api;
 /// `quorate check run` as a person or a CI job calls it.
 mod check_cli;
 /// Checks against real and against misbehaving servers.
 mod checks;
 /// Every rule of the configuration by a file that breaks it, and what must never be printed.
 mod config;
+/// The whole demo.
+mod demo;
 /// Support: Django's admin, a login that nobody here wrote.
 mod django;
 /// The battery of the DNS provider, over the lab and over an emulator that nobody here wrote.
@@ -14,6 +20,10 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// The pure engine: text tables, a crash at every point, and seeded chance.
+mod engine;
+/// Failovers with the real processes.
+mod failover;
 /// The journal's texts, pinned.
 mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.
@@ -28,7 +38,11 @@ mod python;
 mod servers;
 /// The standby's signed contract.
 mod standby;
+/// What keeps a process from starting.
+mod startup;
 /// The store through reopening, kill and damage.
 mod store;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
+/// Support: a world of real processes for each test.
+mod world;

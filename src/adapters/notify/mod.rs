@@ -68,29 +68,27 @@ impl Notifiers {
         Ok(Self { settings, client: outbound::client(TIMEOUT)? })
     }
 
-    /// The webhook of the channel for this level.
-    fn webhook(&self, level: Level) -> Option<&Secret> {
-        let NotifySettings { slack, slack_loud, .. } = &self.settings;
-        match level {
-            Level::Quiet => slack.as_ref(),
-            Level::Loud => slack_loud.as_ref().or(slack.as_ref()),
-        }
+    /// The webhook of the louder channel, which is the ordinary one where there is no other.
+    fn loud_webhook(&self) -> Option<&Secret> {
+        self.settings.slack_loud.as_ref().or(self.settings.slack.as_ref())
     }
 }
 
 #[async_trait]
 impl Notifier for Notifiers {
     fn recipients(&self, level: Level) -> Vec<String> {
-        let word = match level {
-            Level::Quiet => SLACK_QUIET,
-            Level::Loud => SLACK_LOUD,
-        };
-        let mut all: Vec<String> = self.webhook(level).map(|_| word.to_owned()).into_iter().collect();
-        if level == Level::Loud {
-            let numbers = self.settings.sms.iter().flat_map(|sms| &sms.to);
-            all.extend(numbers.map(|number| format!("{SMS}{number}")));
+        let NotifySettings { slack, slack_loud, sms } = &self.settings;
+        let quiet = slack.as_ref().map(|_| SLACK_QUIET.to_owned());
+        let loud = self.loud_webhook().map(|_| SLACK_LOUD.to_owned());
+        let numbers = sms.iter().flat_map(|sms| &sms.to).map(|number| format!("{SMS}{number}"));
+        match level {
+            Level::Quiet => quiet.into_iter().collect(),
+            Level::Loud => loud.into_iter().chain(numbers).collect(),
+            // One channel for both is told once.
+            Level::Everyone => {
+                quiet.filter(|_| slack_loud.is_some()).into_iter().chain(loud).chain(numbers).collect()
+            }
         }
-        all
     }
 
     async fn send(&self, delivery: &Delivery) -> Result<(), PortError> {
@@ -100,12 +98,14 @@ impl Notifier for Notifiers {
                 "{recipient}: {what} is not configured any more: set it again, or this notice waits"
             ))
         };
-        let slack = |level| self.webhook(level).ok_or_else(|| unset("its webhook"));
-        if recipient == SLACK_QUIET {
-            return slack::send(&self.client, recipient, slack(Level::Quiet)?, &notice.text).await;
-        }
-        if recipient == SLACK_LOUD {
-            return slack::send(&self.client, recipient, slack(Level::Loud)?, &notice.text).await;
+        let webhook = match recipient.as_str() {
+            SLACK_QUIET => Some(self.settings.slack.as_ref()),
+            SLACK_LOUD => Some(self.loud_webhook()),
+            _ => None,
+        };
+        if let Some(webhook) = webhook {
+            let webhook = webhook.ok_or_else(|| unset("its webhook"))?;
+            return slack::send(&self.client, recipient, webhook, &notice.text).await;
         }
         if let Some(number) = recipient.strip_prefix(SMS) {
             let sms = self.settings.sms.as_ref().ok_or_else(|| unset("text messaging"))?;

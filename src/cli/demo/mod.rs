@@ -6,6 +6,8 @@ mod facts;
 mod story;
 mod world;
 
+use std::collections::BTreeSet;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +27,7 @@ use crate::adapters::script::RhaiRunner;
 use crate::adapters::standby_http::StandbyHttp;
 use crate::domain::{Authority, Epoch, Outcome, PlanId, Role, Step};
 use crate::ports::{Clock, ProbeRequest, ProbeRunner, Resolution, Resolver, StandbyControl, WriteProbe};
-use crate::wire::api::{Event, ServiceStatus};
+use crate::wire::api::{Event, ServiceStatus, VoteStatus};
 use facts::Facts;
 use story::Story;
 use world::{World, until};
@@ -64,21 +66,28 @@ pub(super) struct Args {
 /// Runs the demo; whatever happens, its processes and files are gone at the end.
 pub(super) async fn run(args: Args) -> ExitCode {
     let mut story = Story::new(args.json);
-    let mut world = tokio::select! {
-        world = World::start(args.port_base) => match world {
-            Ok(world) => world,
-            Err(failure) => return exit::said(Err(failure)),
-        },
-        () = life::signalled() => return exit::said(Err(Failure::unknown("interrupted"))),
+    // One listener for all of it: a signal between two would be lost.
+    let mut signalled = pin!(life::signalled());
+    let mut world = match World::start(args.port_base, signalled.as_mut()).await {
+        Ok(world) => world,
+        Err(failure) => return exit::said(Err(failure)),
     };
-    let ended = tokio::select! {
-        ended = play(&mut world, &mut story, &args) => ended,
-        () = life::signalled() => Err(Failure::unknown("interrupted: everything was stopped and removed")),
+    let played = tokio::select! {
+        played = play(&mut world, &mut story, &args) => played,
+        () = &mut signalled => Err(Failure::unknown("interrupted: everything was stopped and removed")),
+    };
+    let ended = match played {
+        Ok((eyes, mut follower)) if !args.once => {
+            let stayed = tokio::select! {
+                failure = stay(&mut world, &eyes, &story, &mut follower) => Err(failure),
+                () = &mut signalled => Ok(()),
+            };
+            story.plain("\nstopping, and removing everything");
+            stayed
+        }
+        played => played.map(drop),
     };
     world.stop().await;
-    if ended.is_ok() && !args.once {
-        story.plain("\neverything was stopped and removed");
-    }
     exit::said(ended)
 }
 
@@ -173,15 +182,16 @@ impl Eyes {
     }
 }
 
-async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(), Failure> {
+async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(Eyes, Follower), Failure> {
     let eyes = Eyes::new(world)?;
     introduce(world, story);
     let mut facts = Facts { service: world.service().name.to_string(), ..Facts::default() };
 
-    // Both sites are proven by a quorum, the zone is fenced.
-    let before = until(world, HEALTHY_WITHIN, "both sites being seen healthy by a quorum", async |_: &World| {
+    // Both sites are proven, and the zone is fenced.
+    let before = until(world, HEALTHY_WITHIN, "both sites being seen healthy by every vantage", async |_: &World| {
         let status = eyes.status().await?;
-        let good = status.sites.iter().all(|site| site.verdict == "healthy") && status.token.is_some();
+        let all_up = |votes: &[VoteStatus]| votes.iter().all(|vote| vote.view == "up");
+        let good = status.sites.iter().all(|site| all_up(&site.votes)) && status.token.is_some();
         good.then_some(status)
     })
     .await?;
@@ -214,10 +224,7 @@ async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(), F
         let log = world.log_tail("controller");
         return Err(Failure::no_because(format!("this did not happen: {}\n{log}", missing.join("; "))));
     }
-    if args.once {
-        return Ok(());
-    }
-    stay(world, &eyes, story, &mut follower).await
+    Ok((eyes, follower))
 }
 
 fn introduce(world: &World, story: &Story) {
@@ -256,12 +263,12 @@ struct Follower {
     notices: usize,
     healthz_told: bool,
     down: usize,
-    steps: usize,
+    failing: BTreeSet<(String, String)>,
 }
 
 impl Follower {
     fn new(event: u64) -> Self {
-        Self { event, answer: None, notices: 0, healthz_told: false, down: 0, steps: 0 }
+        Self { event, answer: None, notices: 0, healthz_told: false, down: 0, failing: BTreeSet::new() }
     }
 
     async fn events(&mut self, world: &World, eyes: &Eyes, story: &Story, facts: &mut Facts) {
@@ -297,11 +304,14 @@ impl Follower {
                         vantage,
                         &format!("votes {BAD}down{BAD:#} on the {role} ({} of {of})", self.down),
                     );
-                } else {
+                } else if view != "failing" {
                     story.vantage(at, view, vantage, &format!("{role}: {}", event.text));
                 }
             }
-            "probe-failed" => story.vantage(at, "failing", vantage, &format!("{role}: {}", event.text)),
+            // A vantage's first failing probe says why; those after it say the same.
+            "probe-failed" if self.failing.insert((vantage.to_owned(), role.to_owned())) => {
+                story.vantage(at, "failing", vantage, &format!("{role}: {}", event.text));
+            }
             "verdict" => story.turn(
                 at,
                 "◆",
@@ -310,7 +320,6 @@ impl Follower {
             ),
             "plan-opened" => story.turn(at, "▶", WARN, &event.text),
             "step-succeeded" => {
-                self.steps += 1;
                 let step = event.step.as_deref().and_then(Step::parse);
                 story.step(at, "✓", GOOD, step.map_or("", Step::sentence), &event.text);
             }
@@ -450,8 +459,8 @@ fn conclude(story: &Story, facts: &Facts, missing: &[String]) {
     }
 }
 
-/// Stays up for whoever wants to look around.
-async fn stay(world: &mut World, eyes: &Eyes, story: &Story, follower: &mut Follower) -> Result<(), Failure> {
+/// Stays up for whoever wants to look around, until a process falls.
+async fn stay(world: &mut World, eyes: &Eyes, story: &Story, follower: &mut Follower) -> Failure {
     let (api, service) = (world.controller_api(), world.service().name.clone());
     let primary = world.service().primary.url.clone();
     story.heading("It stays up until Ctrl-C. Look around from another terminal:");
@@ -477,11 +486,8 @@ async fn stay(world: &mut World, eyes: &Eyes, story: &Story, follower: &mut Foll
         follower.answer(world, eyes, story, &mut facts).await;
         follower.notices(world, eyes, story, &mut facts).await;
         if let Some(failure) = world.fallen() {
-            return Err(failure);
+            return failure;
         }
-        tokio::select! {
-            () = life::signalled() => return Ok(()),
-            () = sleep(SLOW_LOOK) => {}
-        }
+        sleep(SLOW_LOOK).await;
     }
 }

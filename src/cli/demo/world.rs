@@ -33,6 +33,22 @@ const PORTS: u16 = 4;
 const BASE_MIN: u16 = 20_000;
 const BASE_STEP: u16 = 10;
 const BASES: u16 = 1_000;
+/// What begins the name of a variable that overrides a secret of the files.
+const SECRET_PREFIX: &str = "QUORATE_SECRET_";
+/// Settings of this machine that lead elsewhere. The proxies go too: `NO_PROXY=*` does not keep every client from them.
+const FOREIGN_SETTINGS: [&str; 11] = [
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "QUORATE_TOKEN",
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "no_proxy",
+];
 /// How long a process may take until it is ready: a cold, busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How long processes may take to end by themselves.
@@ -49,16 +65,17 @@ struct Process {
 
 /// See the module.
 pub(super) struct World {
+    /// Before the folder, so that dropping a world ends those who write there first.
+    processes: Vec<Process>,
     dir: TempDir,
     base: u16,
-    processes: Vec<Process>,
     config: Config,
     lab_api: Url,
 }
 
 impl World {
-    /// Starts everything.
-    pub(super) async fn start(wanted: Option<u16>) -> Result<Self, Failure> {
+    /// Starts everything. Interrupted, it ends what it has started before it returns.
+    pub(super) async fn start(wanted: Option<u16>, interrupted: impl Future<Output = ()>) -> Result<Self, Failure> {
         let base = match wanted {
             Some(base) => {
                 free(base)?;
@@ -74,7 +91,11 @@ impl World {
         let config = read(dir.path())?;
         let lab_api = Url::parse(&format!("http://127.0.0.1:{}", base + 1)).map_err(Failure::unknown)?;
         let mut world = Self { dir, base, processes: Vec::new(), config, lab_api };
-        match world.start_processes().await {
+        let started = tokio::select! {
+            started = world.start_processes() => started,
+            () = interrupted => Err(Failure::unknown("interrupted: everything was stopped and removed")),
+        };
+        match started {
             Ok(()) => Ok(world),
             Err(failure) => {
                 world.stop().await;
@@ -157,10 +178,14 @@ impl World {
             .env("AWS_REGION", "us-east-1")
             .env("AWS_CONFIG_FILE", self.dir.path().join("no-aws-config"))
             .env("AWS_SHARED_CREDENTIALS_FILE", self.dir.path().join("no-aws-credentials"))
-            .env("NO_PROXY", "*")
-            .env("no_proxy", "*");
-        for variable in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "QUORATE_TOKEN"] {
+            .env("NO_PROXY", "127.0.0.0/8");
+        for variable in FOREIGN_SETTINGS {
             command.env_remove(variable);
+        }
+        // A real webhook in this machine's environment must not be told of a made-up outage.
+        let secrets = std::env::vars_os().map(|(name, _)| name);
+        for name in secrets.filter(|name| name.to_string_lossy().starts_with(SECRET_PREFIX)) {
+            command.env_remove(name);
         }
         // Ctrl-C goes to the demo alone, which then ends the others in order.
         #[cfg(unix)]
@@ -275,7 +300,7 @@ fn write_files(dir: &Path, base: u16, zone: &str) -> Result<(), Failure> {
 }
 
 fn read(dir: &Path) -> Result<Config, Failure> {
-    crate::cli::compose::config(&dir.join("quorate.toml"))
+    crate::cli::compose::config_of_files(&dir.join("quorate.toml"))
 }
 
 /// Whether all of the demo's ports are free from `base` on.

@@ -1,0 +1,199 @@
+//! The turn: what follows from a service's state at a moment. It asks the rooms in their order (see the engine's own page),
+//! takes the first answer that calls for something, and keeps what has to be told only once.
+
+use crate::domain::{Cause, Moment, Role, SiteVotes, Step, StepIndex, VantageView, Verdict};
+
+use super::super::guard::{self, Asker, Blocker};
+use super::super::incident::{self, Telling};
+use super::super::invariants;
+use super::super::io::{Command, Note, Output, StepOrder};
+use super::super::ledger::StepStatus;
+use super::super::planner;
+use super::super::progress::{self, Move};
+use super::{Leadership, ServiceState, Told};
+
+impl ServiceState {
+    /// The turn, and when the next one is due.
+    pub(in crate::engine) fn advance(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let others = output.wake_at.take();
+        self.turn(now, leadership, output);
+        self.wake_at = output.wake_at;
+        if let Some(at) = others {
+            output.wake(at);
+        }
+    }
+
+    fn turn(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        self.watch(now, leadership, output);
+        if self.appending {
+            return;
+        }
+        if let Some(until) = self.store_pause_until.filter(|until| *until > now) {
+            return output.wake(until);
+        }
+        let scene = self.scene(now, leadership);
+        if scene.fence.is_none() || scene.journal_broken.is_some() {
+            return;
+        }
+        if !self.words.is_empty() {
+            return self.append_words(now, leadership, output);
+        }
+        if let Some(ended) = &self.ended {
+            let telling = self.tell_ended(&scene, ended);
+            self.append(now, leadership, telling, output);
+            return;
+        }
+        if let Some(at) = self.fence_again_at {
+            if at > now {
+                output.wake(at);
+            } else {
+                self.fence_again_at = None;
+                self.ask_fence(output);
+            }
+        }
+        let scene = self.scene(now, leadership);
+        match incident::next(&scene) {
+            Ok(telling) => {
+                self.append(now, leadership, telling, output);
+                return;
+            }
+            Err(Some(at)) => output.wake(at),
+            Err(None) => {}
+        }
+        if self.ledger.open.is_some() {
+            self.go_on(now, leadership, output);
+        } else {
+            self.attempt_failover(now, leadership, output);
+        }
+    }
+
+    /// Notes what changed in views and verdicts, and keeps since when the serving site is unhealthy.
+    fn watch(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let scene = self.scene(now, leadership);
+        let serving = scene.serving();
+        let unhealthy = matches!(scene.verdict(serving), Verdict::Unhealthy(_));
+        let since = unhealthy.then(|| (serving, scene.unhealthy_since.unwrap_or(now)));
+        let next_stale = self.windows.next_stale(&self.service, now);
+        let mut told = Told { waiting: self.told.waiting.clone(), ..Told::default() };
+        for role in Role::BOTH {
+            self.note_views(scene.votes(role), &mut told, output);
+            let word = scene.verdict(role).as_str();
+            let before = self.told.verdicts.iter().find(|(r, _)| *r == role).map_or("undecided", |(_, w)| *w);
+            if before != word {
+                let text = match scene.verdict(role) {
+                    Verdict::Healthy => format!("{before} → healthy"),
+                    Verdict::Undecided(shortfall) => format!("{before} → undecided: {shortfall}"),
+                    Verdict::Unhealthy(evidence) => format!("{before} → unhealthy: {evidence}"),
+                };
+                output.notes.push(self.note("verdict", Some(role), text));
+            }
+            told.verdicts.push((role, word));
+        }
+        self.unhealthy = since;
+        self.told = told;
+        if let Some(at) = next_stale {
+            output.wake(at);
+        }
+    }
+
+    fn note_views(&self, votes: &SiteVotes, told: &mut Told, output: &mut Output) {
+        for vote in &votes.votes {
+            let before =
+                self.told.views.iter().find(|(role, vantage, _)| *role == votes.role && *vantage == vote.vantage);
+            let before = before.map_or(VantageView::Unknown, |(_, _, view)| *view);
+            if before != vote.view {
+                let text = format!("{before} → {}", vote.view);
+                let note = self.note("view", Some(votes.role), text);
+                output.notes.push(Note { vantage: Some(vote.vantage.clone()), ..note });
+            }
+            told.views.push((votes.role, vote.vantage.clone(), vote.view));
+        }
+    }
+
+    fn go_on(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let scene = self.scene(now, leadership);
+        let Some(open) = &scene.ledger.open else { return };
+        match progress::next(&scene, open, &self.attempt) {
+            Move::Append(entries) => {
+                self.attempt.thin_since = None;
+                self.append(now, leadership, Telling { entries, notices: Vec::new() }, output);
+            }
+            Move::Close(end) => {
+                let telling = incident::plan_closed(&scene, end);
+                self.append(now, leadership, telling, output);
+            }
+            Move::Run(index, step) => self.run(now, leadership, index, step, output),
+            Move::Fence => self.unfence("what became of the flip is not known", output),
+            Move::Wait { why, until, thin } => {
+                if let Some(at) = until {
+                    output.wake(at);
+                }
+                self.attempt.thin_since = if thin { self.attempt.thin_since.or(Some(now)) } else { None };
+                // A step that runs was noted when it began.
+                if self.told.waiting != why && !self.attempt.running {
+                    output.notes.push(self.note("waiting", None, format!("waiting: {why}")));
+                    self.told.waiting = why;
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, now: Moment, leadership: &Leadership, index: StepIndex, step: Step, output: &mut Output) {
+        let scene = self.scene(now, leadership);
+        let (Some(open), Some(fence)) = (&scene.ledger.open, scene.fence) else { return };
+        let flip = match (step, open.steps.get(index), scene.zone) {
+            (Step::FlipRecords, Some(StepStatus::Started { intent: Some(intent) }), Some(zone)) => {
+                Some((zone.clone(), intent.clone()))
+            }
+            _ => None,
+        };
+        let change = open.succeeded(Step::FlipRecords).and_then(|detail| detail.change.clone());
+        let order = StepOrder { fence, plan: open.plan.clone(), index, step, flip, change };
+        if let Some(violation) = invariants::check(&scene, &order) {
+            debug_assert!(false, "{violation}");
+            output.notes.push(self.note("invariant", None, format!("step stopped: {violation}")));
+            return;
+        }
+        let note = self.note("step-started", None, step.sentence().to_owned());
+        output.notes.push(Note { step: Some(step), ..note });
+        self.attempt.armed = false;
+        self.attempt.running = true;
+        self.attempt.flip_sent |= step == Step::FlipRecords;
+        output.commands.push(Command::Run(Box::new(order)));
+    }
+
+    /// The policy's own wish to fail over, against every guard.
+    fn attempt_failover(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+        let scene = self.scene(now, leadership);
+        if scene.serving() != Role::Primary || scene.ledger.incident.is_none() {
+            return;
+        }
+        let Verdict::Unhealthy(evidence) = scene.verdict(Role::Primary) else { return };
+        let blockers = guard::against_opening(&scene, Role::Standby, Asker::Policy);
+        let confirming = blockers.iter().find_map(|blocker| match blocker {
+            Blocker::Confirming { remaining } => Some(*remaining),
+            _ => None,
+        });
+        if let Some(remaining) = confirming {
+            return output.wake(now.after(remaining));
+        }
+        if blockers.is_empty() {
+            if let Some(plan) = planner::draft(&scene, Role::Standby, Cause::Quorum(evidence.clone())) {
+                let telling = incident::plan_opened(&scene, &plan);
+                self.append(now, leadership, telling, output);
+            }
+            return;
+        }
+        // While the zone is being fenced, a moment later is soon enough; if that fails, it is told.
+        if scene.zone.is_none() && self.fence_failures == 0 {
+            return;
+        }
+        // Told once for each set of reasons, not for each change of a number in them.
+        let codes: Vec<&str> = blockers.iter().map(Blocker::code).collect();
+        let known: Vec<&str> = self.ledger.blocked.iter().filter_map(|text| text.split(':').next()).collect();
+        if codes != known {
+            let telling = incident::blocked(&scene, &blockers);
+            self.append(now, leadership, telling, output);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A crash between any two inputs of a failover ends in the same place, with every effect once (S7, S8, E3).
+
+use quorate::domain::{Authority, ClusterName, Epoch, Moment, PortError};
+use quorate::domain::{Outcome, Role};
+use quorate::engine::{Engine, Input, Phase};
+
+use super::world::{End, World, service};
+
+/// Probes every two seconds; the primary fails from the fourth round on.
+fn drive(world: &mut World, end_at_ms: u64) {
+    for second in (0..end_at_ms / 1000).step_by(2) {
+        world.pass_until(second * 1000);
+        let primary = if second < 8 { Outcome::Pass } else { Outcome::Fail };
+        world.round(Some(primary), Some(Outcome::Pass));
+    }
+}
+
+fn start(crash_at: Option<(usize, bool)>) -> World {
+    let mut world = World::new();
+    world.auto = true;
+    world.crash_at = crash_at;
+    world.lead();
+    world
+}
+
+fn keys(world: &World) -> Vec<String> {
+    let mut keys: Vec<String> = world.notices.iter().map(|notice| notice.key.clone()).collect();
+    keys.sort();
+    keys
+}
+
+fn assert_failed_over(world: &World, what: &str) {
+    let explanation = world.engine.explain(world.moment(), &world.service.name).unwrap();
+    assert_eq!(explanation.phase, Phase::Holding, "{what}: {:#?}", world.events);
+    assert_eq!(world.records().serving(), Role::Standby, "{what}");
+    assert_eq!(world.flips, 1, "{what}: flips");
+    assert_eq!(world.times_made_read_only, 1, "{what}");
+    assert_eq!((world.ledger().plans, world.ledger().flips, world.ledger().incidents), (1, 1, 1), "{what}");
+}
+
+#[test]
+fn a_crash_at_any_point_of_a_failover_ends_in_the_same_place() {
+    let mut straight = start(None);
+    drive(&mut straight, 30_000);
+    assert_failed_over(&straight, "without a crash");
+    let told = keys(&straight);
+    for at in 4..=straight.inputs {
+        for before in [true, false] {
+            let mut world = start(Some((at, before)));
+            drive(&mut world, 60_000);
+            let what = format!("crash {} input {at}", if before { "before" } else { "after" });
+            assert_eq!(world.lives, 1, "{what}");
+            assert_failed_over(&world, &what);
+            assert_eq!(keys(&world), told, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_flip_whose_answer_was_lost_survives_a_crash_at_any_point() {
+    for end in [End::Lost, End::LostApplied, End::LostLate] {
+        let begin = |crash_at| {
+            let mut world = start(crash_at);
+            world.flip_ends.push(end.clone());
+            world
+        };
+        let mut straight = begin(None);
+        drive(&mut straight, 30_000);
+        for at in 4..=straight.inputs {
+            let mut world = begin(Some((at, true)));
+            drive(&mut world, 60_000);
+            // A batch that comes late finds its token gone.
+            for batch in std::mem::take(&mut world.on_their_way) {
+                assert!(!world.apply(&batch), "{end:?} at {at}: a late batch was applied");
+            }
+            assert_failed_over(&world, &format!("{end:?}, crash before input {at}"));
+        }
+    }
+}
+
+/// Only the moments that the engine asked for, after the last observation was given.
+#[test]
+fn its_own_wake_ups_carry_a_whole_failover() {
+    let mut world = start(None);
+    for second in [0, 2, 4] {
+        world.pass_until(second * 1000);
+        world.round(Some(Outcome::Pass), Some(Outcome::Pass));
+    }
+    for second in [6, 8, 10] {
+        world.pass_until(second * 1000);
+        world.round(Some(Outcome::Fail), Some(Outcome::Pass));
+    }
+    world.pass_until(19_000);
+    assert_failed_over(&world, "by its own wake-ups");
+}
+
+#[test]
+fn a_turn_of_one_service_does_not_forget_when_another_is_due() {
+    let services = vec![service("login"), service("mail")];
+    let mail = services[1].name.clone();
+    let mut engine = Engine::new(ClusterName::new("demo").unwrap(), services);
+    let mut at = |ms, input| engine.handle(Moment::from_ms(ms), input).wake_at.map(Moment::as_ms);
+    assert_eq!(at(0, Input::Led(Authority::new(Epoch::new(1), None))), None);
+    let error = PortError::retry("no answer");
+    assert_eq!(at(0, Input::FenceFailed { service: mail, error: error.clone() }), Some(1_000));
+    let login = service("login").name;
+    assert_eq!(at(10, Input::FenceFailed { service: login, error }), Some(1_000));
+    assert_eq!(at(20, Input::Deposed { why: "the lease is gone".to_owned() }), Some(1_000));
+}
+
+#[test]
+fn records_fenced_under_an_older_epoch_are_not_known_under_a_newer_one() {
+    let mut world = start(None);
+    let token = |world: &World| world.engine.explain(world.moment(), &world.service.name).unwrap().token;
+    assert!(token(&world).is_some());
+    world.give(Input::Led(Authority::new(Epoch::new(1), None)));
+    assert!(token(&world).is_some(), "a lease that was only renewed");
+    world.give(Input::Led(Authority::new(Epoch::new(2), None)));
+    assert_eq!(token(&world), None);
+}
