@@ -235,7 +235,10 @@ fn notices(world: &World, group: Group, deaths: &[Death], traces: &[Vec<String>]
     let sms = format!("sms:{NUMBER}");
     let quiet = |key: &str| vec![(format!("login/{key}"), "slack:quiet".to_owned())];
     let loud = |key: &str| ["slack:loud", &sms].map(|who| (format!("login/{key}"), who.to_owned())).to_vec();
-    let moved = |plan: &str| [quiet(&format!("plan-{plan}/opened")), loud(&format!("plan-{plan}/closed"))].concat();
+    let moved = |plan: &str| {
+        let closed = format!("plan-{plan}/closed");
+        [quiet(&format!("plan-{plan}/opened")), quiet(&closed), loud(&closed)].concat()
+    };
     let wanted = match group {
         Group::Failback => [moved("login-1"), moved("login-2")].concat(),
         Group::Failover | Group::LostAnswer => {
