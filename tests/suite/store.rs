@@ -1,9 +1,7 @@
-//! The SQLite store: what it acknowledged is there after whatever comes.
+//! The SQLite store: what it acknowledged is there after whatever comes. A killed process is in `tests/crash`.
 
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use quorate::adapters::sqlite::{SqliteStore, StoreError};
 use quorate::domain::{
@@ -156,49 +154,6 @@ async fn a_second_opener_reads_but_does_not_lead() {
     }
     drop(first);
     assert_eq!(SqliteStore::open(&path).unwrap().acquire().await.unwrap(), Epoch::new(1));
-}
-
-/// Names the store to the other process of the next test.
-const STORE_TO_HOLD: &str = "QUORATE_TEST_STORE_TO_HOLD";
-
-/// The other process of the next test: it leads, records, says so and waits to be killed. Run by anybody else, it has no store
-/// and ends at once.
-#[tokio::test]
-async fn the_controller_that_is_killed() {
-    let Some(path) = std::env::var_os(STORE_TO_HOLD) else { return };
-    let store = led(Path::new(&path), 1).await;
-    for number in 1..=20 {
-        let key = number.to_string();
-        store.append(&fence(1), AT, &[frozen(&key)], &[delivery(&key, "slack:loud")]).await.unwrap();
-    }
-    println!("holding");
-    std::thread::sleep(Duration::from_secs(60));
-    drop(store);
-}
-
-#[tokio::test]
-async fn a_killed_controller_leaves_the_lease_and_all_that_it_acknowledged() {
-    let (_folder, path) = folder();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "suite::store::the_controller_that_is_killed"])
-        .env(STORE_TO_HOLD, &path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.ends_with("holding")));
-
-    let store = SqliteStore::open(&path).unwrap();
-    assert_eq!(store.acquire().await.unwrap_err().class, Class::Refused);
-    // SIGKILL on Unix: nothing of the child runs after it.
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(store.acquire().await.unwrap(), Epoch::new(1));
-    assert_eq!(store.load().await.unwrap().len(), 20);
-    assert_eq!(store.pending(100).await.unwrap().len(), 20);
-    store.claim(Epoch::new(2)).await.unwrap();
-    assert_eq!(store.append(&fence(1), AT, &[frozen("x")], &[]).await.unwrap_err().class, Class::Fenced);
 }
 
 #[tokio::test]
