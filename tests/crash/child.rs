@@ -9,10 +9,11 @@ use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex};
 
 use quorate::adapters::clock::SystemClock;
-use quorate::adapters::notify::{Notifiers, NotifySettings, SmsSettings};
+use quorate::adapters::notify::Notifiers;
 use quorate::adapters::resolver::Hickory;
 use quorate::adapters::sqlite::SqliteStore;
 use quorate::adapters::standby_http::StandbyHttp;
+use quorate::config::{Notify, Sms};
 use quorate::domain::Secret;
 use quorate::ports::{Clock, StandbyControl};
 use quorate::runtime::Intake;
@@ -121,12 +122,12 @@ async fn run(settings: Settings) {
 
 fn notifiers(settings: &Settings) -> Notifiers {
     let hook = |channel: &str| Some(Secret::new(settings.lab.join(&format!("/slack/{channel}")).unwrap().as_str()));
-    let sms = SmsSettings {
+    let sms = Sms {
         base_url: settings.lab.clone(),
         account_sid: "ACcrash".to_owned(),
         token: Secret::new("token"),
         from: "+15550100100".to_owned(),
         to: vec![NUMBER.to_owned()],
     };
-    Notifiers::new(NotifySettings { slack: hook("quiet"), slack_loud: hook("loud"), sms: Some(sms) }).unwrap()
+    Notifiers::new(Notify { slack: hook("quiet"), slack_loud: hook("loud"), sms: Some(sms) }).unwrap()
 }
