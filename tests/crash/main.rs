@@ -47,6 +47,7 @@ fn main() -> std::process::ExitCode {
 }
 
 #[cfg(not(unix))]
-fn main() {
-    println!("0 passed, 0 failed");
+fn main() -> std::process::ExitCode {
+    println!("this test needs SIGKILL, which this system does not have: nothing was shown");
+    std::process::ExitCode::FAILURE
 }
