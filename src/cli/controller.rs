@@ -1,11 +1,12 @@
 //! `quorate controller`: the long-lived service that decides and acts.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
@@ -17,13 +18,16 @@ use crate::adapters::route53::Route53;
 use crate::adapters::sqlite::SqliteStore;
 use crate::adapters::standby_http::StandbyHttp;
 use crate::config::ServiceConfig;
-use crate::ports::{Class, Clock, PortError, StandbyControl};
+use crate::ports::{Class, Clock, DnsProvider, PortError, StandbyControl};
 use crate::runtime::Intake;
 use crate::runtime::controller::{self, Ports, Setup, StartError};
 use crate::web::{self, Api};
 
 /// How long a shutdown waits for what is under way: a step that is cut short is found in the journal by the next start.
 const SHUTDOWN: Duration = Duration::from_secs(3);
+
+/// How long a start waits for the word on one zone.
+const ZONE_WITHIN: Duration = Duration::from_secs(3);
 
 /// Decide by the agents' votes, and move the names.
 ///
@@ -53,9 +57,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         ))
     })?;
 
+    let dns: Arc<dyn DnsProvider> = Arc::new(Route53::from_settings().await);
+    zones_are_there(&args.config, &config.services, dns.as_ref()).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let store = Arc::new(SqliteStore::open(&config.controller.data).map_err(Failure::unknown)?);
-    let services = config.services.iter().map(|ServiceConfig { service, read_only }| {
+    let services = config.services.iter().map(|ServiceConfig { service, read_only, .. }| {
         let (enter, probe) = (read_only.url.clone(), read_only.write_probe.clone());
         let name = &service.standby.name;
         let standby = StandbyHttp::new(name, enter, probe, read_only.key.clone(), Arc::clone(&clock));
@@ -67,7 +73,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let setup = Setup { cluster: config.cluster.clone(), services };
     let ports = Ports {
         clock: Arc::clone(&clock),
-        dns: Arc::new(Route53::from_settings().await),
+        dns,
         resolver: Arc::new(Hickory::new()),
         probes,
         lease: store.clone(),
@@ -99,6 +105,29 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         () = closing.cancelled() => {}
     }
     tasks.close();
-    let _ = tokio::time::timeout(SHUTDOWN, tasks.wait()).await;
+    let _ = timeout(SHUTDOWN, tasks.wait()).await;
     Ok(())
+}
+
+/// Refuses a configuration whose zones are not there, by the provider's own word. A provider that does not answer is no reason not to
+/// start: a controller must come up in the very hour in which it cannot be reached, and fences the zones later.
+async fn zones_are_there(file: &Path, services: &[ServiceConfig], dns: &dyn DnsProvider) -> Result<(), Failure> {
+    let mut missing = Vec::new();
+    for ServiceConfig { service, zone_at, .. } in services {
+        match timeout(ZONE_WITHIN, dns.has_zone(&service.dns.zone)).await {
+            Ok(Ok(false)) => missing.push(format!(
+                "{}:{}:{}: the zone '{}' of the service '{}' is not there: correct its id, create it, or check which AWS account \
+                 the credentials are for",
+                file.display(),
+                zone_at.line,
+                zone_at.column,
+                service.dns.zone,
+                service.name
+            )),
+            Ok(Ok(true)) => {}
+            Ok(Err(error)) => tracing::warn!(service = %service.name, "whether its zone is there: {error}"),
+            Err(_) => tracing::warn!(service = %service.name, "whether its zone is there: no answer yet"),
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Failure::usage(missing.join("\n"))) }
 }

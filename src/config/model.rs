@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use url::Url;
 
+use super::Place;
 use crate::domain::{CheckName, ClusterName, Secret, Secrets, Service, Vantage};
 
 /// A whole configuration.
@@ -56,6 +57,8 @@ pub struct ServiceConfig {
     pub service: Service,
     /// How its standby is made read-only.
     pub read_only: ReadOnly,
+    /// Where the file says `dns.zone`: whether there is such a zone, only its provider knows.
+    pub zone_at: Place,
 }
 
 /// The standby's admin endpoint.

@@ -244,7 +244,8 @@ impl<'a> Resolver<'a> {
             policy: policy?,
             vantages: vantages?,
         };
-        Some(ServiceConfig { service, read_only: read_only? })
+        let zone_at = draft.dns.as_ref()?.zone.as_ref()?.spot.place();
+        Some(ServiceConfig { service, read_only: read_only?, zone_at })
     }
 
     fn checks_of(&self, draft: &ServiceDraft) -> Option<Vec<CheckName>> {

@@ -34,6 +34,9 @@ pub trait DnsProvider: Send + Sync {
     /// How far the change has got.
     async fn change_state(&self, change: &str) -> Result<ChangeState, PortError>;
 
+    /// Whether there is such a zone. `false` is the provider's own word for it, never a guess.
+    async fn has_zone(&self, zone: &str) -> Result<bool, PortError>;
+
     /// The host names of the zone's authoritative servers.
     async fn name_servers(&self, zone: &str) -> Result<Vec<String>, PortError>;
 }

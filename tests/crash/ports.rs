@@ -202,6 +202,10 @@ impl<T: DnsProvider> DnsProvider for Watched<T> {
         state
     }
 
+    async fn has_zone(&self, zone: &str) -> Result<bool, PortError> {
+        self.inner.has_zone(zone).await
+    }
+
     async fn name_servers(&self, zone: &str) -> Result<Vec<String>, PortError> {
         self.inner.name_servers(zone).await
     }

@@ -10,8 +10,10 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use url::Url;
 
+use super::python::{interpreter_with, run};
+
 /// The release line under test: the long-term support one.
-const DJANGO: &str = "django~=5.2.0";
+const DJANGO: &str = "django==5.2.19";
 /// The superuser's name.
 pub(crate) const USER: &str = "probe-ada";
 /// The superuser's password; the signs would show a mistake in encoding.
@@ -150,9 +152,7 @@ fn installed() -> PathBuf {
         return done;
     }
     let _ = fs::remove_dir_all(&done);
-    run(Command::new("python3").args(["-m", "venv"]).arg(done.join("venv")));
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", DJANGO];
-    run(Command::new(done.join("venv/bin/python")).args(pip));
+    fs::create_dir_all(&done).expect("the project's folder");
     for (name, text) in [("settings.py", SETTINGS), ("urls.py", URLS), ("manage.py", MANAGE), ("serve.py", SERVE)] {
         fs::write(done.join(name), text).expect("the project's files");
     }
@@ -166,13 +166,7 @@ fn installed() -> PathBuf {
 }
 
 fn python(installed: &Path, database: &Path) -> Command {
-    let mut command = Command::new(installed.join("venv/bin/python"));
+    let mut command = Command::new(interpreter_with(DJANGO));
     command.current_dir(installed).env("PROBED_DATABASE", database);
     command
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().expect("python3 is installed");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed: {said}");
 }

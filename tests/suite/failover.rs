@@ -3,7 +3,7 @@
 use quorate::lab::FaultChange;
 use serde_json::{Value, json};
 
-use super::world::{CONTROLLER, Options, PRIMARY, SECRETS, STANDBY, World};
+use super::world::{CONTROLLER, Options, PRIMARY, SECRETS, STANDBY, World, Zone};
 
 const MOVE: &str = "/v1/services/login/move";
 
@@ -220,8 +220,8 @@ async fn a_flip_whose_answer_is_lost_is_read_back_and_not_repeated() {
 
 #[tokio::test]
 async fn records_that_are_not_ours_are_never_written() {
-    for (mark, reason) in [(Some("others"), "others"), (None, "ZNOWHERE")] {
-        let mut world = World::prepared(Options { mark, ..Options::default() }).await;
+    for (zone, reason) in [(Zone::Of("others"), "others"), (Zone::Empty, "no ownership record")] {
+        let mut world = World::prepared(Options { zone, ..Options::default() }).await;
         world.start_controller().await;
         let why = |service: &Value| {
             let blockers = service["blockers"].as_array().unwrap();

@@ -32,7 +32,8 @@ pub(crate) fn interpreter_with(requirement: &str) -> PathBuf {
     python
 }
 
-fn run(command: &mut Command) {
+/// Runs a command to its end, which must be a success.
+pub(crate) fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use super::world::{CONTROLLER, Options, Ran, World};
+use super::world::{Options, Ran, World, Zone};
 
 /// A world whose file says something else in that place.
 async fn changed(file: &str, from: &str, to: &str) -> World {
@@ -105,17 +105,14 @@ async fn a_store_that_cannot_be_used_is_named() {
 }
 
 #[tokio::test]
-async fn a_zone_that_is_not_there_is_no_reason_to_stop_looking() {
-    let mut world = World::prepared(Options { mark: None, ..Options::default() }).await;
-    world.start_controller().await;
-    let told = |service: &serde_json::Value| {
-        let blockers = service["blockers"].as_array().unwrap();
-        blockers.iter().any(|b| b["code"] == "not-fenced" && b["text"].as_str().unwrap().contains("ZNOWHERE"))
-    };
-    world.until("explain names the zone", told).await;
-    let log = world.log(CONTROLLER);
-    assert!(log.contains("WARN") && log.contains("ZNOWHERE"), "{log}");
-    let alive = world.http.get(world.url("/healthz")).send().await.unwrap();
-    assert_eq!(alive.status().as_u16(), 200);
-    assert_eq!(world.terminate(CONTROLLER).await.code(), Some(0));
+async fn a_zone_that_is_not_there_is_named_with_its_place_and_nothing_begins() {
+    let world = World::prepared(Options { zone: Zone::Nowhere, ..Options::default() }).await;
+    let ran = world.run(&["controller"], &[]).await;
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+    let text = fs::read_to_string(world.dir.path().join("quorate.toml")).unwrap();
+    let line = text.lines().position(|line| line.contains("ZNOWHERE")).unwrap() + 1;
+    for words in [&format!("quorate.toml:{line}:")[..], "the zone 'ZNOWHERE'", "create it"] {
+        assert!(ran.err.contains(words), "{words}: {ran:?}");
+    }
+    assert!(!world.dir.path().join("quorate.db").exists(), "nothing is begun");
 }

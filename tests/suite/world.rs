@@ -79,6 +79,17 @@ pub(crate) fn free_port() -> u16 {
     }
 }
 
+/// What the service's zone is like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Zone {
+    /// With the service's records, and this cluster's mark.
+    Of(&'static str),
+    /// Without any of them.
+    Empty,
+    /// The configuration names one that is not there.
+    Nowhere,
+}
+
 /// What differs between worlds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Options {
@@ -86,8 +97,8 @@ pub(crate) struct Options {
     pub(crate) spool: usize,
     /// Whether the API asks for its token.
     pub(crate) token: bool,
-    /// Whose mark the zone has; none leaves the zone empty.
-    pub(crate) mark: Option<&'static str>,
+    /// What the zone is like.
+    pub(crate) zone: Zone,
     /// What the processes log.
     pub(crate) log: &'static str,
     /// Whether agents also tell the second controller.
@@ -98,7 +109,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { spool: 10_000, token: false, mark: Some("e2e"), log: "info", second: false, deaf: false }
+        Self { spool: 10_000, token: false, zone: Zone::Of("e2e"), log: "info", second: false, deaf: false }
     }
 }
 
@@ -162,8 +173,12 @@ impl World {
         };
         world.write_files();
         let service = quorate::config::load(&world.config()).unwrap().config.services.remove(0).service;
-        if let Some(mark) = options.mark {
-            world.zone = world.lab.seed_service(&ClusterName::new(mark).unwrap(), &service).unwrap();
+        match options.zone {
+            Zone::Of(mark) => {
+                world.zone = world.lab.seed_service(&ClusterName::new(mark).unwrap(), &service).unwrap();
+            }
+            Zone::Empty => world.zone = world.lab.create_zone("e2e.test").unwrap(),
+            Zone::Nowhere => {}
         }
         world.write_files();
         world

@@ -24,6 +24,7 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_sdk_route53::config::retry::RetryConfig;
 use aws_sdk_route53::config::timeout::TimeoutConfig;
 use aws_sdk_route53::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneError;
 use aws_sdk_route53::types as sdk;
 use aws_sdk_route53::{Client, Config};
 use url::Url;
@@ -257,6 +258,16 @@ impl DnsProvider for Route53 {
             Some(sdk::ChangeStatus::Pending) => Ok(ChangeState::Pending),
             Some(sdk::ChangeStatus::Insync) => Ok(ChangeState::InSync),
             other => Err(PortError::retry(format!("change {change}: unknown status {other:?}"))),
+        }
+    }
+
+    async fn has_zone(&self, zone: &str) -> Result<bool, PortError> {
+        match self.client.get_hosted_zone().id(zone).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(GetHostedZoneError::is_no_such_hosted_zone) => {
+                Ok(false)
+            }
+            Err(error) => Err(errors::read(&error, zone, "GetHostedZone")),
         }
     }
 
