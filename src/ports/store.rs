@@ -51,8 +51,8 @@ pub struct QueuedDelivery {
 /// Notices that are still to be sent.
 #[async_trait]
 pub trait Outbox: Send + Sync {
-    /// The oldest ones, in order.
-    async fn pending(&self, limit: usize) -> Result<Vec<QueuedDelivery>, PortError>;
+    /// The oldest ones of each recipient, at most `each` of them, in order: a recipient who cannot be reached keeps nobody else's back.
+    async fn pending(&self, each: usize) -> Result<Vec<QueuedDelivery>, PortError>;
 
     /// The other side has taken it.
     async fn sent(&self, id: u64, at: WallTime) -> Result<(), PortError>;

@@ -131,7 +131,8 @@ async fn schedule(shared: &Arc<Shared>, assignment: &Assignment, probes: &TaskTr
     let mut beat = Instant::now() + assignment.interval.mul_f64(scatter());
     loop {
         sleep_until(beat + assignment.interval.mul_f64(JITTER * scatter())).await;
-        beat += assignment.interval;
+        // Beats that were missed, on a machine that stood still, are not made up for: probes in a bunch would be a load of their own.
+        beat = (beat + assignment.interval).max(Instant::now());
         match Arc::clone(&slots).try_acquire_owned() {
             Ok(slot) => {
                 let (shared, assignment, closing) = (Arc::clone(shared), assignment.clone(), closing.clone());

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ports::{Clock, Notifier, Outbox};
 
-/// How many are looked at in one round.
-const ROUND: usize = 100;
+/// How many of each recipient are looked at in one round.
+const ROUND: usize = 20;
 /// The first wait after a delivery failed; it doubles up to [`RETRY_MAX`].
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
@@ -54,7 +54,7 @@ async fn round(
         }
     };
     // After a failure, a recipient's later notices wait for the earlier one, and nobody else waits for that recipient.
-    let mut held = BTreeSet::new();
+    let (mut held, mut sent) = (BTreeSet::new(), false);
     for queued in waiting {
         let recipient = &queued.delivery.recipient;
         if held.contains(recipient) || not_before.get(recipient).is_some_and(|at| *at > Instant::now()) {
@@ -64,7 +64,16 @@ async fn round(
         let noted = match notifier.send(&queued.delivery).await {
             Ok(()) => {
                 not_before.remove(recipient);
-                outbox.sent(queued.id, clock.wall()).await
+                let noted = outbox.sent(queued.id, clock.wall()).await;
+                match &noted {
+                    Ok(()) => sent = true,
+                    // It will be sent again, and must not be sent again and again.
+                    Err(_) => {
+                        not_before.insert(recipient.clone(), Instant::now() + RETRY_MAX);
+                        held.insert(recipient.clone());
+                    }
+                }
+                noted
             }
             Err(error) => {
                 tracing::warn!(recipient, attempts = queued.attempts + 1, "a notice was not taken: {error}");
@@ -78,5 +87,10 @@ async fn round(
             tracing::error!("the outbox: {error}");
         }
     }
-    not_before.values().min().copied().unwrap_or_else(|| Instant::now() + IDLE)
+    let now = Instant::now();
+    if sent {
+        // There may be more behind them.
+        return now;
+    }
+    not_before.values().min().copied().unwrap_or(now + IDLE).clamp(now + RETRY, now + RETRY_MAX)
 }

@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quorate::adapters::script::RhaiRunner;
 use quorate::domain::Role;
 use quorate::wire::api::ServiceStatus;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::judge::{self, Death};
 use super::world::World;

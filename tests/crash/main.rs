@@ -9,7 +9,6 @@
 //!
 //! A name of a case, `GROUP/POINT`, or of a group as an argument runs just that; several points joined by ` + ` kill one start after the other.
 #![allow(
-    clippy::disallowed_methods,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::print_stderr,

@@ -145,8 +145,8 @@ impl JournalStore for SqliteStore {
 
 #[async_trait]
 impl Outbox for SqliteStore {
-    async fn pending(&self, limit: usize) -> Result<Vec<QueuedDelivery>, PortError> {
-        self.run(move |inner| outbox::pending(&inner.connection(), limit)).await
+    async fn pending(&self, each: usize) -> Result<Vec<QueuedDelivery>, PortError> {
+        self.run(move |inner| outbox::pending(&inner.connection(), each)).await
     }
 
     async fn sent(&self, id: u64, at: WallTime) -> Result<(), PortError> {

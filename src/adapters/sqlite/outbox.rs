@@ -55,10 +55,12 @@ impl Raw {
     }
 }
 
-/// The oldest ones that were not taken yet.
+/// The oldest ones of each recipient that were not taken yet.
 pub(super) fn pending(connection: &Connection, rows: usize) -> Result<Vec<QueuedDelivery>, Failure> {
-    let sql = "SELECT id, key, recipient, service, level, text, attempts FROM outbox
-               WHERE sent_at_ms IS NULL ORDER BY id LIMIT ?1";
+    let sql = "SELECT id, key, recipient, service, level, text, attempts FROM (
+                   SELECT *, row_number() OVER (PARTITION BY recipient ORDER BY id) AS place
+                   FROM outbox WHERE sent_at_ms IS NULL
+               ) WHERE place <= ?1 ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([limit(rows)], Raw::of)?;
     rows.map(|row| row?.delivery()).collect()
