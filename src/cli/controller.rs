@@ -93,7 +93,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let api = Api {
         cluster: config.cluster.to_string(),
         services: known,
-        controller: handle,
+        controller: handle.clone(),
         intake,
         clock,
         token: config.controller.token,
@@ -103,6 +103,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     tokio::select! {
         served = async { server.await } => served.map_err(Failure::unknown)?,
         () = closing.cancelled() => {}
+        // Nobody decides any more: whoever supervises this process must see that, and start it again.
+        () = handle.ended() => return Err(Failure::unknown("the controller has ended by itself; its log says why")),
     }
     tasks.close();
     let _ = timeout(SHUTDOWN, tasks.wait()).await;

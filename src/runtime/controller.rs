@@ -123,6 +123,11 @@ impl Handle {
         &self.events
     }
 
+    /// Resolves when the controller has ended, told to or not.
+    pub async fn ended(&self) {
+        self.mailbox.closed().await;
+    }
+
     /// The newest journal records of a service, oldest first.
     pub async fn history(&self, service: &ServiceName, limit: usize) -> Result<Vec<JournalRecord>, PortError> {
         self.journal.recent(service, limit).await
@@ -382,7 +387,10 @@ impl Controller {
             Ok(authority) => {
                 tracing::info!(epoch = %authority.epoch(), %service, "its zone was ahead");
                 let wake = self.feed(Input::Led(authority)).await;
-                self.fence(service);
+                // What was fenced under the epoch before is not fenced under this one; what is being fenced is fenced again when it comes back.
+                for fenced in self.fenced_once.iter().chain([&service]) {
+                    self.fence(fenced.clone());
+                }
                 wake
             }
             Err(error) => self.feed(Input::FenceFailed { service, error }).await,

@@ -42,6 +42,8 @@ mod standby;
 mod startup;
 /// The store through reopening, kill and damage.
 mod store;
+/// A controller's start: its epoch, and the fence in every zone.
+mod takeover;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
 /// Support: a world of real processes for each test.
