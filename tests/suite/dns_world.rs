@@ -72,15 +72,7 @@ impl World {
     }
 
     async fn over(lab: Option<Lab>, endpoint: Url, begin: Begin) -> Self {
-        let credentials = Credentials::new("console", "secret", None, None, "test");
-        let console = Client::from_conf(
-            Config::builder()
-                .behavior_version(BehaviorVersion::latest())
-                .region(Region::new("us-east-1"))
-                .endpoint_url(endpoint.as_str())
-                .credentials_provider(credentials)
-                .build(),
-        );
+        let console = console(endpoint.as_str());
         // The same reference again would give the same zone again.
         static ZONES: AtomicUsize = AtomicUsize::new(0);
         let number = ZONES.fetch_add(1, Ordering::Relaxed);
@@ -175,6 +167,19 @@ impl World {
         let zone = &self.service.dns.zone;
         self.console.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await.unwrap();
     }
+}
+
+/// Somebody at the console of the Route 53 there.
+pub(crate) fn console(endpoint: &str) -> Client {
+    let credentials = Credentials::new("console", "secret", None, None, "test");
+    Client::from_conf(
+        Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(endpoint)
+            .credentials_provider(credentials)
+            .build(),
+    )
 }
 
 /// A record set under construction.

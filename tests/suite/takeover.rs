@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_route53::types as sdk;
 use quorate::adapters::clock::SystemClock;
 use quorate::adapters::notify::Notifiers;
 use quorate::adapters::resolver::Hickory;
@@ -11,13 +12,14 @@ use quorate::adapters::script::RhaiRunner;
 use quorate::adapters::sqlite::SqliteStore;
 use quorate::adapters::standby_http::StandbyHttp;
 use quorate::config::{Notify, ServiceConfig};
-use quorate::domain::{Authority, ClusterName, Epoch, Moment, Secret, Service, ServiceName};
-use quorate::lab::{FaultChange, Lab, LabOptions};
-use quorate::ports::{Clock, StandbyControl};
-use quorate::runtime::controller::{Ports, Setup, start};
-use quorate::runtime::zone;
+use quorate::domain::{ClusterName, OwnedRecords, Secret, Service, ServiceName};
+use quorate::lab::{Lab, LabOptions};
+use quorate::ports::StandbyControl;
+use quorate::runtime::controller::{Handle, Ports, Setup, start};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::dns_world::{console, record};
 
 /// The demo's service under another name, in a zone of its own.
 fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> (Service, Arc<dyn StandbyControl>) {
@@ -33,23 +35,44 @@ fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> (Service, Arc<dyn St
     (service, Arc::new(standby))
 }
 
+/// Writes a service's mark by hand.
+async fn write_mark(lab: &Lab, service: &Service, token: &str) {
+    let name = OwnedRecords::mark_name(&service.dns.name);
+    let set = record(&name, sdk::RrType::Txt, 30, &format!("\"{token}\"")).build().unwrap();
+    let change = sdk::Change::builder().action(sdk::ChangeAction::Upsert).resource_record_set(set).build().unwrap();
+    let batch = sdk::ChangeBatch::builder().changes(change).build().unwrap();
+    let console = console(&lab.api_url());
+    console.change_resource_record_sets().hosted_zone_id(&service.dns.zone).change_batch(batch).send().await.unwrap();
+}
+
+/// Waits until the services' tokens are as wanted.
+async fn until_tokens(controller: &Handle, wanted: impl Fn(&[Option<String>]) -> bool) {
+    let seen = async {
+        loop {
+            let known = controller.explain(None).await.unwrap();
+            if wanted(&known.into_iter().map(|service| service.token).collect::<Vec<_>>()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), seen).await.expect("the tokens become as wanted");
+}
+
 #[tokio::test]
 async fn a_zone_that_turns_out_to_be_ahead_raises_the_epoch_of_every_zone() {
     let lab = Lab::start(LabOptions { propagation: Duration::ZERO, ..LabOptions::default() }).await.unwrap();
     let cluster = ClusterName::new("demo").unwrap();
-    let dns = Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret")));
-    let services = vec![service(&lab, &cluster, "behind"), service(&lab, &cluster, "ahead")];
-    let seventh = Authority::new(Epoch::new(7), None).fence(Moment::default()).unwrap();
-    zone::take_over(dns.as_ref(), &seventh, &cluster, &services[1].0).await.unwrap();
+    let services = vec![service(&lab, &cluster, "ahead"), service(&lab, &cluster, "behind")];
+    let ahead = services[0].0.clone();
+    // When the epoch is chosen, nobody can tell that this zone is at 7.
+    write_mark(&lab, &ahead, "somebody is editing this").await;
 
-    // Neither zone can be read when the epoch is chosen: it is 1, and one zone is at 7.
-    lab.set_faults(FaultChange { unavailable: Some(1_000), ..FaultChange::default() });
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(folder.path().join("quorate.db")).unwrap());
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let ports = Ports {
-        clock,
-        dns,
+        clock: Arc::new(SystemClock::new()),
+        dns: Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret"))),
         resolver: Arc::new(Hickory::new()),
         probes: Arc::new(RhaiRunner::new(Vec::new()).unwrap()),
         lease: store.clone(),
@@ -59,19 +82,11 @@ async fn a_zone_that_turns_out_to_be_ahead_raises_the_epoch_of_every_zone() {
     };
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
     let controller = start(Setup { cluster, services }, ports, &tasks, &closing).await.unwrap();
-    lab.set_faults(FaultChange { unavailable: Some(0), ..FaultChange::default() });
+    let epoch = |token: &Option<String>, epoch: &str| token.as_ref().is_some_and(|token| token.contains(epoch));
+    until_tokens(&controller, |tokens| tokens[0].is_none() && epoch(&tokens[1], ";e=1;")).await;
 
-    let fenced = async {
-        loop {
-            let known = controller.explain(None).await.unwrap();
-            let tokens: Vec<String> = known.into_iter().filter_map(|service| service.token).collect();
-            if tokens.len() == 2 && tokens.iter().all(|token| token.contains(";e=8;")) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), fenced).await.expect("both zones are fenced under epoch 8");
+    write_mark(&lab, &ahead, "v1;c=demo;e=7;s=3;t=primary;d=-").await;
+    until_tokens(&controller, |tokens| tokens.iter().all(|token| epoch(token, ";e=8;"))).await;
     closing.cancel();
     controller.ended().await;
 }
