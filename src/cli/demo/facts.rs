@@ -1,12 +1,14 @@
 //! What truly happened, collected while it did: the demo's verdict on itself.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::wire::api::Event;
 
 /// Milliseconds after the fault.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub(super) struct Times {
+    /// The fault itself, where the time begins.
+    fault: u64,
     pub(super) first_failure: Option<u64>,
     pub(super) verdict: Option<u64>,
     pub(super) read_only: Option<u64>,
@@ -96,34 +98,58 @@ impl Facts {
     }
 
     /// The demo's one line.
-    pub(super) fn json(&self) -> Value {
+    pub(super) fn line(&self) -> Line<'_> {
         let missing = self.missing();
-        let times = &self.times;
-        let mut line = json!({
-            "outcome": if missing.is_empty() { "failed-over" } else { "failed" },
-            "service": self.service,
-            "serving": self.serving,
-            "standby_read_only": if self.read_only_verified { "verified" } else { "unverified" },
-            "write_probe": if self.write_refused { "refused" } else { "not-refused" },
-            "healthz_during_outage": self.healthz_all(),
-            "votes": { "down": self.votes_down, "of": self.votes_of },
-            "ms": {
-                "fault": 0,
-                "first_failure": times.first_failure,
-                "verdict": times.verdict,
-                "read_only": times.read_only,
-                "flip_accepted": times.flip_accepted,
-                "in_sync": times.in_sync,
-                "answer_moved": times.answer_moved,
-                "public_login_ok": times.public_login_ok,
-            },
-            "answer": { "before": self.answer_before, "after": self.answer_after },
-            "notices": { "slack": self.slack, "slack_loud": self.slack_loud, "sms": self.sms },
-            "epoch": self.epoch,
-        });
-        if let (Some(object), false) = (line.as_object_mut(), missing.is_empty()) {
-            object.insert("did_not_happen".to_owned(), json!(missing));
+        Line {
+            outcome: if missing.is_empty() { "failed-over" } else { "failed" },
+            service: &self.service,
+            serving: &self.serving,
+            standby_read_only: if self.read_only_verified { "verified" } else { "unverified" },
+            write_probe: if self.write_refused { "refused" } else { "not-refused" },
+            healthz_during_outage: self.healthz_all(),
+            votes: Votes { down: self.votes_down, of: self.votes_of },
+            ms: &self.times,
+            answer: Answer { before: &self.answer_before, after: &self.answer_after },
+            notices: Notices { slack: self.slack, slack_loud: self.slack_loud, sms: self.sms },
+            epoch: self.epoch,
+            did_not_happen: missing,
         }
-        line
     }
+}
+
+/// The demo's one line, in the order in which a person would read it.
+#[derive(Debug, Serialize)]
+pub(super) struct Line<'a> {
+    outcome: &'static str,
+    service: &'a str,
+    serving: &'a str,
+    standby_read_only: &'static str,
+    write_probe: &'static str,
+    healthz_during_outage: u16,
+    votes: Votes,
+    ms: &'a Times,
+    answer: Answer<'a>,
+    notices: Notices,
+    epoch: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    did_not_happen: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Votes {
+    down: usize,
+    of: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    before: &'a str,
+    after: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Notices {
+    slack: usize,
+    slack_loud: usize,
+    sms: usize,
 }

@@ -216,7 +216,8 @@ async fn play(world: &mut World, story: &mut Story, args: &Args) -> Result<(Eyes
     facts.serving = after.services.first().map(|service| service.serving.clone()).unwrap_or_default();
     let missing = facts.missing();
     if args.json {
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{}\n", facts.json()).as_bytes());
+        let line = serde_json::to_string(&facts.line()).map_err(Failure::unknown)?;
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{line}\n").as_bytes());
     } else {
         conclude(story, &facts, &missing);
     }
