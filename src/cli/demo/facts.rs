@@ -57,6 +57,8 @@ impl Facts {
             }
             ("step-succeeded", Some("flip-records")) => &mut times.flip_accepted,
             ("step-succeeded", Some("await-in-sync")) => &mut times.in_sync,
+            // Seen at every authoritative server, after the provider's word for it; one of them may have answered a little earlier.
+            ("step-succeeded", Some("verify-answers")) => &mut times.answer_moved,
             ("step-succeeded", Some("verify-public-login")) => &mut times.public_login_ok,
             ("plan-done" | "plan-stuck" | "plan-abandoned", _) => {
                 self.plan_end = Some(event.text.clone());
@@ -78,6 +80,7 @@ impl Facts {
     /// What did not happen although it should have.
     pub(super) fn missing(&self) -> Vec<String> {
         let times = &self.times;
+        let moved = !self.answer_after.is_empty() && self.answer_before != self.answer_after;
         let claims = [
             (times.first_failure.is_some(), "a probe failed"),
             (times.verdict.is_some() && self.votes_down > 0, "a quorum said that the primary is down"),
@@ -85,7 +88,7 @@ impl Facts {
             (self.write_refused, "a write on the standby is refused"),
             (times.flip_accepted.is_some(), "the flip was accepted"),
             (times.in_sync.is_some(), "the change was in sync"),
-            (times.answer_moved.is_some() && self.answer_before != self.answer_after, "the answer moved"),
+            (times.answer_moved.is_some() && moved, "the answer moved"),
             (times.public_login_ok.is_some() && self.public_login, "a login through the public name worked"),
             (self.healthz_all() == 200, "the primary's /healthz answered 200 all the time"),
             (self.serving == "standby", "the standby serves"),

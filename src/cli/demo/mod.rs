@@ -344,7 +344,6 @@ impl Follower {
             let name = &world.service().dns.name;
             story.turn(now, "⇄", GOOD, &format!("{name} answers {answer} (was {before})"));
             facts.answer_after = answer;
-            facts.times.answer_moved.get_or_insert(now.saturating_sub(facts.fault_at_ms));
         }
     }
 
