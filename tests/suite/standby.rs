@@ -1,5 +1,6 @@
 //! The standby's control over HTTP: what counts as read-only, as a refused write, and as neither.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +13,7 @@ use quorate::adapters::standby_http::{StandbyHttp, signature};
 use quorate::domain::{
     Authority, Class, Epoch, Fence, Moment, PlanId, PortError, Secret, ServiceName, SiteName, WallTime,
 };
+use quorate::lab::cloud::{Cloud, CloudOptions};
 use quorate::ports::{Clock, StandbyControl, WriteProbe};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -223,4 +225,28 @@ async fn nobody_there_may_pass() {
     assert!(!error.what.contains("hidden") && !error.what.contains("127.0.0.1:"), "{error}");
     let error = control.probe_write(&fence(), &service(), &plan()).await.unwrap_err();
     assert_eq!(error.class, Class::Retry);
+}
+
+#[tokio::test]
+async fn the_demo_clouds_are_the_other_side_of_the_contract_with_a_query_too() {
+    let cloud = Cloud::start(CloudOptions {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        name: "azure".to_owned(),
+        users: BTreeMap::new(),
+        admin_key: Secret::new(KEY),
+    })
+    .await
+    .unwrap();
+    let url = |path: &str| format!("{}{path}", cloud.url()).parse().unwrap();
+    let (enter, probe) = (url("/admin/read-only?site=b"), url("/admin/write-probe?site=b"));
+    let clock = Arc::new(quorate::adapters::clock::SystemClock::new());
+    let site = SiteName::new("azure").unwrap();
+    let standby = StandbyHttp::new(&site, enter, probe, Secret::new(KEY), clock).unwrap();
+    let fence = Authority::new(Epoch::new(3), None).fence(Moment::default()).unwrap();
+    let (service, plan) = (ServiceName::new("login").unwrap(), PlanId::new("login-1").unwrap());
+    let tried = standby.probe_write(&fence, &service, &plan).await.unwrap();
+    assert!(matches!(tried, WriteProbe::Accepted { .. }), "{tried:?}");
+    standby.enter_read_only(&fence, &service, &plan).await.unwrap();
+    let tried = standby.probe_write(&fence, &service, &plan).await.unwrap();
+    assert!(matches!(tried, WriteProbe::Refused { .. }), "{tried:?}");
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -118,7 +119,8 @@ fn read_signed<T: DeserializeOwned>(
     }
     let text = std::str::from_utf8(body).map_err(|error| Refusal::BadRequest(error.to_string()))?;
     let signature = header("x-quorate-signature").unwrap_or_default();
-    if !site.admin_key.verifies_request(method.as_str(), uri.path(), timestamp, text, signature) {
+    let path = uri.path_and_query().map_or(uri.path(), PathAndQuery::as_str);
+    if !site.admin_key.verifies_request(method.as_str(), path, timestamp, text, signature) {
         return Err(Refusal::Signature);
     }
     serde_json::from_str(text).map_err(|error| Refusal::BadRequest(error.to_string()))

@@ -22,7 +22,7 @@
 //! - `x-quorate-timestamp`: seconds since the Unix epoch, in decimal, at most 300 away from the site's clock, or else
 //!   401 `{"error":"timestamp"}`;
 //! - `x-quorate-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared key, of
-//!   `METHOD + "\n" + path + "\n" + timestamp + "\n" + body`, or else 401 `{"error":"signature"}`.
+//!   `METHOD + "\n" + path with query + "\n" + timestamp + "\n" + body`, or else 401 `{"error":"signature"}`.
 //!
 //! A body that is not the JSON described, or has other keys, gets 400 `{"error":"bad-request","detail":…}`. Both are
 //! idempotent in effect, so a replay within the 300 seconds changes nothing more; a deposed sender's is stopped by
