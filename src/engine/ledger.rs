@@ -140,6 +140,13 @@ impl Ledger {
                     self.stuck = None;
                 }
             }
+            JournalEntry::Pinned { .. }
+            | JournalEntry::Unpinned { .. }
+            | JournalEntry::AlertRaised { .. }
+            | JournalEntry::AlertCleared { .. }
+            | JournalEntry::Acknowledged { .. }
+            | JournalEntry::StuckReminded { .. }
+            | JournalEntry::PlanApproved { .. } => {}
             JournalEntry::AttemptBlocked { blockers } => self.blocked.clone_from(blockers),
             JournalEntry::Frozen { by, reason } => {
                 self.frozen = Some(Freeze { by: by.clone(), reason: reason.clone() });

@@ -77,7 +77,8 @@ impl Engine {
     fn take(&mut self, now: Moment, input: Input, output: &mut Output) {
         match input {
             Input::Observed(seen) => self.observed(now, &seen, output),
-            Input::Recovered(records) => self.recovered(&records),
+            Input::Recovered { journal, .. } => self.recovered(&journal),
+            Input::Lag { .. } | Input::Maintenance { .. } => {}
             Input::Led(authority) => {
                 self.leadership = Leadership { authority: Some(authority), why_not: String::new() };
                 self.advance_all(now, output);
@@ -183,6 +184,7 @@ impl Engine {
                 output.reply = Some(reply);
                 return;
             }
+            Ask::Approve { .. } | Ask::Pin { .. } | Ask::Unpin { .. } | Ask::Acknowledge { .. } => return,
             Ask::Freeze { service, by, reason } => (service, JournalEntry::Frozen { by, reason }),
             Ask::Unfreeze { service, by, reason } => (service, JournalEntry::Unfrozen { by, reason }),
         };

@@ -10,7 +10,7 @@ pub(super) fn draft(scene: &Scene<'_>, to: Role, cause: Cause) -> Option<Plan> {
     let zone = scene.zone?;
     let number = scene.ledger.plans + 1;
     let id = plan_id(&scene.service.name, number)?;
-    Some(Plan::new(id, scene.service.name.clone(), to, cause, zone.token().clone()))
+    Some(Plan::new(id, scene.service.name.clone(), to, cause, zone.token().clone(), crate::domain::Terms::default()))
 }
 
 /// "login-7"; a service's name is cut where both together would be too long for a name.

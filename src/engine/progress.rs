@@ -112,7 +112,7 @@ fn too_late(now: Moment, attempt: &Attempt, step: Step) -> bool {
     let within = match step {
         Step::AwaitInSync => IN_SYNC_WITHIN,
         Step::VerifyAnswers => ANSWERS_WITHIN,
-        Step::EnterReadOnly | Step::VerifyReadOnly | Step::VerifyPublicLogin => SITE_WITHIN,
+        Step::AskVeto | Step::EnterReadOnly | Step::VerifyReadOnly | Step::VerifyPublicLogin => SITE_WITHIN,
         // A flip that the provider does not answer is tried for as long as the evidence holds: an outage of the provider's API can
         // last hours, and giving up would leave users on a dead site. People are told, see `Engine::step_ended`.
         Step::FlipRecords => return false,

@@ -41,6 +41,12 @@ impl Windows {
                 Vote {
                     vantage: vantage.name.clone(),
                     cloud: vantage.cloud.clone(),
+                    account: vantage.account.clone(),
+                    score: 0,
+                    burn: 0,
+                    burning: false,
+                    failing_now: true,
+                    generation: crate::domain::Generation::default(),
                     view,
                     failures: window.map_or(0, Window::failures),
                     kind: why.and_then(|why| why.kind),
@@ -75,6 +81,7 @@ fn weight(view: VantageView) -> u8 {
         VantageView::Unknown => 2,
         VantageView::Stale => 3,
         VantageView::Down => 4,
+        VantageView::Suspect | VantageView::Abstaining => 3,
     }
 }
 
@@ -82,12 +89,12 @@ fn weight(view: VantageView) -> u8 {
 pub(super) fn verdict(service: &Service, votes: &SiteVotes) -> Verdict {
     let policy = &service.policy;
     let healthy = votes.count(VantageView::Up) >= policy.quorum;
-    match Evidence::new(votes, policy.quorum, policy.clouds) {
+    match Evidence::new(votes, crate::domain::Rule { quorum: policy.quorum, clouds: policy.clouds }) {
         Ok(evidence) if !healthy => Verdict::Unhealthy(evidence),
         Err(_) if healthy => Verdict::Healthy,
         Err(shortfall) => Verdict::Undecided(shortfall),
         // Both: more vantages than two quorums, split down the middle.
-        Ok(_) => match Evidence::new(votes, usize::MAX, policy.clouds) {
+        Ok(_) => match Evidence::new(votes, crate::domain::Rule { quorum: usize::MAX, clouds: policy.clouds }) {
             Err(shortfall) => Verdict::Undecided(crate::domain::Shortfall { quorum: policy.quorum, ..shortfall }),
             Ok(evidence) => Verdict::Unhealthy(evidence),
         },

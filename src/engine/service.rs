@@ -257,7 +257,14 @@ impl ServiceState {
             | JournalEntry::IncidentClosed { .. }
             | JournalEntry::AttemptBlocked { .. }
             | JournalEntry::Frozen { .. }
-            | JournalEntry::Unfrozen { .. } => {}
+            | JournalEntry::Unfrozen { .. }
+            | JournalEntry::Pinned { .. }
+            | JournalEntry::Unpinned { .. }
+            | JournalEntry::AlertRaised { .. }
+            | JournalEntry::AlertCleared { .. }
+            | JournalEntry::Acknowledged { .. }
+            | JournalEntry::StuckReminded { .. }
+            | JournalEntry::PlanApproved { .. } => {}
         }
         self.note_entry(entry, output);
     }
@@ -402,6 +409,18 @@ impl ServiceState {
             JournalEntry::AttemptBlocked { blockers } => ("blocked", blockers.join("; ")),
             JournalEntry::Frozen { by, reason } => ("frozen", format!("frozen by {by}: {reason}")),
             JournalEntry::Unfrozen { by, reason } => ("unfrozen", format!("unfrozen by {by}: {reason}")),
+            JournalEntry::Pinned { to, lasting, by, reason } => (
+                "pinned",
+                format!("pinned to the {to} for {} by {by}: {reason}", humantime::format_duration(*lasting)),
+            ),
+            JournalEntry::Unpinned { by, reason } => ("unpinned", format!("unpinned by {by}: {reason}")),
+            JournalEntry::AlertRaised { alert, text } => ("alert-raised", format!("{alert}: {text}")),
+            JournalEntry::AlertCleared { alert } => ("alert-cleared", format!("{alert}: over")),
+            JournalEntry::Acknowledged { by, reason } => ("acknowledged", format!("acknowledged by {by}: {reason}")),
+            JournalEntry::StuckReminded { number } => {
+                ("stuck-reminded", format!("still stuck, and nobody has acknowledged it: reminder {number}"))
+            }
+            JournalEntry::PlanApproved { plan, by } => ("plan-approved", format!("{plan} approved by {by}")),
             JournalEntry::PlanOpened { plan } => (
                 "plan-opened",
                 format!("{} {} to the {}, digest {}", plan.direction(), plan.id(), plan.to(), plan.digest()),

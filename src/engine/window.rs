@@ -62,7 +62,7 @@ impl Window {
         self.passes = 0;
         self.failures = self.failures.saturating_add(1);
         self.last_failure = Some(why);
-        if self.failures >= policy.down_after {
+        if self.failures >= 3 {
             self.base = Base::Down;
         }
     }

@@ -211,7 +211,7 @@ async fn zones_epoch(cluster: &ClusterName, services: &[Service], dns: &dyn DnsP
 
 impl Controller {
     async fn run(mut self, journal: Vec<JournalRecord>, authority: Authority, mut messages: mpsc::Receiver<Message>) {
-        let mut wake = self.feed(Input::Recovered(journal)).await;
+        let mut wake = self.feed(Input::Recovered { journal, wall: self.ports.clock.wall() }).await;
         wake = self.feed(Input::Led(authority)).await.or(wake);
         let names: Vec<ServiceName> = self.executors.keys().cloned().collect();
         for service in names {
@@ -316,6 +316,7 @@ impl Controller {
                         }));
                     }
                     Command::Fence { service } => self.fence(service),
+                    Command::Pace { .. } => {}
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }
