@@ -40,7 +40,7 @@ impl CanaryWatch {
                 Canaries::Silent => tracing::warn!(
                     "too few of this vantage's canaries answer: its own network is in doubt, and what fails here says nothing about a site"
                 ),
-                Canaries::Unasked => tracing::warn!(
+                Canaries::Unasked => tracing::info!(
                     "this vantage has no canaries: trouble of its own network will look like trouble of the sites"
                 ),
             }

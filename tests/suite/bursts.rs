@@ -182,6 +182,7 @@ async fn a_burst_reaches_an_agent_within_300_ms_and_probes_come_at_its_interval_
         let wished = controller.wish(every);
         delays.push(told.nth(nth + 2).await.saturating_duration_since(wished));
     }
+    println!("from the wish to the agent: {delays:?}");
     delays.sort();
     assert!(delays[2] <= Duration::from_millis(300), "the middle one of {delays:?}");
 
@@ -191,13 +192,14 @@ async fn a_burst_reaches_an_agent_within_300_ms_and_probes_come_at_its_interval_
     controller.wish(None);
     told.nth(7).await;
     let rest = counted(&site).await;
+    println!("{burst} probes in the burst, {rest} after it");
     assert!(rest <= 2, "{rest} probes after the burst");
     running.stop().await;
     controller.stop().await;
 }
 
 #[tokio::test]
-async fn the_pace_is_for_whoever_has_the_token_and_a_wait_ends_unchanged() {
+async fn the_pace_is_for_whoever_has_the_token_and_comes_when_it_is_news() {
     let controller = Controller::start().await;
     let rest = controller.sink().pace(None).await.unwrap();
     assert!(rest.every.is_empty());
@@ -205,10 +207,9 @@ async fn the_pace_is_for_whoever_has_the_token_and_a_wait_ends_unchanged() {
         let error = ControllerHttp::new(&controller.url, token).unwrap().pace(None).await.unwrap_err();
         assert!(error.class == Class::Broken && error.what.contains("asks for its token"), "{error}");
     }
-    let begun = Instant::now();
-    assert_eq!(controller.sink().pace(Some(rest.mark)).await, Ok(rest.clone()));
-    let waited = begun.elapsed();
-    assert!(waited >= Duration::from_secs(24), "news is waited for: {waited:?}");
+    // Longer than the limit of a delivery, which is not the limit of this.
+    let unchanged = timeout(Duration::from_secs(6), controller.sink().pace(Some(rest.mark))).await;
+    assert!(unchanged.is_err(), "news is waited for: {unchanged:?}");
     // A controller that was started anew is heard at once, although it has said less.
     controller.wish(Some(1_000));
     let burst = controller.sink().pace(Some(rest.mark)).await.unwrap();
@@ -232,6 +233,7 @@ async fn an_agent_bursts_by_itself_on_its_own_failures_while_no_controller_answe
     let running = agent_with(assignments, Arc::new(runner()), no_canaries(), vec![Arc::new(nobody)]);
     running.until(|seen| seen.iter().any(|seen| seen.outcome == Outcome::Fail)).await;
     let (bad, good, apart) = tokio::join!(counted(&failing), counted(&fine), counted(&other));
+    println!("probes in 4 s: {bad} failing, {good} passing, {apart} of another service");
     assert!((5..=10).contains(&bad), "{bad} probes of the failing site in 4 s, one every 500 ms");
     assert!((5..=10).contains(&good), "{good} probes of the service's other site");
     assert!(apart <= 2, "{apart} probes of a service that does not fail");
