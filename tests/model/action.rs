@@ -1,6 +1,6 @@
 //! What can happen, and when: every step of every controller, of the network, and of people.
 
-use super::design::{Restores, Write};
+use super::design::Restores;
 use super::state::{Answer, Controller, Leader, Mark, Stage, State, Task};
 use super::step::Protocol;
 
@@ -164,10 +164,5 @@ impl Protocol {
             }
             Stage::Flipped => actions.extend([Action::Finish(who), Action::GetStuck(who)]),
         }
-    }
-
-    /// Whether tokens are asked to grow at all.
-    pub(crate) fn counts(&self) -> bool {
-        self.design.write == Write::Swap
     }
 }

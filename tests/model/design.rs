@@ -49,6 +49,8 @@ pub(crate) struct Design {
     pub(crate) manual_failback: bool,
     /// A flip is one batch.
     pub(crate) one_batch: bool,
+    /// What became of a flip is found out and recorded by whoever finds it open.
+    pub(crate) settles: bool,
 }
 
 impl Design {
@@ -71,6 +73,7 @@ impl Design {
         read_only_first: true,
         manual_failback: true,
         one_batch: true,
+        settles: true,
     };
 }
 

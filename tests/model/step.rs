@@ -4,6 +4,7 @@
 use super::action::Action;
 use super::cover::{Coverage, Event};
 use super::design::{Bounds, Design, Write};
+use super::journal::{End, Entry, fold};
 use super::rules::Rule;
 use super::state::{Answer, Controller, Kind, Leader, Ledger, Mark, Plan, Request, Stage, State, Task};
 use super::token;
@@ -12,39 +13,21 @@ use super::token;
 pub(crate) struct Protocol {
     pub(crate) design: Design,
     pub(crate) bounds: Bounds,
-    /// A rule that is known not to hold, so that the search goes on past it.
-    pub(crate) forgiven: Option<Rule>,
+    /// Rules that are known not to hold, so that the search goes on past them.
+    pub(crate) forgiven: &'static [Rule],
     pub(crate) seen: Coverage,
 }
 
-/// What a controller appends to the journal.
-#[derive(Clone, Copy)]
-enum Entry {
-    Opened(Plan),
-    Intended { expected: Mark, new: Mark },
-    Verified,
-    Done { new: Mark },
-    Voided { new: Mark },
-    Closed(End),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Done,
-    Abandoned,
-    Stuck,
-}
-
 /// A step that is being taken.
-struct Turn<'a> {
-    protocol: &'a Protocol,
-    state: State,
+pub(super) struct Turn<'a> {
+    pub(super) protocol: &'a Protocol,
+    pub(super) state: State,
 }
 
 impl Protocol {
     pub(crate) fn new(design: Design, bounds: Bounds) -> Self {
         assert!(!bounds.forgets_dead || design.write == Write::Swap, "only tokens that grow make a request dead");
-        Self { design, bounds, forgiven: None, seen: Coverage::default() }
+        Self { design, bounds, forgiven: &[], seen: Coverage::default() }
     }
 
     /// The state after the action; none if it cannot happen within the bounds.
@@ -55,6 +38,11 @@ impl Protocol {
             turn.forget_dead();
         }
         Some(turn.state)
+    }
+
+    /// Whether tokens are asked to grow: they can, and a takeover writes them.
+    fn counts(&self) -> bool {
+        self.design.fence_write && matches!(self.design.write, Write::Swap | Write::Upsert)
     }
 
     /// A token without what this design's token does not have.
@@ -421,84 +409,15 @@ impl Turn<'_> {
     fn settle(&mut self, who: u8) -> Option<()> {
         let leader = self.leader(who);
         let (_, new) = intent(&leader)?;
+        if !self.protocol.design.settles {
+            return None;
+        }
         let known = leader.known.unwrap_or(self.state.zone.mark);
         let applied = token::same_move(known, new);
         if self.append(who, if applied { Entry::Done { new } } else { Entry::Voided { new } }) {
             self.note(if applied { Event::RolledForward } else { Event::Voided });
         }
         Some(())
-    }
-
-    fn close(&mut self, who: u8, end: End) -> Option<()> {
-        if self.append(who, Entry::Closed(end)) {
-            let leader = self.leader(who);
-            let known = if end == End::Stuck { None } else { leader.known };
-            self.put(who, Leader { known, armed: false, flip_sent: false, ..leader });
-            self.note(match end {
-                End::Done => Event::PlanDone,
-                End::Abandoned => Event::PlanAbandoned,
-                End::Stuck => Event::PlanStuck,
-            });
-        }
-        Some(())
-    }
-
-    /// Appends to the journal, in one transaction with its guards. False if it was refused: then the controller stands down, or has read the
-    /// journal again.
-    fn append(&mut self, who: u8, entry: Entry) -> bool {
-        let leader = self.leader(who);
-        let (store, design) = (&self.state.store, &self.protocol.design);
-        let overtaken = store.epoch != leader.epoch;
-        if overtaken || design.append_compares_lease && store.lease != Some(who) {
-            self.depose(who);
-            return false;
-        }
-        let starts = matches!(entry, Entry::Opened(_) | Entry::Intended { .. });
-        let froze = starts && design.append_compares_freeze && store.ledger.revision != leader.ledger.revision;
-        let other = design.append_compares_open && store.ledger.plan != leader.ledger.plan;
-        if froze || other {
-            self.note(if froze { Event::FrozenAtCommit } else { Event::OtherOpenAtCommit });
-            let ledger = self.state.store.ledger;
-            self.put(who, Leader { ledger, armed: false, ..leader });
-            return false;
-        }
-        self.judge_entry(&leader, entry);
-        fold(&mut self.state.store.ledger, entry);
-        let mut leader = leader;
-        fold(&mut leader.ledger, entry);
-        self.put(who, leader);
-        true
-    }
-
-    /// What must hold when an entry becomes durable.
-    fn judge_entry(&mut self, leader: &Leader, entry: Entry) {
-        let (ledger, mark) = (self.state.store.ledger, self.state.zone.mark);
-        let same = ledger.plan == leader.ledger.plan;
-        let starts = matches!(entry, Entry::Opened(_) | Entry::Intended { .. });
-        if starts && ledger.frozen {
-            self.break_rule(Rule::S10FreezeWins);
-        }
-        // The journal does not add up: what is open is not what the writer takes it for.
-        if !same {
-            self.break_rule(Rule::S7OneOpenIntent);
-        }
-        let true_to_zone = match entry {
-            Entry::Intended { .. } => {
-                if leader.ledger.plan.is_some_and(|plan| plan.standby) && !self.state.standby_read_only {
-                    self.break_rule(Rule::S15ReadOnlyFirst);
-                }
-                true
-            }
-            // A journal that was put back has forgotten things, and says what it knows.
-            _ if self.state.store.restored => true,
-            Entry::Done { new } => token::same_move(mark, new),
-            Entry::Voided { new } => !token::same_move(mark, new),
-            Entry::Closed(End::Abandoned) => leader.ledger.plan.is_none_or(|plan| plan.digest != mark.plan),
-            Entry::Opened(_) | Entry::Verified | Entry::Closed(End::Done | End::Stuck) => true,
-        };
-        if !true_to_zone {
-            self.break_rule(Rule::S8JournalIsTrue);
-        }
     }
 
     /// See [`Bounds::forgets_dead`].
@@ -510,7 +429,7 @@ impl Turn<'_> {
         });
     }
 
-    fn depose(&mut self, who: u8) {
+    pub(super) fn depose(&mut self, who: u8) {
         self.note(Event::Deposed);
         self.state.controllers[usize::from(who)] = Controller::Down;
     }
@@ -521,24 +440,24 @@ impl Turn<'_> {
         }
     }
 
-    fn leader(&self, who: u8) -> Leader {
+    pub(super) fn leader(&self, who: u8) -> Leader {
         match self.state.controllers[usize::from(who)] {
             Controller::Leader(leader) => leader,
             Controller::Down | Controller::Candidate { .. } => panic!("controller {who} does not lead"),
         }
     }
 
-    fn put(&mut self, who: u8, leader: Leader) {
+    pub(super) fn put(&mut self, who: u8, leader: Leader) {
         self.state.controllers[usize::from(who)] = Controller::Leader(leader);
     }
 
-    fn break_rule(&mut self, rule: Rule) {
-        if self.protocol.forgiven != Some(rule) {
+    pub(super) fn break_rule(&mut self, rule: Rule) {
+        if !self.protocol.forgiven.contains(&rule) {
             self.state.broken.get_or_insert(rule);
         }
     }
 
-    fn note(&self, event: Event) {
+    pub(super) fn note(&self, event: Event) {
         self.protocol.seen.note(event);
     }
 }
@@ -561,24 +480,5 @@ fn awaits(sender: &Controller, request: &Request) -> bool {
         }
         Task::Flipping { answer: Answer::NotYet } => request.kind == Kind::Flip && intent(leader) == Some(tokens),
         Task::Idle | Task::Fencing { .. } | Task::Flipping { .. } => false,
-    }
-}
-
-/// What an entry makes of the journal.
-fn fold(ledger: &mut Ledger, entry: Entry) {
-    match entry {
-        Entry::Opened(plan) => {
-            *ledger = Ledger { plans: ledger.plans + 1, plan: Some(plan), stuck: false, ..*ledger };
-        }
-        Entry::Closed(end) => *ledger = Ledger { plan: None, stuck: ledger.stuck || end == End::Stuck, ..*ledger },
-        Entry::Intended { expected, new } => stage(ledger, Stage::Flip { expected, new }),
-        Entry::Verified | Entry::Voided { .. } => stage(ledger, Stage::Ready),
-        Entry::Done { .. } => stage(ledger, Stage::Flipped),
-    }
-}
-
-fn stage(ledger: &mut Ledger, stage: Stage) {
-    if let Some(plan) = &mut ledger.plan {
-        plan.stage = stage;
     }
 }
