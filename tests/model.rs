@@ -237,9 +237,10 @@ mod model {
     }
 
     #[test]
-    fn a_first_fence_that_finds_its_own_epoch_and_claims_the_next_keeps_epochs_new_after_a_restore() {
+    fn a_first_fence_that_finds_its_own_epoch_and_claims_the_next_keeps_epochs_new_if_nobody_else_lives() {
         let parting = Design { twins_part: true, ..SOUND };
         let (bounds, states) = sized((COLD, 27_051), (Bounds { epochs: 3, ..COLD }, 245_033));
         holds("twins part", &Protocol::new(parting, bounds), states, &[Event::ZoneWasAhead]);
+        breaks("twins that write the same bytes", parting, LIVE, Rule::S6EpochsAreNew, 11);
     }
 }
