@@ -245,6 +245,7 @@ impl<'a> Resolver<'a> {
             checks: checks?,
             critical: Vec::new(),
             veto: None,
+            maintenance: Vec::new(),
             policy: policy?,
             vantages: vantages?,
         };

@@ -35,7 +35,8 @@ impl Moment {
     }
 }
 
-/// Wall-clock time in milliseconds since 1970, for people to read. No decision uses it.
+/// Wall-clock time in milliseconds since 1970, for people to read. The one decision that uses it is whether a
+/// maintenance window is open, by the deciding controller's own clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime(u64);
 
