@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::canaries;
 use super::draft::{Draft, ServiceDraft};
 use super::problem::Report;
 use super::values::human;
@@ -16,6 +17,7 @@ pub(super) fn draft(draft: &Draft, report: &Report) {
         one_cloud(service, report);
         other_host(service, report);
     }
+    canaries::lint(draft, report);
     if draft.notify.is_none() {
         report.warn(
             &draft.start,
@@ -28,7 +30,10 @@ pub(super) fn draft(draft: &Draft, report: &Report) {
 pub(super) fn unused(draft: &Draft, report: &Report) {
     for check in &draft.checks {
         let name = check.key.value.as_str();
-        let mut used = draft.services.iter().flat_map(|service| &service.checks).flat_map(|list| &list.value);
+        let mut used = draft
+            .services
+            .iter()
+            .flat_map(|service| service.checks.iter().flat_map(|list| &list.value).chain(&service.veto));
         if !used.any(|used| used.value.as_str() == name) {
             report.warn(
                 &check.key.spot,

@@ -95,7 +95,7 @@ impl Reader<'_> {
         let value = self.look(key)?;
         let example = "a date and time with its offset from UTC, such as 2026-05-09T02:00:00Z";
         let DeValue::Datetime(datetime) = value.get_ref() else {
-            self.wrong(key, value, &format!("{example}, without quotes"));
+            self.wrong(key, value, &format!("{example}, without quotes (a time of day goes with 'days')"));
             return None;
         };
         let spot = self.spot_of(value);
@@ -106,11 +106,6 @@ impl Reader<'_> {
                 None
             }
         }
-    }
-
-    /// Whether the key holds a text: some keys are read differently then.
-    pub(in crate::config) fn is_text(&self, key: &str) -> bool {
-        self.table.get(key).is_some_and(|value| value.get_ref().is_str())
     }
 
     /// Where a key's value stands, if it is there.
@@ -127,21 +122,24 @@ pub(in crate::config) fn decimal(thousandths: u32) -> String {
 
 fn parse_thousandths(text: &str) -> Result<u32, String> {
     let plain = || format!("{text} is not a plain decimal number: write one such as 0.05");
-    let (whole, fraction) = text.trim_start_matches('+').split_once('.').unwrap_or((text, ""));
+    if text.starts_with('-') {
+        return Err(format!("{text} is less than zero"));
+    }
+    let unsigned = text.strip_prefix('+').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let fraction = fraction.trim_end_matches('0');
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    // a minus sign is judged by the range's words, which name what is wanted
-    if !digits(whole.trim_start_matches(['-', '+'])) || !digits(fraction) || whole.is_empty() {
+    if whole.is_empty() || !digits(whole) || !digits(fraction) {
         return Err(plain());
     }
     if fraction.len() > 3 {
-        return Err(format!("{text} has more than three decimals, and rounding would change it: write at most three"));
+        return Err(format!(
+            "{text} has more than three decimals, and rounding would change it: write at most three"
+        ));
     }
-    if whole.starts_with('-') {
-        return Err(format!("{text} is less than zero"));
-    }
-    let whole: u32 = whole.trim_start_matches('+').parse().map_err(|_| plain())?;
-    let fraction: u32 = if fraction.is_empty() { 0 } else { format!("{fraction:0<3}").parse().map_err(|_| plain())? };
+    let whole: u32 = whole.parse().map_err(|_| plain())?;
+    let fraction: u32 =
+        if fraction.is_empty() { 0 } else { format!("{fraction:0<3}").parse().map_err(|_| plain())? };
     whole.checked_mul(1_000).and_then(|whole| whole.checked_add(fraction)).ok_or_else(plain)
 }
 
