@@ -214,6 +214,13 @@ mod tests {
     }
 
     #[test]
+    fn a_quorum_of_one_is_unwise_even_where_no_placement_refuses_it() {
+        let values = PolicyValues { quorum: 1, clouds: 1, ..PolicyValues::default() };
+        let keys: Vec<&str> = advice(&values).into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["quorum", "clouds"]);
+    }
+
+    #[test]
     fn counting_in_a_row_is_unwise_where_probes_are_far_apart_and_its_wait_never_overflows() {
         let keys = |values: &PolicyValues| advice(values).into_iter().map(|(key, _)| key).collect::<Vec<_>>();
         let mut values =

@@ -11,7 +11,7 @@ use super::values::url;
 
 /// How many must answer when nothing else is said: one may be down by itself.
 const NEEDED: usize = 2;
-/// With fewer than this, one that is down by itself leaves too few.
+/// So many can lose one that is down by itself.
 const ADVISED: usize = 3;
 
 /// An http or https URL, or `tcp://host:port`.
@@ -84,13 +84,24 @@ pub(super) fn lint(draft: &Draft, report: &Report) {
     };
     let hosts: Vec<&str> = list.value.iter().filter_map(|canary| canary.value.host_str()).collect();
     let domains: BTreeSet<String> = hosts.iter().map(|host| domain(host)).collect();
-    if list.value.len() < ADVISED {
+    let there = list.value.len();
+    let needed = draft.agents.canaries_needed.as_ref().and_then(|needed| usize::try_from(needed.value).ok());
+    let needed = needed.unwrap_or(NEEDED);
+    if there == needed {
         report.warn(
             &list.spot,
             format!(
-                "with {} one that is down by itself may silence every vantage; list at least {ADVISED}, of different \
-                 providers",
-                if list.value.len() == 1 { "1 canary".to_owned() } else { format!("{} canaries", list.value.len()) }
+                "all of the {there} canaries must answer: one that is down by itself silences every vantage; list at \
+                 least {}, of different providers",
+                ADVISED.max(needed + 1)
+            ),
+        );
+    } else if there < ADVISED {
+        report.warn(
+            &list.spot,
+            format!(
+                "{there} canaries, of which {needed} must answer, tell little about an agent's network; list at least \
+                 {ADVISED}, of different providers"
             ),
         );
     }

@@ -17,7 +17,6 @@ pub(super) fn draft(draft: &Draft, report: &Report) {
         one_cloud(service, report);
         other_host(service, report);
     }
-    canaries::lint(draft, report);
     if draft.notify.is_none() {
         report.warn(
             &draft.start,
@@ -26,8 +25,10 @@ pub(super) fn draft(draft: &Draft, report: &Report) {
     }
 }
 
-/// Looks for what is there and not used.
-pub(super) fn unused(draft: &Draft, report: &Report) {
+/// Looks for what is there and not used, and at the canaries: with something wrong elsewhere, whatever is left out for
+/// it would count here.
+pub(super) fn whole(draft: &Draft, report: &Report) {
+    canaries::lint(draft, report);
     for check in &draft.checks {
         let name = check.key.value.as_str();
         let mut used = draft

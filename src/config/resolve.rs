@@ -78,9 +78,8 @@ impl<'a> Resolver<'a> {
             draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
         let notify = self.notify();
         lint::draft(draft, self.report);
-        // with something wrong elsewhere, whatever stands in the wrong place would also count as unused
         if !self.report.has_errors() {
-            lint::unused(draft, self.report);
+            lint::whole(draft, self.report);
             self.vault.lint(self.report);
         }
         Some(Config {

@@ -71,13 +71,12 @@ impl Reader<'_> {
 
     /// How many checks must pass: "all", "any" or a number.
     pub(in crate::config) fn needed(&mut self, key: &'static str, range: RangeInclusive<u32>) -> Option<At<Need>> {
-        let value = self.table.get(key)?;
+        let value = self.look(key)?;
         if value.get_ref().is_integer() {
             let number = self.integer(key, range)?;
             let need = Need::AtLeast(usize::try_from(number.value).unwrap_or(usize::MAX));
             return Some(At { value: need, spot: number.spot });
         }
-        self.asked.push(key);
         let need = match value.get_ref().as_str() {
             Some("all") => Need::All,
             Some("any") => Need::Any,
