@@ -175,13 +175,11 @@ pub fn active(windows: &[Window], wall: WallTime) -> Option<&Window> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
 
     fn wall(text: &str) -> WallTime {
-        let time = humantime::parse_rfc3339(text).unwrap();
-        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let [time, start] = [text, "1970-01-01T00:00:00Z"].map(|text| humantime::parse_rfc3339(text).unwrap());
+        let since = time.duration_since(start).unwrap();
         WallTime::from_ms(u64::try_from(since.as_millis()).unwrap())
     }
 
