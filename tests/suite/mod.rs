@@ -32,6 +32,8 @@ mod lab;
 mod ministack;
 /// Slack and SMS against receivers that record what came.
 mod notify;
+/// The shipped policies, and the page about them.
+mod policies;
 /// Support: Python packages for emulators.
 mod python;
 /// Support: small servers that misbehave on purpose.

@@ -42,6 +42,7 @@ pub(super) fn service(name: &str) -> Service {
         checks: vec![CheckName::new("login").unwrap()],
         critical: Vec::new(),
         veto: None,
+        maintenance: Vec::new(),
         policy: Policy::new("test", values).unwrap(),
         vantages: VANTAGES
             .iter()
