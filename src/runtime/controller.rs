@@ -24,7 +24,8 @@ pub use super::outside::Ports;
 use super::pace::Paces;
 use super::{outbox, zone};
 use crate::domain::{
-    Authority, ClusterName, Epoch, Fence, JournalRecord, Moment, Notice, Observation, Service, ServiceName, StepIndex,
+    Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
+    StepIndex,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
 use crate::ports::{Class, Delivery, DnsProvider, JournalStore, PortError, StandbyControl};
@@ -42,6 +43,8 @@ const MAILBOX: usize = 1_024;
 pub struct Setup {
     /// The cluster.
     pub cluster: ClusterName,
+    /// What holds for all services together.
+    pub limits: Limits,
     /// The services, each with the control of its standby.
     pub services: Vec<(Service, Arc<dyn StandbyControl>)>,
 }
@@ -166,10 +169,11 @@ pub async fn start(
     closing: &CancellationToken,
 ) -> Result<Handle, StartError> {
     let stored = ports.lease.acquire().await.map_err(StartError::Lease)?;
-    let journal = ports.journal.load().await.map_err(StartError::Journal)?;
     let services: Vec<Service> = setup.services.iter().map(|(service, _)| service.clone()).collect();
     let epoch = stored.following(zones_epoch(&setup.cluster, &services, ports.dns.as_ref()).await);
     let authority = ports.lease.claim(epoch).await.map_err(StartError::Lease)?;
+    // Only now: whoever led before can append nothing more, so what is read is all that there is.
+    let journal = ports.journal.load().await.map_err(StartError::Journal)?;
     tracing::info!(%epoch, entries = journal.len(), "leading");
 
     let (mailbox, messages) = mpsc::channel(MAILBOX);
@@ -195,7 +199,7 @@ pub async fn start(
         (service.name.clone(), Arc::new(Executor { cluster, service, standby, ports }))
     });
     let controller = Controller {
-        engine: Engine::new(setup.cluster, services),
+        engine: Engine::new(setup.cluster, setup.limits, services),
         executors: executors.collect(),
         ports,
         events,
@@ -374,6 +378,11 @@ impl Controller {
             return None;
         }
         match result {
+            // The very epoch that this start has chosen, because the zone was silent then and the store had lost its own: two
+            // controllers must never share one (S6).
+            Ok(taken) if taken.before.epoch >= fence.epoch() && !self.fenced_once.contains(&service) => {
+                self.overtake(service).await
+            }
             Ok(taken) => {
                 self.fenced_once.insert(service.clone());
                 self.feed(Input::Fenced { service, records: taken.records }).await
@@ -389,7 +398,7 @@ impl Controller {
         }
     }
 
-    /// The zone did not answer when the epoch was chosen, and turns out to be ahead: a start takes the next epoch (S6). After a start, being
+    /// The zone did not answer when the epoch was chosen, and turns out to be as far, or ahead: a start takes the next epoch (S6). After a start, being
     /// behind means being overtaken.
     async fn overtake(&mut self, service: ServiceName) -> Option<Moment> {
         let executor = self.executors.get(&service).cloned()?;
@@ -400,7 +409,7 @@ impl Controller {
         };
         match claimed {
             Ok(authority) => {
-                tracing::info!(epoch = %authority.epoch(), %service, "its zone was ahead");
+                tracing::info!(epoch = %authority.epoch(), %service, "its zone was as far, or ahead");
                 let wake = self.feed(Input::Led(authority)).await;
                 // What was fenced under the epoch before is not fenced under this one; what is being fenced is fenced again when it comes back.
                 for fenced in self.fenced_once.iter().chain([&service]) {

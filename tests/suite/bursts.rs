@@ -15,8 +15,8 @@ use quorate::adapters::script::{CheckScript, RhaiRunner};
 use quorate::adapters::sqlite::SqliteStore;
 use quorate::config::Notify;
 use quorate::domain::{
-    Burst, CheckName, ClusterName, Generation, Moment, Observation, Outcome, Pace, PaceMark, PortError, ProbeReport,
-    Secret, ServiceName, VantageName,
+    Burst, CheckName, ClusterName, Generation, Limits, Moment, Observation, Outcome, Pace, PaceMark, PortError,
+    ProbeReport, Secret, ServiceName, VantageName,
 };
 use quorate::ports::{Class, ObservationSink, ProbeRequest, ProbeRunner};
 use quorate::runtime::Intake;
@@ -67,7 +67,8 @@ impl Controller {
             notifier: Arc::new(Notifiers::new(Notify::default()).unwrap()),
         };
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        let setup = Setup { cluster: ClusterName::new("test").unwrap(), services: Vec::new() };
+        let cluster = ClusterName::new("test").unwrap();
+        let setup = Setup { cluster, limits: Limits::default(), services: Vec::new() };
         let handle = controller::start(setup, ports, &tasks, &closing).await.unwrap();
         let vantages = [VantageName::new("aws-1").unwrap()].into();
         let intake = Intake::open(vantages, store, clock.clone(), handle.clone()).await.unwrap();

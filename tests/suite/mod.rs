@@ -36,6 +36,8 @@ mod lab;
 mod ministack;
 /// Slack and SMS against receivers that record what came.
 mod notify;
+/// The shipped policies, and the page about them.
+mod policies;
 /// Support: an agent in this process, and who listens to it.
 mod probing;
 /// Support: Python packages for emulators.

@@ -101,7 +101,7 @@ async fn everything_is_there_after_a_reopen() {
     assert_eq!(query::<i64>(&path, "SELECT at_ms FROM observations"), [1_799_999_995_000]);
 
     let recent = store.recent(&service("shop"), 2).await.unwrap();
-    assert_eq!(recent.iter().map(|record| record.id).collect::<Vec<_>>(), [17, 18]);
+    assert_eq!(recent.iter().map(|record| record.id).collect::<Vec<_>>(), [25, 26]);
     assert_eq!(store.recent(&service("mail"), 9).await.unwrap().len(), 1);
     assert_eq!(store.recent(&service("none"), 9).await.unwrap(), []);
 }

@@ -42,6 +42,7 @@ pub(super) fn service(name: &str) -> Service {
         checks: vec![CheckName::new("login").unwrap()],
         critical: Vec::new(),
         veto: None,
+        maintenance: Vec::new(),
         policy: Policy::new("test", values).unwrap(),
         vantages: VANTAGES
             .iter()
@@ -114,7 +115,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let service = service("login");
+        Self::of(service("login"))
+    }
+
+    pub(super) fn of(service: Service) -> Self {
         let cluster = ClusterName::new("demo").unwrap();
         let mark = RecordSet {
             name: OwnedRecords::mark_name(&service.dns.name),
@@ -128,7 +132,7 @@ impl World {
         let mut zone = OwnedRecords::wanted(&service, Role::Primary);
         zone.push(mark);
         Self {
-            engine: Engine::new(cluster, vec![service.clone()]),
+            engine: Engine::new(cluster, Limits::default(), vec![service.clone()]),
             service,
             now: 0,
             journal: Vec::new(),
@@ -206,7 +210,7 @@ impl World {
         }
         let mut ledger = Ledger::default();
         for record in &self.journal {
-            ledger.apply(&record.entry).unwrap();
+            ledger.apply(&record.entry, record.at).unwrap();
         }
         assert_eq!(&ledger, self.ledger(), "E3 at {} ms", self.now);
     }
@@ -397,7 +401,7 @@ impl World {
         self.crash_at = None;
         self.lives += 1;
         self.events.push("crash".to_owned());
-        self.engine = Engine::new(self.engine.cluster().clone(), vec![self.service.clone()]);
+        self.engine = Engine::new(self.engine.cluster().clone(), Limits::default(), vec![self.service.clone()]);
         self.running = None;
         self.held = None;
         self.fence_pending = false;
@@ -411,23 +415,35 @@ impl World {
     }
 
     pub(super) fn observe_by(&mut self, vantage: &str, check: &str, role: Role, outcome: Outcome, age_ms: u64) {
+        let seen = self.seen(vantage, check, role, outcome, age_ms);
+        self.give(Input::Observed(seen));
+    }
+
+    /// An observation that ended so long ago, of a vantage's one run.
+    pub(super) fn seen(
+        &mut self,
+        vantage: &str,
+        check: &str,
+        role: Role,
+        outcome: Outcome,
+        age_ms: u64,
+    ) -> Observation {
         self.seq += 1;
         let failed = outcome != Outcome::Pass;
-        let seen = Observation {
+        Observation {
             id: ObservationId { vantage: VantageName::new(vantage).unwrap(), boot: "b".to_owned(), seq: self.seq },
             service: self.service.name.clone(),
             check: CheckName::new(check).unwrap(),
             role,
             at: self.moment().before(Duration::from_millis(age_ms)),
             outcome,
-            kind: (outcome == Outcome::Fail).then_some(FailureKind::Assertion),
+            kind: (outcome == Outcome::Fail).then_some(FailureKind::ServerError),
             reason: failed.then(|| "no account page".to_owned()),
             failed_step: failed.then(|| "submit".to_owned()),
             duration_ms: 40,
             canaries: Canaries::Unasked,
             generation: Generation::default(),
-        };
-        self.give(Input::Observed(seen));
+        }
     }
 
     /// Every vantage looks at both sites.
