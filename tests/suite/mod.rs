@@ -30,6 +30,7 @@ mod journal;
 mod lab;
 /// Support: the emulator.
 mod ministack;
+mod mutants;
 /// Slack and SMS against receivers that record what came.
 mod notify;
 /// The shipped policies, and the page about them.
