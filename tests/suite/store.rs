@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use quorate::adapters::sqlite::{SqliteStore, StoreError};
 use quorate::domain::{
-    Authority, Canaries, CheckName, Class, Epoch, FailureKind, Fence, Generation, JournalEntry, JournalRecord, Level, Moment,
-    Notice, Observation, ObservationId, Outcome, Role, ServiceName, VantageName, WallTime,
+    Authority, Canaries, CheckName, Class, Epoch, FailureKind, Fence, Generation, JournalEntry, JournalRecord, Level,
+    Moment, Notice, Observation, ObservationId, Outcome, Role, ServiceName, VantageName, WallTime,
 };
 use quorate::ports::{Delivery, JournalStore, LeaseStore, ObservationLog, Outbox, PortError};
 use tempfile::TempDir;
@@ -92,8 +92,7 @@ async fn everything_is_there_after_a_reopen() {
     let all: Vec<JournalEntry> = entries().into_iter().map(|(_, entry)| entry).collect();
     let mut written = append(&store, 3, None, &all, &[delivery("a", "slack:loud")]).await.unwrap();
     let deliveries = [delivery("b", "sms:+15550100")];
-    let other = store.append(&fence(3), None, AT, &service("mail"), &[frozen("bob")], &deliveries);
-    written.extend(other.await.unwrap());
+    written.extend(store.append(&fence(3), None, AT, &service("mail"), &[frozen("bob")], &deliveries).await.unwrap());
     store.record(Moment::from_ms(9_000), AT, &[observation("aws-use1", "b1", 1, 4_000)]).await.unwrap();
     let pending = store.pending(10).await.unwrap();
     drop(store);

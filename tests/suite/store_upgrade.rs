@@ -32,7 +32,9 @@ async fn a_store_of_the_first_version_is_brought_up_to_date_and_keeps_everything
             let journal = store.load().await.unwrap();
             let told: Vec<_> = journal
                 .iter()
-                .map(|record| (record.id, record.at.as_ms(), record.epoch.get(), record.service.as_str(), &record.entry))
+                .map(|record| {
+                    (record.id, record.at.as_ms(), record.epoch.get(), record.service.as_str(), &record.entry)
+                })
                 .collect();
             let entry = |by: &str, reason: &str| JournalEntry::Frozen { by: by.into(), reason: reason.into() };
             let done = JournalEntry::Unfrozen { by: "ann".into(), reason: "done".into() };
@@ -48,7 +50,10 @@ async fn a_store_of_the_first_version_is_brought_up_to_date_and_keeps_everything
             assert_eq!(store.acquire().await.unwrap(), Epoch::new(4));
             let pending = store.pending(9).await.unwrap();
             assert_eq!((pending.len(), pending[0].id, pending[0].attempts), (1, 2, 2));
-            let seen = store.between(None, WallTime::default(), WallTime::from_ms(AT.as_ms() + 1_000), None, 9).await.unwrap();
+            let seen = store
+                .between(None, WallTime::default(), WallTime::from_ms(AT.as_ms() + 1_000), None, 9)
+                .await
+                .unwrap();
             assert_eq!(seen.len(), 2);
             assert!(seen.iter().all(|seen| seen.observation.canaries == Canaries::Unasked));
             assert!(seen.iter().all(|seen| seen.observation.generation == Generation::default()));
