@@ -19,6 +19,15 @@ impl Generation {
         Self(hash.finalize().iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
+    /// The mark of both together, in this order; nothing and a mark are that mark.
+    pub fn and(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (0, mark) | (mark, 0) => Self(mark),
+            // An odd multiplier, so that no two marks are mixed into one by the order they come in.
+            (first, second) => Self(first.rotate_left(23).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ second),
+        }
+    }
+
     /// Reads a mark; none when the text is not 16 lower-case hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let sound = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));

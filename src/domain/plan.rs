@@ -164,16 +164,21 @@ pub struct Plan {
 impl Plan {
     /// The plan that moves `service` to the site `to`. The steps follow from the direction and the terms alone.
     pub fn new(id: PlanId, service: ServiceName, to: Role, cause: Cause, parent: Token, terms: Terms) -> Self {
-        let steps = match to {
+        let steps = Self::steps_to(to, terms);
+        let mut plan = Self { id, service, to, cause, parent, steps, terms, digest: PlanDigest(String::new()) };
+        plan.digest = PlanDigest::of(&plan.text());
+        plan
+    }
+
+    /// The steps of every plan that moves a service there on these terms.
+    pub fn steps_to(to: Role, terms: Terms) -> Vec<Step> {
+        match to {
             Role::Standby => Step::ALL.into_iter().filter(|step| terms.veto || *step != Step::AskVeto).collect(),
             // The way back leaves the standby read-only: whoever still holds the old answer must not write there.
             Role::Primary => {
                 vec![Step::FlipRecords, Step::AwaitInSync, Step::VerifyAnswers, Step::VerifyPublicLogin]
             }
-        };
-        let mut plan = Self { id, service, to, cause, parent, steps, terms, digest: PlanDigest(String::new()) };
-        plan.digest = PlanDigest::of(&plan.text());
-        plan
+        }
     }
 
     /// The text that the digest is made of.

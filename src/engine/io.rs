@@ -41,6 +41,11 @@ pub enum Input {
         /// Why, for people.
         why: String,
     },
+    /// Everything is stopped from outside, or no longer.
+    Halted {
+        /// By what; none lets it go on.
+        why: Option<String>,
+    },
     /// The service's token was written under this controller's epoch.
     Fenced {
         /// Whose.
@@ -158,6 +163,21 @@ pub enum Ask {
         /// Why.
         reason: String,
     },
+}
+
+impl Ask {
+    /// The service that it is about.
+    pub fn service(&self) -> &ServiceName {
+        match self {
+            Self::Move { request, .. } => &request.service,
+            Self::Approve { service, .. }
+            | Self::Pin { service, .. }
+            | Self::Unpin { service, .. }
+            | Self::Acknowledge { service, .. }
+            | Self::Freeze { service, .. }
+            | Self::Unfreeze { service, .. } => service,
+        }
+    }
 }
 
 /// A move that a person wants.

@@ -16,6 +16,7 @@
 
 mod answer;
 mod show;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,13 +32,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::domain::{PlanDigest, Role, Secret, Service, ServiceName};
+use crate::domain::{PlanDigest, Role, Secret, Service};
 use crate::engine::{Ask, MoveRequest, Reply};
 use crate::ports::Clock;
 use crate::runtime::Intake;
 use crate::runtime::controller::Handle;
 use crate::wire::VERSION;
-use crate::wire::api::{Events, History, MoveAnswer, MoveBody, PlanPreview, Status, WordAnswer, WordBody};
+use crate::wire::api::{Events, History, MoveAnswer, MoveBody, PlanPreview, Status};
 use crate::wire::observations::{Batch, Receipt};
 
 use answer::Refusal;
@@ -80,8 +81,12 @@ pub fn router(api: Api) -> Router {
         .route("/v1/services/{name}", get(service))
         .route("/v1/services/{name}/history", get(history))
         .route("/v1/services/{name}/move", post(move_service))
-        .route("/v1/services/{name}/freeze", post(freeze))
-        .route("/v1/services/{name}/unfreeze", post(unfreeze))
+        .route("/v1/services/{name}/freeze", post(words::freeze))
+        .route("/v1/services/{name}/unfreeze", post(words::unfreeze))
+        .route("/v1/services/{name}/pin", post(words::pin))
+        .route("/v1/services/{name}/unpin", post(words::unpin))
+        .route("/v1/services/{name}/approve", post(words::approve))
+        .route("/v1/services/{name}/acknowledge", post(words::acknowledge))
         .route("/v1/events", get(events))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authorize))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -204,42 +209,6 @@ async fn move_service(
         Reply::AlreadySo | Reply::Done => answer("already-so", None),
         Reply::Blocked(blockers) => {
             MoveAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked", None) }
-        }
-        Reply::NoSuchService => return Err(no_such_service(&api, &name)),
-    }))
-}
-
-async fn freeze(
-    state: Shared,
-    path: Path<String>,
-    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
-) -> Result<Json<WordAnswer>, Refusal> {
-    word(state, path, body, |service, by, reason| Ask::Freeze { service, by, reason }).await
-}
-
-async fn unfreeze(
-    state: Shared,
-    path: Path<String>,
-    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
-) -> Result<Json<WordAnswer>, Refusal> {
-    word(state, path, body, |service, by, reason| Ask::Unfreeze { service, by, reason }).await
-}
-
-async fn word(
-    State(api): Shared,
-    Path(name): Path<String>,
-    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
-    ask: impl FnOnce(ServiceName, String, String) -> Ask,
-) -> Result<Json<WordAnswer>, Refusal> {
-    let Json(body) = body?;
-    let service = known(&api, &name)?.name.clone();
-    let (by, reason) = (said(&body.by, "by")?, said(&body.reason, "reason")?);
-    let answer = |result: &str| WordAnswer { v: VERSION, result: result.to_owned(), blockers: Vec::new() };
-    Ok(Json(match api.controller.ask(ask(service, by, reason)).await? {
-        Reply::Done | Reply::Opened(_) | Reply::PlanChanged(_) => answer("done"),
-        Reply::AlreadySo => answer("already-so"),
-        Reply::Blocked(blockers) => {
-            WordAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked") }
         }
         Reply::NoSuchService => return Err(no_such_service(&api, &name)),
     }))

@@ -128,7 +128,7 @@ impl World {
         let mut zone = OwnedRecords::wanted(&service, Role::Primary);
         zone.push(mark);
         Self {
-            engine: Engine::new(cluster, vec![service.clone()]),
+            engine: Engine::new(cluster, Limits::default(), vec![service.clone()]),
             service,
             now: 0,
             journal: Vec::new(),
@@ -206,7 +206,7 @@ impl World {
         }
         let mut ledger = Ledger::default();
         for record in &self.journal {
-            ledger.apply(&record.entry).unwrap();
+            ledger.apply(&record.entry, record.at).unwrap();
         }
         assert_eq!(&ledger, self.ledger(), "E3 at {} ms", self.now);
     }
@@ -397,7 +397,7 @@ impl World {
         self.crash_at = None;
         self.lives += 1;
         self.events.push("crash".to_owned());
-        self.engine = Engine::new(self.engine.cluster().clone(), vec![self.service.clone()]);
+        self.engine = Engine::new(self.engine.cluster().clone(), Limits::default(), vec![self.service.clone()]);
         self.running = None;
         self.held = None;
         self.fence_pending = false;
@@ -420,7 +420,7 @@ impl World {
             role,
             at: self.moment().before(Duration::from_millis(age_ms)),
             outcome,
-            kind: (outcome == Outcome::Fail).then_some(FailureKind::Assertion),
+            kind: (outcome == Outcome::Fail).then_some(FailureKind::ServerError),
             reason: failed.then(|| "no account page".to_owned()),
             failed_step: failed.then(|| "submit".to_owned()),
             duration_ms: 40,

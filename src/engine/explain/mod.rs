@@ -1,11 +1,16 @@
 //! What the engine knows of a service, what it would do, and everything that keeps it from it, in words.
 
-use crate::domain::{Epoch, PlanEnd, Role, SiteVotes, Step, Verdict};
+mod rules;
 
-use super::guard::{self, Asker, Blocker};
-use super::ledger::{Freeze, Incident, LastPlan, OpenPlan, StepStatus};
+use std::time::Duration;
+
+use crate::domain::{Alert, Epoch, PlanEnd, Role, SiteVotes, Step, Verdict};
+
+use super::guard::{self, Asker, Blocker, human};
+use super::ledger::{Freeze, Incident, LastPlan, Moved, OpenPlan, StepStatus};
 use super::progress::{self, Attempt, Move};
 use super::scene::Scene;
+pub use rules::RuleView;
 
 /// Where a service is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +79,23 @@ pub struct PlanView {
     pub digest: String,
     /// Its steps.
     pub steps: Vec<StepView>,
+    /// Whether a person must approve it.
+    pub needs_approval: bool,
+    /// Who has approved it.
+    pub approved: Option<String>,
+}
+
+/// A pin in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PinView {
+    /// Where the service is pinned to.
+    pub to: Role,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// For how long still.
+    pub remaining: Duration,
 }
 
 /// See the module.
@@ -97,6 +119,18 @@ pub struct Explanation {
     pub serving: Role,
     /// Both sites.
     pub sites: Vec<SiteView>,
+    /// How far each of the policy's rules is from condemning the serving site.
+    pub rules: Vec<RuleView>,
+    /// How often it is probed, where that is more often than the policy says.
+    pub burst: Option<Duration>,
+    /// The alerts that are raised.
+    pub alerts: Vec<Alert>,
+    /// The pin in force.
+    pub pinned: Option<PinView>,
+    /// How far the standby's data is behind, as last measured; none when unknown or not measured.
+    pub lag: Option<Duration>,
+    /// The flips so far, in order.
+    pub moves: Vec<Moved>,
     /// The open incident.
     pub incident: Option<Incident>,
     /// The freeze in force.
@@ -130,10 +164,16 @@ pub(super) fn explain(scene: &Scene<'_>, attempt: &Attempt, epoch: Option<Epoch>
         policy: scene.service.policy.name().to_owned(),
         quorum: scene.service.policy.quorum,
         serving,
+        rules: rules::of(scene, serving),
+        burst: scene.pace,
+        alerts: scene.ledger.alerts.iter().copied().collect(),
+        pinned: pin_view(scene),
+        lag: scene.lag.and_then(|measured| measured.lag),
+        moves: scene.ledger.moves.clone(),
         sites: Role::BOTH.into_iter().map(|role| site_view(scene, role)).collect(),
         incident: scene.ledger.incident,
         frozen: scene.ledger.frozen.clone(),
-        stuck: scene.ledger.stuck.clone(),
+        stuck: scene.ledger.stuck.as_ref().map(|stuck| stuck.why.clone()),
         plan: scene.ledger.open.as_ref().map(|open| plan_view(open, attempt)),
         last: scene.ledger.last.clone(),
         next: next(scene, attempt, &blockers),
@@ -167,6 +207,12 @@ fn site_view(scene: &Scene<'_>, role: Role) -> SiteView {
     }
 }
 
+fn pin_view(scene: &Scene<'_>) -> Option<PinView> {
+    let pin = scene.ledger.pinned.as_ref()?;
+    let remaining = pin.remaining(scene.wall);
+    (!remaining.is_zero()).then(|| PinView { to: pin.to, by: pin.by.clone(), reason: pin.reason.clone(), remaining })
+}
+
 fn plan_view(open: &OpenPlan, attempt: &Attempt) -> PlanView {
     let current = open.current().map(|(index, ..)| index);
     let steps = open.plan.steps().iter().zip(&open.steps).enumerate();
@@ -184,6 +230,8 @@ fn plan_view(open: &OpenPlan, attempt: &Attempt) -> PlanView {
         direction: open.plan.direction(),
         digest: open.plan.digest().to_string(),
         steps: steps.collect(),
+        needs_approval: open.plan.terms().approval,
+        approved: open.approved.clone(),
     }
 }
 
@@ -208,11 +256,19 @@ fn next(scene: &Scene<'_>, attempt: &Attempt, blockers: &[Blocker]) -> String {
         return format!("nothing by itself: the standby serves, and the way back is a person's decision; {back}");
     }
     match blockers {
+        [] if scene.service.policy.approval => "open a plan that waits for approval".to_owned(),
         [] => "fail over to the standby".to_owned(),
         [Blocker::SourceHealthy { .. }] => "nothing: the primary is healthy".to_owned(),
+        [Blocker::NoQuorum { role, .. }] => match rules::nearest(scene, *role) {
+            Some(rule) => format!("nothing yet; the nearest rule: {rule}"),
+            None => format!("nothing: {}", blockers.iter().map(ToString::to_string).collect::<String>()),
+        },
         [Blocker::Confirming { remaining }] => {
-            format!("fail over to the standby in {:.1} s, if the quorum holds", remaining.as_secs_f64())
+            format!("fail over to the standby in {}, if the quorum holds and still sees it fail", human(*remaining))
         }
-        [first, ..] => format!("nothing: {first}"),
+        [first, rest @ ..] => match rest.len() {
+            0 => format!("nothing: {first}"),
+            more => format!("nothing: {first}; and {more} more against it"),
+        },
     }
 }
