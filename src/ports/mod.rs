@@ -19,4 +19,6 @@ pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};
 pub use sink::ObservationSink;
 pub use standby::{StandbyControl, WriteProbe};
-pub use store::{JournalStore, LeaseStore, ObservationLog, Outbox, QueuedDelivery, SeenUpTo};
+pub use store::{
+    JournalStore, LeaseStore, LogPlace, LoggedObservation, ObservationLog, Outbox, QueuedDelivery, SeenUpTo,
+};

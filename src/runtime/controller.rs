@@ -154,6 +154,8 @@ struct Controller {
     outbox_news: Arc<Notify>,
     /// The services whose zones this process has fenced before.
     fenced_once: BTreeSet<ServiceName>,
+    /// Each service's last record that this process knows: an append is refused when somebody else has written since (S7).
+    last: BTreeMap<ServiceName, u64>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -207,6 +209,7 @@ pub async fn start(
         mailbox,
         outbox_news,
         fenced_once: BTreeSet::new(),
+        last: BTreeMap::new(),
         tasks: tasks.clone(),
         closing: closing.clone(),
     };
@@ -229,6 +232,7 @@ async fn zones_epoch(cluster: &ClusterName, services: &[Service], dns: &dyn DnsP
 
 impl Controller {
     async fn run(mut self, journal: Vec<JournalRecord>, authority: Authority, mut messages: mpsc::Receiver<Message>) {
+        self.know(&journal);
         let mut wake = self.feed(Input::Recovered { journal, wall: self.ports.clock.wall() }).await;
         wake = self.feed(Input::Led(authority)).await.or(wake);
         let names: Vec<ServiceName> = self.executors.keys().cloned().collect();
@@ -284,6 +288,10 @@ impl Controller {
         }
     }
 
+    fn know(&mut self, records: &[JournalRecord]) {
+        self.last.extend(records.iter().map(|record| (record.service.clone(), record.id)));
+    }
+
     async fn feed(&mut self, input: Input) -> Option<Moment> {
         self.feed_for_reply(input).await.0
     }
@@ -306,11 +314,12 @@ impl Controller {
             for command in commands {
                 match command {
                     Command::Append { service, fence, entries, notices } => {
-                        let entries: Vec<_> = entries.into_iter().map(|entry| (service.clone(), entry)).collect();
                         let deliveries = self.deliveries(&notices);
-                        let wall = self.ports.clock.wall();
-                        match self.ports.journal.append(&fence, wall, &entries, &deliveries).await {
+                        let (after, wall) = (self.last.get(&service).copied(), self.ports.clock.wall());
+                        let journal = &self.ports.journal;
+                        match journal.append(&fence, after, wall, &service, &entries, &deliveries).await {
                             Ok(records) => {
+                                self.know(&records);
                                 inputs.push_back(Input::Journaled(records));
                                 self.outbox_news.notify_one();
                             }

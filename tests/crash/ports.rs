@@ -118,17 +118,24 @@ impl<T: JournalStore> JournalStore for Watched<T> {
     async fn append(
         &self,
         fence: &Fence,
+        after: Option<u64>,
         at: WallTime,
-        entries: &[(ServiceName, JournalEntry)],
+        service: &ServiceName,
+        entries: &[JournalEntry],
         deliveries: &[Delivery],
     ) -> Result<Vec<JournalRecord>, PortError> {
-        for (_, entry) in entries {
+        for entry in entries {
             if let JournalEntry::PlanOpened { plan } = entry {
                 self.gun.set_plan(plan.id().as_str());
             }
         }
-        let names: Vec<String> = entries.iter().map(|(_, entry)| entry_name(entry)).collect();
-        self.around(&append_name(&names), self.inner.append(fence, at, entries, deliveries)).await
+        let names: Vec<String> = entries.iter().map(entry_name).collect();
+        let append = self.inner.append(fence, after, at, service, entries, deliveries);
+        self.around(&append_name(&names), append).await
+    }
+
+    async fn until(&self, at: WallTime) -> Result<Vec<JournalRecord>, PortError> {
+        self.inner.until(at).await
     }
 
     async fn recent(&self, service: &ServiceName, limit: usize) -> Result<Vec<JournalRecord>, PortError> {

@@ -34,6 +34,7 @@ mod journal;
 mod lab;
 /// Support: the emulator.
 mod ministack;
+mod mutants;
 /// Slack and SMS against receivers that record what came.
 mod notify;
 /// The shipped policies, and the page about them.
@@ -48,8 +49,14 @@ mod servers;
 mod standby;
 /// What keeps a process from starting.
 mod startup;
-/// The store through reopening, kill and damage.
+/// The store through reopening, and what it refuses.
 mod store;
+/// The store's file changed, cut and lost, byte by byte.
+mod store_damage;
+/// Observations: read back, thinned, forgotten, and how large the file gets.
+mod store_log;
+/// A store that an older version wrote.
+mod store_upgrade;
 /// A controller's start: its epoch, and the fence in every zone.
 mod takeover;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.

@@ -1,0 +1,21 @@
+//! The list of guards that `scripts/mutants` takes away must fit the source: each text there, exactly once.
+
+use std::path::Path;
+
+#[test]
+fn every_mutant_still_finds_its_guard_exactly_once() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list: toml::Table = std::fs::read_to_string(root.join("tests/mutants/list.toml")).unwrap().parse().unwrap();
+    let mutants = list["mutant"].as_array().unwrap();
+    let mut stale = Vec::new();
+    for mutant in mutants {
+        let text = |key: &str| mutant[key].as_str().unwrap();
+        let source = std::fs::read_to_string(root.join(text("file"))).unwrap();
+        let found = source.matches(text("find")).count();
+        if found != 1 {
+            stale.push(format!("{}: found {found} times in {}", text("guard"), text("file")));
+        }
+    }
+    assert!(stale.is_empty(), "{}", stale.join("\n"));
+    assert!(mutants.len() >= 30, "{} mutants", mutants.len());
+}
