@@ -2,6 +2,7 @@
 //!
 //! Every error carries what to do about it ([`Class`]), decided where the facts are: in the adapter.
 
+mod canary;
 mod clock;
 mod dns;
 mod notify;
@@ -11,6 +12,7 @@ mod standby;
 mod store;
 
 pub use crate::domain::{Class, PortError};
+pub use canary::CanaryRunner;
 pub use clock::Clock;
 pub use dns::{ChangeState, DnsProvider, Resolver};
 pub use notify::{Delivery, Notifier};

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::events::Events;
 use super::executor::Executor;
 pub use super::outside::Ports;
+use super::pace::Paces;
 use super::{outbox, zone};
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
@@ -91,6 +92,7 @@ struct FenceEnded {
 pub struct Handle {
     mailbox: mpsc::Sender<Message>,
     events: Arc<Events>,
+    paces: Arc<Paces>,
     journal: Arc<dyn JournalStore>,
 }
 
@@ -126,6 +128,11 @@ impl Handle {
         &self.events
     }
 
+    /// How often the engine wishes services to be probed.
+    pub fn paces(&self) -> &Paces {
+        &self.paces
+    }
+
     /// Resolves when the controller has ended, told to or not.
     pub async fn ended(&self) {
         self.mailbox.closed().await;
@@ -142,6 +149,7 @@ struct Controller {
     ports: Ports,
     executors: BTreeMap<ServiceName, Arc<Executor>>,
     events: Arc<Events>,
+    paces: Arc<Paces>,
     mailbox: mpsc::Sender<Message>,
     outbox_news: Arc<Notify>,
     /// The services whose zones this process has fenced before.
@@ -172,8 +180,13 @@ pub async fn start(
 
     let (mailbox, messages) = mpsc::channel(MAILBOX);
     let events = Arc::new(Events::default());
-    let handle =
-        Handle { mailbox: mailbox.clone(), events: Arc::clone(&events), journal: Arc::clone(&ports.journal) };
+    let paces = Arc::new(Paces::new());
+    let handle = Handle {
+        mailbox: mailbox.clone(),
+        events: Arc::clone(&events),
+        paces: Arc::clone(&paces),
+        journal: Arc::clone(&ports.journal),
+    };
     let outbox_news = Arc::new(Notify::new());
     tasks.spawn(outbox::run(
         Arc::clone(&ports.outbox),
@@ -192,6 +205,7 @@ pub async fn start(
         executors: executors.collect(),
         ports,
         events,
+        paces,
         mailbox,
         outbox_news,
         fenced_once: BTreeSet::new(),
@@ -329,7 +343,7 @@ impl Controller {
                         }));
                     }
                     Command::Fence { service } => self.fence(service),
-                    Command::Pace { .. } => {}
+                    Command::Pace { service, every } => self.paces.set(&service, every),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }

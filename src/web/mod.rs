@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `GET /healthz` | this process answers |
 //! | `POST /v1/observations` | an agent's delivery |
+//! | `GET /v1/pace?known=MARK` | how often to probe: at once when that is news, else when it is |
 //! | `GET /v1/status` | all services |
 //! | `GET /v1/services/NAME` | one service |
 //! | `GET /v1/services/NAME/history?limit=N` | its journal |
@@ -32,7 +33,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::domain::{PlanDigest, Role, Secret, Service};
+use crate::domain::{PaceMark, PlanDigest, Role, Secret, Service};
 use crate::engine::{Ask, MoveRequest, Reply};
 use crate::ports::Clock;
 use crate::runtime::Intake;
@@ -40,6 +41,7 @@ use crate::runtime::controller::Handle;
 use crate::wire::VERSION;
 use crate::wire::api::{Events, History, MoveAnswer, MoveBody, PlanPreview, Status};
 use crate::wire::observations::{Batch, Receipt};
+use crate::wire::pace::PaceAnswer;
 
 use answer::Refusal;
 
@@ -53,6 +55,8 @@ const HISTORY_MAX: usize = 10_000;
 const EVENTS: usize = 1_000;
 /// How long a follower of events may be kept waiting.
 const EVENTS_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long an agent that asks for the pace is kept waiting for news: less than what lies between would hold a silent connection open.
+const PACE_WAIT: Duration = Duration::from_secs(25);
 
 /// What the API needs.
 pub struct Api {
@@ -77,6 +81,7 @@ pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     Router::new()
         .route("/v1/observations", post(observations))
+        .route("/v1/pace", get(pace))
         .route("/v1/status", get(status))
         .route("/v1/services/{name}", get(service))
         .route("/v1/services/{name}/history", get(history))
@@ -143,6 +148,24 @@ async fn observations(
     }
     let taken_up_to = api.intake.take(&vantage, observations).await?;
     Ok(Json(Receipt { v: VERSION, taken_up_to }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PaceQuery {
+    known: Option<String>,
+}
+
+async fn pace(
+    State(api): Shared,
+    query: Result<Query<PaceQuery>, QueryRejection>,
+) -> Result<Json<PaceAnswer>, Refusal> {
+    let Query(query) = query?;
+    let mark = |text: String| {
+        PaceMark::parse(&text).ok_or_else(|| Refusal::bad("'known' is the mark of an earlier answer, or left out"))
+    };
+    let known = query.known.map(mark).transpose()?;
+    Ok(Json(PaceAnswer::new(&api.controller.paces().after(known, PACE_WAIT).await)))
 }
 
 async fn status(State(api): Shared) -> Result<Json<Status>, Refusal> {

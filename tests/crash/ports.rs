@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use quorate::domain::{
-    Authority, ChangeBatch, Epoch, Fence, IncidentEnd, JournalEntry, JournalRecord, Level, Plan, PlanEnd, PlanId,
-    ProbeReport, RecordSet, RecordType, Role, ServiceName, Terms, WallTime,
+    Authority, ChangeBatch, CheckName, Epoch, Fence, Generation, IncidentEnd, JournalEntry, JournalRecord, Level,
+    Plan, PlanEnd, PlanId, ProbeReport, RecordSet, RecordType, Role, ServiceName, Terms, WallTime,
 };
 use quorate::ports::{
     ChangeState, Delivery, DnsProvider, JournalStore, LeaseStore, Notifier, Outbox, PortError, ProbeRequest,
@@ -240,5 +240,9 @@ impl<T: Resolver> Resolver for Watched<T> {
 impl<T: ProbeRunner> ProbeRunner for Watched<Arc<T>> {
     async fn run(&self, request: &ProbeRequest) -> ProbeReport {
         self.around(&self.of_plan("public-login"), self.inner.run(request)).await
+    }
+
+    fn generation(&self, check: &CheckName) -> Generation {
+        self.inner.generation(check)
     }
 }

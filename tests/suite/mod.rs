@@ -4,6 +4,10 @@
 mod agents;
 /// The API and the commands that read it, with the real binary.
 mod api;
+/// Bursts, from a controller's wish or an agent's own failures to the probes.
+mod bursts;
+/// Canaries, and what agents make of them.
+mod canaries;
 /// `quorate check run` as a person or a CI job calls it.
 mod check_cli;
 /// Checks against real and against misbehaving servers.
@@ -35,6 +39,8 @@ mod mutants;
 mod notify;
 /// The shipped policies, and the page about them.
 mod policies;
+/// Support: an agent in this process, and who listens to it.
+mod probing;
 /// Support: Python packages for emulators.
 mod python;
 /// Support: small servers that misbehave on purpose.
