@@ -162,7 +162,10 @@ fn main() {
     // `cargo test --benches` runs it too, and wants no figures.
     let quick = std::env::args().any(|argument| argument == "--test");
     println!("an observation that changes nothing (all is well)\n");
-    println!("{:>9} {:>9} {:>12} {:>14} {:>13} {:>15}", "services", "vantages", "ns each", "million a s", "allocations", "KiB a service");
+    println!(
+        "{:>9} {:>9} {:>12} {:>14} {:>13} {:>15}",
+        "services", "vantages", "ns each", "million a s", "allocations", "KiB a service"
+    );
     let counts: &[usize] = if quick { &[10] } else { &[10, 100, 1_000, 10_000] };
     let mut first = None;
     for services in counts {
@@ -187,7 +190,9 @@ fn main() {
             );
         }
     }
-    println!("\nan observation that a decision follows from (the primary is down for every vantage, the journal is not answering)\n");
+    println!(
+        "\nan observation that a decision follows from (the primary is down for every vantage, the journal is not answering)\n"
+    );
     println!("{:>9} {:>9} {:>12} {:>14} {:>13}", "services", "vantages", "ns each", "thousand a s", "allocations");
     for vantages in [3, 5, 15] {
         let mut fleet = Fleet::new(if quick { 1 } else { 10 }, vantages);
