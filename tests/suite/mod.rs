@@ -36,6 +36,8 @@ mod notify;
 mod python;
 /// Support: small servers that misbehave on purpose.
 mod servers;
+/// What a policy buys: the detector in virtual time, beside other detectors.
+mod simulate;
 /// The standby's signed contract.
 mod standby;
 /// What keeps a process from starting.
