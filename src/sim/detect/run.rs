@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
             planned: 0,
             agents: Vec::new(),
             tracks: Vec::new(),
-            generation: Generation::default(),
+            generation: Generation::of(["a script"]),
             observations: 0,
             services,
             chance,
