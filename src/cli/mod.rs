@@ -11,6 +11,7 @@ mod exit;
 mod lab;
 mod life;
 mod show;
+mod simulate;
 pub mod validate;
 
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ enum Command {
     Failback(api::FailbackArgs),
     Freeze(api::FreezeArgs),
     Unfreeze(api::UnfreezeArgs),
+    Simulate(simulate::Args),
     #[command(subcommand, hide = true)]
     Lab(lab::LabCommand),
 }
@@ -81,6 +83,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Failback(args) => exit::said(api::failback(args).await),
         Command::Freeze(args) => exit::said(api::freeze(args).await),
         Command::Unfreeze(args) => exit::said(api::unfreeze(args).await),
+        Command::Simulate(args) => exit::said(simulate::run(args).await),
         Command::Lab(command) => exit::said(lab::run(command).await),
     }
 }

@@ -34,7 +34,7 @@ use reader::Document;
 use resolve::Resolver;
 use vault::Vault;
 
-use crate::domain::Secrets;
+use crate::domain::{Policy, Secrets};
 
 /// Looks up an environment variable.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -64,6 +64,15 @@ pub fn load_secrets(path: &Path) -> Result<Secrets, Vec<Problem>> {
     let environment: Box<Environment<'_>> = Box::new(variable);
     let secrets = Vault::open(path, &environment, &report).alone(&report);
     if report.has_errors() { Err(report.sorted(&tidy(path))) } else { Ok(secrets) }
+}
+
+/// Loads one policy's file alone; the policy has its name. On failure, every problem of it.
+pub fn load_policy(path: &Path) -> Result<Policy, Vec<Problem>> {
+    let report = Report::default();
+    let policy = policies::alone(path, &report);
+    let failed = report.has_errors();
+    let problems = report.sorted(&tidy(path));
+    policy.filter(|_| !failed).ok_or(problems)
 }
 
 /// Loads a configuration with other means than the machine's own.

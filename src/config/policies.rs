@@ -26,6 +26,23 @@ const VOTES: RangeInclusive<u32> = 1..=99;
 /// The range of what counts observations in a row.
 const IN_A_ROW: RangeInclusive<u32> = 1..=100;
 
+/// One policy by its file.
+pub(super) fn alone(path: &Path, report: &Report) -> Option<Policy> {
+    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    match Source::read(path, false) {
+        Ok(source) => Document::parse(&source, report).and_then(|document| read(name, &document, report)),
+        Err(error) => {
+            let message = if error.kind() == std::io::ErrorKind::NotFound {
+                "there is no such policy: name a preset (default, fast, conservative) or a policy's file".to_owned()
+            } else {
+                format!("the policy cannot be read: {error}")
+            };
+            report.push(Problem::in_file(Severity::Error, &tidy(path), message));
+            None
+        }
+    }
+}
+
 /// The policies of one folder.
 pub(super) struct Policies {
     folder: PathBuf,

@@ -27,12 +27,7 @@ impl Watch {
 }
 
 /// The results of runs 0 to `runs`, in order; fewer when it was stopped.
-pub(super) fn all<T: Send>(
-    runs: usize,
-    threads: usize,
-    watch: &Watch,
-    run: impl Fn(usize) -> T + Sync,
-) -> Vec<T> {
+pub(super) fn all<T: Send>(runs: usize, threads: usize, watch: &Watch, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();

@@ -70,7 +70,13 @@ const fn quiet(name: &'static str, what: &'static str, fault: Fault, horizon: u6
     Scenario { name, what, incident: None, fault, horizon, twist: Twist::None, required: [Required::Never; 3] }
 }
 
-const fn open(name: &'static str, what: &'static str, fault: Fault, horizon: u64, required: [Required; 3]) -> Scenario {
+const fn open(
+    name: &'static str,
+    what: &'static str,
+    fault: Fault,
+    horizon: u64,
+    required: [Required; 3],
+) -> Scenario {
     Scenario { name, what, incident: None, fault, horizon, twist: Twist::None, required }
 }
 
@@ -107,13 +113,7 @@ pub static SCENARIOS: &[Scenario] = &[
     outage("errors-70", "70 % of logins fail at once", Fault::Rate(0.7, How::Fast), 900, [36.0, 20.0, 57.0]),
     outage("errors-50", "half of the logins fail at once", Fault::Rate(0.5, How::Fast), 1_800, [46.0, 30.0, 68.0]),
     outage("errors-30", "30 % of logins fail at once", Fault::Rate(0.3, How::Fast), 1_800, [260.0, 130.0, 510.0]),
-    outage(
-        "errors-30-timeouts",
-        "30 % of logins hang",
-        Fault::Rate(0.3, How::TimeOut),
-        1_800,
-        [260.0, 130.0, 470.0],
-    ),
+    outage("errors-30-timeouts", "30 % of logins hang", Fault::Rate(0.3, How::TimeOut), 1_800, [260.0, 130.0, 470.0]),
     open(
         "errors-20",
         "20 % of logins fail for half an hour",
@@ -137,13 +137,7 @@ pub static SCENARIOS: &[Scenario] = &[
         1_800,
         [Within(100.0), Within(15.0), Within(180.0)],
     ),
-    open(
-        "flap-10-30",
-        "10 s of failure in each 40",
-        Fault::Flap(10, 30),
-        1_800,
-        [AtMost(0.02), Open, Never],
-    ),
+    open("flap-10-30", "10 s of failure in each 40", Fault::Flap(10, 30), 1_800, [AtMost(0.02), Open, Never]),
     open("blip-15", "15 s of failure, once", Fault::Blip(15), 240, [Never, Open, Never]),
     open("blip-20", "20 s of failure, once", Fault::Blip(20), 240, [Never, Open, Never]),
     open("blip-25", "25 s of failure, once", Fault::Blip(25), 240, [Open, Open, Never]),
@@ -175,14 +169,9 @@ pub static SCENARIOS: &[Scenario] = &[
         .with(Twist::NewScript),
     quiet("agents-restart", "all agents restart, and see the primary fail", Fault::Rate(1.0, How::Fast), 540)
         .with(Twist::Restarts(0)),
-    quiet(
-        "warmup-no-vote",
-        "agents restart one by one, each blind to the primary for 20 s",
-        Fault::Unready(20),
-        540,
-    )
-    .with(Twist::Restarts(10))
-    .repeats("I2"),
+    quiet("warmup-no-vote", "agents restart one by one, each blind to the primary for 20 s", Fault::Unready(20), 540)
+        .with(Twist::Restarts(10))
+        .repeats("I2"),
     open(
         "velocity-cap",
         "8 services fail at one moment: what they share is at fault",

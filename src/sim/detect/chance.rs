@@ -16,9 +16,9 @@ fn mixed(mut bits: u64) -> u64 {
 impl Chance {
     /// A chance of its own for each run of each scenario: neither depends on what else is simulated, or on which thread.
     pub(super) fn of(seed: u64, what: &str, run: usize) -> Self {
-        let name = what.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let name = what
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         Self(mixed(mixed(seed ^ name).wrapping_add((run as u64).wrapping_mul(STEP))))
     }
 

@@ -107,8 +107,7 @@ impl Desk {
     /// A step has been carried out.
     pub(super) fn done(&mut self, now: u64, place: usize, order: &StepOrder) {
         let Some(service) = self.services.get(place) else { return };
-        let mut success =
-            StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, records: None };
+        let mut success = StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, records: None };
         if let (Step::FlipRecords, Some((present, intent))) = (order.step, &order.flip) {
             let records = present.after(&ChangeBatch::flip(present, service, intent.new.clone()));
             success.detail.change = Some("C1".to_owned());
@@ -138,7 +137,13 @@ impl Desk {
                     self.heed(now, &entry);
                     self.entries += 1;
                     let at = WallTime::from_ms(WALL_MS + now);
-                    records.push(JournalRecord { id: self.entries, at, epoch: EPOCH, service: service.clone(), entry });
+                    records.push(JournalRecord {
+                        id: self.entries,
+                        at,
+                        epoch: EPOCH,
+                        service: service.clone(),
+                        entry,
+                    });
                 }
                 self.give(now, Input::Journaled(records));
             }

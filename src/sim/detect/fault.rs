@@ -126,16 +126,12 @@ impl Fault {
             Self::Flap(off, on) => when(primary && at % ((off + on) * 1_000) < off * 1_000, How::Fast),
             Self::Blip(length) => when(primary && at < length * 1_000, How::Fast),
             Self::Paths(cut) => when(primary && of_five(seat) < cut, How::TimeOut),
-            Self::OwnNet(lost) => {
-                (of_five(seat) < lost).then_some(Hit { share: 1.0, how: How::TimeOut, own: true })
-            }
+            Self::OwnNet(lost) => (of_five(seat) < lost).then_some(Hit { share: 1.0, how: How::TimeOut, own: true }),
             Self::Peering => when(primary && seat.cloud == STANDBY_CLOUD, How::TimeOut),
             Self::Both(how) => all(how),
             Self::Everything => Some(Hit { share: 1.0, how: How::TimeOut, own: true }),
             Self::Standby(how) => when(!primary, how),
-            Self::Partition(_) => {
-                when(primary && seat.cloud != PRIMARY_CLOUD && at < course.lasts, How::TimeOut)
-            }
+            Self::Partition(_) => when(primary && seat.cloud != PRIMARY_CLOUD && at < course.lasts, How::TimeOut),
             Self::Rotating => {
                 let first = (course.latest(at).1 * 5.0) as u32;
                 let hit = if primary { first } else { (first + 2) % 5 };

@@ -52,13 +52,7 @@ pub fn run(policy: &Policy, scenario: &'static Scenario, runs: usize, seed: u64,
 }
 
 /// The same with everything said; fewer runs when `watch` was stopped.
-pub fn runs_of(
-    setting: &Setting,
-    scenario: &'static Scenario,
-    column: Column,
-    size: Size,
-    watch: &Watch,
-) -> Outcome {
+pub fn runs_of(setting: &Setting, scenario: &'static Scenario, column: Column, size: Size, watch: &Watch) -> Outcome {
     // A world that cannot be built, which the library's own names rule out, is a run that is missing.
     let live = |number| Run::new(setting, scenario, size.seed, number).map(Run::live).ok();
     let reports: Vec<_> = batch::all(size.runs, size.threads, watch, live).into_iter().flatten().collect();

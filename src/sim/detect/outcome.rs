@@ -74,7 +74,9 @@ impl Outcome {
         let limits = match self.required {
             Required::Within(seconds) => self.times.within(0.99).is_some_and(|p99| p99 <= seconds),
             Required::AtMost(share) => self.times.share() <= share,
-            Required::Never | Required::Told(_) | Required::NotWithin(_) | Required::Moves(_) | Required::Open => true,
+            Required::Never | Required::Told(_) | Required::NotWithin(_) | Required::Moves(_) | Required::Open => {
+                true
+            }
         };
         self.times.runs > 0 && self.early == 0 && self.wrong == 0 && limits
     }

@@ -163,7 +163,12 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Run number `number` of a scenario.
-    pub(super) fn new(setting: &'a Setting, scenario: &'a Scenario, seed: u64, number: usize) -> Result<Self, DeskError> {
+    pub(super) fn new(
+        setting: &'a Setting,
+        scenario: &'a Scenario,
+        seed: u64,
+        number: usize,
+    ) -> Result<Self, DeskError> {
         let mut chance = Chance::of(seed, scenario.name, number);
         let services = setting.services(scenario)?;
         let desk = Desk::new(services.clone())?;
@@ -362,7 +367,11 @@ impl<'a> Run<'a> {
             None | Some(How::Denied | How::Unmet) => self.chance.log_normal_ms(LOGIN_MS, LOGIN_SIGMA),
         };
         // A login that is slower than the time-out has failed by it.
-        if long >= timeout { Saw { failed: Some(How::TimeOut), own, ms: timeout } } else { Saw { failed, own, ms: long } }
+        if long >= timeout {
+            Saw { failed: Some(How::TimeOut), own, ms: timeout }
+        } else {
+            Saw { failed, own, ms: long }
+        }
     }
 
     fn end(&mut self, track: usize, boot: u32, saw: Saw) {

@@ -88,7 +88,8 @@ impl Tempo {
     pub(super) fn interval(&self, policy: &PolicyValues, now: u64) -> u64 {
         let rest = ms(policy.interval);
         let own = policy.burst.zip(self.trouble.filter(|(_, last)| now < last + LINGER));
-        let own = own.map(|(burst, (since, _))| if now < since + ms(burst.at_most) { burst.interval } else { burst.then });
+        let own =
+            own.map(|(burst, (since, _))| if now < since + ms(burst.at_most) { burst.interval } else { burst.then });
         self.wish.into_iter().chain(own.map(ms)).min().unwrap_or(rest).min(rest)
     }
 

@@ -109,7 +109,8 @@ impl Baseline {
         let mut checkers: Vec<Checker> =
             (0..self.checkers).map(|_| Checker::new(chance.ms(0, self.interval_ms))).collect();
         if let (Twist::Dead(of_five), true) = (scenario.twist, self.scripted) {
-            let dead = (0..self.checkers).filter(|number| self.seat(scenario, *number, 0).place < f64::from(of_five) / 5.0);
+            let dead =
+                (0..self.checkers).filter(|number| self.seat(scenario, *number, 0).place < f64::from(of_five) / 5.0);
             let living = self.checkers - dead.count();
             checkers.truncate(living);
         }
