@@ -74,7 +74,8 @@ fn line(out: &mut impl Write, row: &Row) -> io::Result<()> {
     for times in &row.baselines {
         write!(out, "{:>9}", other(times))?;
     }
-    writeln!(out, "{QUIET:#}  {} {style}{mark}{style:#}", outcome.required)
+    let gap = if mark.is_empty() { "" } else { " " };
+    writeln!(out, "{QUIET:#}  {}{gap}{style}{mark}{style:#}", outcome.required)
 }
 
 /// The share of runs that decided; one that is no round number is never shown as one.
