@@ -11,6 +11,7 @@ mod exit;
 mod lab;
 mod life;
 mod show;
+mod simulate;
 pub mod validate;
 mod words;
 
@@ -51,6 +52,7 @@ enum Command {
     Pin(words::PinArgs),
     Unpin(words::UnpinArgs),
     Acknowledge(words::AcknowledgeArgs),
+    Simulate(simulate::Args),
     #[command(subcommand, hide = true)]
     Lab(lab::LabCommand),
 }
@@ -90,6 +92,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Pin(args) => exit::said(words::pin(args).await),
         Command::Unpin(args) => exit::said(words::unpin(args).await),
         Command::Acknowledge(args) => exit::said(words::acknowledge(args).await),
+        Command::Simulate(args) => exit::said(simulate::run(args).await),
         Command::Lab(command) => exit::said(lab::run(command).await),
     }
 }

@@ -45,6 +45,8 @@ mod probing;
 mod python;
 /// Support: small servers that misbehave on purpose.
 mod servers;
+/// What a policy buys: the detector in virtual time, beside other detectors.
+mod simulate;
 /// The standby's signed contract.
 mod standby;
 /// What keeps a process from starting.
