@@ -9,6 +9,7 @@ mod intake;
 mod outbox;
 mod outside;
 mod spool;
+mod surroundings;
 pub mod zone;
 
 pub use events::{Event, Events};

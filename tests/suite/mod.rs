@@ -42,6 +42,8 @@ mod servers;
 mod standby;
 /// What keeps a process from starting.
 mod startup;
+/// Everything that stops a move, and lets it go on, with the real processes.
+mod stopping;
 /// The store through reopening, kill and damage.
 mod store;
 /// A controller's start: its epoch, and the fence in every zone.
