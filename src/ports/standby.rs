@@ -32,7 +32,7 @@ pub trait StandbyControl: Send + Sync {
     async fn probe_write(&self, fence: &Fence, service: &ServiceName, plan: &PlanId)
     -> Result<WriteProbe, PortError>;
 
-    /// How far the site's data is behind the primary's: the age of the last change that it has applied, as it received it. An answer
-    /// that does not say so is an error: unknown is too much, never zero.
+    /// How far the site's data is behind the primary's: the age, by its own clock, of the last change that it has received and
+    /// applied. An answer that does not say so is an error: unknown is too much, never zero.
     async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError>;
 }
