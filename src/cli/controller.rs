@@ -1,7 +1,7 @@
 //! `quorate controller`: the long-lived service that decides and acts.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,12 +65,16 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         let (enter, probe) = (read_only.url.clone(), read_only.write_probe.clone());
         let name = &service.standby.name;
         let standby = StandbyHttp::new(name, enter, probe, read_only.key.clone(), Arc::clone(&clock));
-        let standby: Arc<dyn StandbyControl> = Arc::new(standby.map_err(Failure::unknown)?);
+        let standby = standby.map_err(Failure::unknown)?.with_lag(read_only.lag.clone());
+        let standby: Arc<dyn StandbyControl> = Arc::new(standby);
         Ok((service.clone(), standby))
     });
     let services = services.collect::<Result<Vec<_>, Failure>>()?;
     let known = config.services.iter().map(|service| service.service.clone()).collect();
-    let setup = Setup { cluster: config.cluster.clone(), limits: crate::domain::Limits::default(), services };
+    // People read this path far from the folder that this process was started in.
+    let halt_file = absolute(&config.controller.local_freeze).map_err(Failure::unknown)?;
+    let setup =
+        Setup { cluster: config.cluster.clone(), limits: config.limits, services, halt_file: Some(halt_file) };
     let ports = Ports {
         clock: Arc::clone(&clock),
         dns,

@@ -13,6 +13,7 @@ mod outbox;
 mod outside;
 mod pace;
 mod spool;
+mod surroundings;
 mod tempo;
 mod upkeep;
 pub mod zone;

@@ -51,6 +51,8 @@ mod simulate;
 mod standby;
 /// What keeps a process from starting.
 mod startup;
+/// Everything that stops a move, and lets it go on, with the real processes.
+mod stopping;
 /// The store through reopening, and what it refuses.
 mod store;
 /// The store's file changed, cut and lost, byte by byte.
