@@ -21,6 +21,7 @@ use crate::config::ServiceConfig;
 use crate::ports::{Class, Clock, DnsProvider, PortError, StandbyControl};
 use crate::runtime::Intake;
 use crate::runtime::controller::{self, Ports, Setup, StartError};
+use crate::runtime::past::Past;
 use crate::web::{self, Api};
 
 /// How long a shutdown waits for what is under way: a step that is cut short is found in the journal by the next start.
@@ -92,12 +93,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         StartError::Lease(PortError { class: Class::Refused, .. }) => Failure::refused(&error),
         StartError::Lease(_) | StartError::Journal(_) => Failure::unknown(&error),
     })?;
+    let past = Past::new(config.cluster.clone(), config.limits, store.clone(), store.clone());
     let vantages: BTreeSet<_> = config.vantages.iter().map(|vantage| vantage.name.clone()).collect();
     let intake = Intake::open(vantages, store, Arc::clone(&clock), handle.clone()).await.map_err(Failure::unknown)?;
     let api = Api {
         cluster: config.cluster.to_string(),
         services: known,
         controller: handle.clone(),
+        past,
         intake,
         clock,
         token: config.controller.token,

@@ -10,6 +10,8 @@ mod demo;
 mod exit;
 mod lab;
 mod life;
+mod moment;
+mod replay;
 mod show;
 mod simulate;
 pub mod validate;
@@ -53,6 +55,7 @@ enum Command {
     Unpin(words::UnpinArgs),
     Acknowledge(words::AcknowledgeArgs),
     Simulate(simulate::Args),
+    Replay(replay::Args),
     #[command(subcommand, hide = true)]
     Lab(lab::LabCommand),
 }
@@ -93,6 +96,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Unpin(args) => exit::said(words::unpin(args).await),
         Command::Acknowledge(args) => exit::said(words::acknowledge(args).await),
         Command::Simulate(args) => exit::said(simulate::run(args).await),
+        Command::Replay(args) => exit::said(replay::run(args).await),
         Command::Lab(command) => exit::said(lab::run(command).await),
     }
 }

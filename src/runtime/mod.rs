@@ -12,6 +12,7 @@ mod intake;
 mod outbox;
 mod outside;
 mod pace;
+pub mod past;
 mod spool;
 mod surroundings;
 mod tempo;

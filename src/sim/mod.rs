@@ -1,3 +1,4 @@
 //! The engine in virtual time: an hour passes in milliseconds, and a seed gives the same hour again.
 
 pub mod detect;
+pub mod replay;

@@ -37,6 +37,8 @@ mod ministack;
 mod mutants;
 /// Slack and SMS against receivers that record what came.
 mod notify;
+/// The service as it was, and as another policy had it.
+mod past;
 /// The shipped policies, and the page about them.
 mod policies;
 /// Support: an agent in this process, and who listens to it.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::tempo::ms;
 use crate::domain::{
     Alert, Authority, Cause, ChangeBatch, ClusterName, Epoch, JournalEntry, JournalRecord, Limits, Moment, NameError,
-    Observation, OwnedRecords, RecordsError, Service, ServiceName, Step, StepDetail, WallTime,
+    Observation, OwnedRecords, RecordsError, Role, Service, ServiceName, Step, StepDetail, WallTime,
 };
-use crate::engine::{Command, Engine, Input, StepOrder, StepSuccess};
+use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Reply, StepOrder, StepSuccess};
 
 /// The wall clock when a run begins. Any other would do.
 const WALL_MS: u64 = 1_700_000_000_000;
@@ -17,7 +17,7 @@ const EPOCH: Epoch = Epoch::new(1);
 
 /// What the controller asked of the world.
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(in crate::sim) enum Wish {
     /// Probe that service this often, in milliseconds; none is as often as the policy says.
     Pace(usize, Option<u64>),
     /// Carry out a step.
@@ -25,26 +25,30 @@ pub(super) enum Wish {
 }
 
 /// See the module.
-pub(super) struct Desk {
+pub(in crate::sim) struct Desk {
     engine: Engine,
     services: Vec<Service>,
     zones: Vec<OwnedRecords>,
     entries: u64,
     /// When the engine is to be woken.
-    pub(super) wake: Option<u64>,
+    pub(in crate::sim) wake: Option<u64>,
     /// When a quorum's plan was opened first.
-    pub(super) decided: Option<u64>,
+    pub(in crate::sim) decided: Option<u64>,
     /// The flips that were carried out.
-    pub(super) flips: usize,
+    pub(in crate::sim) flips: usize,
     /// The alerts that were raised.
-    pub(super) alerts: [bool; Alert::ALL.len()],
+    pub(in crate::sim) alerts: [bool; Alert::ALL.len()],
+    /// What was recorded, and when.
+    pub(in crate::sim) told: Vec<(u64, JournalEntry)>,
+    /// The wall clock when the monotonic one began.
+    wall_ms: u64,
     /// What the world is yet to do.
-    pub(super) wishes: Vec<Wish>,
+    pub(in crate::sim) wishes: Vec<Wish>,
 }
 
 /// Why a world cannot be built. The library's own names and records are sound, so that nobody sees it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DeskError {
+pub(in crate::sim) enum DeskError {
     #[error(transparent)]
     Name(#[from] NameError),
     #[error(transparent)]
@@ -55,7 +59,12 @@ pub(super) enum DeskError {
 
 impl Desk {
     /// A controller that has just begun to lead.
-    pub(super) fn new(services: Vec<Service>) -> Result<Self, DeskError> {
+    pub(in crate::sim) fn new(services: Vec<Service>) -> Result<Self, DeskError> {
+        Self::beginning(services, 0, WALL_MS)
+    }
+
+    /// A controller that begins to lead at `now`, with the wall clock so far ahead of the monotonic one.
+    pub(in crate::sim) fn beginning(services: Vec<Service>, now: u64, wall_ms: u64) -> Result<Self, DeskError> {
         let cluster = ClusterName::new("simulated")?;
         let zones = services
             .iter()
@@ -71,13 +80,15 @@ impl Desk {
             decided: None,
             flips: 0,
             alerts: [false; Alert::ALL.len()],
+            told: Vec::new(),
+            wall_ms,
             wishes: Vec::new(),
         };
-        desk.give(0, Input::Recovered { journal: Vec::new(), wall: WallTime::from_ms(WALL_MS) });
-        desk.give(0, Input::Led(Authority::new(EPOCH, None)));
+        desk.give(now, Input::Recovered { journal: Vec::new(), wall: WallTime::from_ms(wall_ms + now) });
+        desk.give(now, Input::Led(Authority::new(EPOCH, None)));
         // Before it looks at any evidence (safety.md 4.2).
         for service in desk.services.clone() {
-            desk.fence(0, service.name);
+            desk.fence(now, service.name);
         }
         Ok(desk)
     }
@@ -87,17 +98,17 @@ impl Desk {
     }
 
     /// An observation arrives.
-    pub(super) fn observed(&mut self, now: u64, seen: Observation) {
+    pub(in crate::sim) fn observed(&mut self, now: u64, seen: Observation) {
         self.give(now, Input::Observed(seen));
     }
 
     /// The engine is woken.
-    pub(super) fn tick(&mut self, now: u64) {
+    pub(in crate::sim) fn tick(&mut self, now: u64) {
         self.give(now, Input::Tick);
     }
 
     /// How far the standbys' data is behind.
-    pub(super) fn lag(&mut self, now: u64, lag: Duration) {
+    pub(in crate::sim) fn lag(&mut self, now: u64, lag: Duration) {
         let names: Vec<ServiceName> = self.services.iter().map(|service| service.name.clone()).collect();
         for service in names {
             self.give(now, Input::Lag { service, lag: Some(lag) });
@@ -105,7 +116,7 @@ impl Desk {
     }
 
     /// A step has been carried out.
-    pub(super) fn done(&mut self, now: u64, place: usize, order: &StepOrder) {
+    pub(in crate::sim) fn done(&mut self, now: u64, place: usize, order: &StepOrder) {
         let Some(service) = self.services.get(place) else { return };
         let mut success = StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, records: None };
         if let (Step::FlipRecords, Some((present, intent))) = (order.step, &order.flip) {
@@ -119,6 +130,21 @@ impl Desk {
         }
         let (service, step) = (service.name.clone(), order.index);
         self.give(now, Input::StepEnded { service, step, result: Ok(success) });
+    }
+
+    /// What is known of the first service.
+    pub(in crate::sim) fn explained(&self, now: u64) -> Option<Explanation> {
+        self.engine.explain(Moment::from_ms(now), &self.services.first()?.name)
+    }
+
+    /// A person moves the first service back, if every guard lets them.
+    pub(in crate::sim) fn bring_back(&mut self, now: u64, by: &str, reason: &str) {
+        let Some(service) = self.services.first().map(|service| service.name.clone()) else { return };
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        let request = MoveRequest { service, to: Role::Primary, by, reason, force: false };
+        if let Reply::Opened(plan) = self.engine.draft(Moment::from_ms(now), &request) {
+            self.give(now, Input::Asked(Ask::Move { request, digest: plan.digest().clone() }));
+        }
     }
 
     fn give(&mut self, now: u64, input: Input) {
@@ -135,8 +161,9 @@ impl Desk {
                 let mut records = Vec::with_capacity(entries.len());
                 for entry in entries {
                     self.heed(now, &entry);
+                    self.told.push((now, entry.clone()));
                     self.entries += 1;
-                    let at = WallTime::from_ms(WALL_MS + now);
+                    let at = WallTime::from_ms(self.wall_ms + now);
                     records.push(JournalRecord {
                         id: self.entries,
                         at,

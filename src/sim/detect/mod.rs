@@ -15,7 +15,7 @@ mod baseline;
 mod batch;
 mod catalogue;
 mod chance;
-mod desk;
+pub(in crate::sim) mod desk;
 mod fault;
 mod outcome;
 mod required;
