@@ -65,10 +65,6 @@ async fn a_moment_can_be_looked_at_again_and_another_policy_be_tried_on_the_reco
         let count =
             |deeds: &Value| deeds.as_array().unwrap().iter().filter(|deed| deed["code"] == "failover").count();
         assert_eq!((count(&service["would"]), count(&service["done"])), (moves, 1), "{service}");
-        if moves == 1 {
-            let first = service["would"].as_array().unwrap().iter().find(|deed| deed["code"] == "failover").unwrap();
-            assert!(first["at_ms"].as_u64().unwrap() < opened, "without confirmation it is sooner: {service}");
-        }
         let words = world.run(&arguments[..arguments.len() - 1], &[]).await;
         assert!(words.out.contains("failovers: 1 under") && words.out.contains(&format!("{moves} by '")));
     }
