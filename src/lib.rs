@@ -6,7 +6,7 @@
 //! | floor | rooms | what lives there |
 //! |---|---|---|
 //! | 6 | [`cli`] | composition root: argv, exit codes, the only place that names concrete adapters |
-//! | 5 | [`web`], [`lab`] | the HTTP API; a one-machine Route 53, DNS and two demo clouds |
+//! | 5 | [`web`], [`lab`], [`sim`] | the HTTP API; a one-machine Route 53, DNS and two demo clouds; a world in virtual time |
 //! | 4 | [`runtime`] | tasks and loops: agent, controller, executor, leader, outbox |
 //! | 3 | [`adapters`] | rhai, Route 53, DNS, SQLite, the standby's admin endpoint, Slack and SMS |
 //! | 2 | [`ports`] | traits in the domain's words |
@@ -24,5 +24,6 @@ pub mod engine;
 pub mod lab;
 pub mod ports;
 pub mod runtime;
+pub mod sim;
 pub mod web;
 pub mod wire;

@@ -17,6 +17,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two tries where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
+/// What changes the meaning of statements, wherever the database lives.
+const SEMANTICS: [(&str, &str); 2] = [("foreign_keys", "ON"), ("trusted_schema", "OFF")];
+
 /// The steps from each version of the schema to the next; version `n` is what the first `n` give. Never changed, only added to.
 const MIGRATIONS: [&str; 1] = [VERSION_1];
 
@@ -90,6 +93,17 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// A new database in memory with the schema of a file's. What is for the sake of the disk is left out.
+pub(super) fn in_memory(path: &Path) -> Result<Connection, StoreError> {
+    let opening = |error| StoreError::opening(path, error);
+    let mut connection = Connection::open_in_memory().map_err(opening)?;
+    for (pragma, value) in SEMANTICS {
+        connection.pragma_update(None, pragma, value).map_err(opening)?;
+    }
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let opening = |error| StoreError::opening(path, error);
     connection.busy_timeout(BUSY_TIMEOUT).map_err(opening)?;
@@ -144,9 +158,10 @@ fn configure(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         // On macOS a plain fsync stops at the drive's cache. No effect elsewhere.
         ("fullfsync", "ON"),
         ("checkpoint_fullfsync", "ON"),
-        ("foreign_keys", "ON"),
-        ("trusted_schema", "OFF"),
-    ] {
+    ]
+    .into_iter()
+    .chain(SEMANTICS)
+    {
         connection.pragma_update(None, pragma, value).map_err(opening)?;
     }
     Ok(())
