@@ -38,11 +38,13 @@ pub enum Flaw {
     NoticesSwallowed,
     /// A plan that was opened is never gone on with after a restart: the store reads as empty.
     StoreReadsEmpty,
+    /// The store is restored from a backup of the same epoch under a running controller, which goes on where it was.
+    RestoredUnderneath,
 }
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ProviderIgnoresSwap,
         Self::BatchAppliedInPart,
         Self::ProviderLosesNeighbour,
@@ -59,6 +61,7 @@ impl Flaw {
         Self::RogueFailback,
         Self::NoticesSwallowed,
         Self::StoreReadsEmpty,
+        Self::RestoredUnderneath,
     ];
 
     /// What the judge must find violated in some run.
@@ -70,7 +73,7 @@ impl Flaw {
             Self::StoreTakesOldEpoch => &[Invariant::S9],
             Self::StoreLosesIntent => &[Invariant::S7, Invariant::E2],
             Self::StoreReissuesEpoch => &[Invariant::S6],
-            Self::StoreRepeatsRecords => &[Invariant::E3],
+            Self::StoreRepeatsRecords | Self::RestoredUnderneath => &[Invariant::E3],
             Self::StoreForgetsFreeze => &[Invariant::S10],
             Self::StandbyLies => &[Invariant::S15],
             Self::StandbyForgets => &[Invariant::S1],

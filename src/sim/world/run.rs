@@ -15,7 +15,7 @@ use super::script::{Act, Scenario, Script};
 use super::state::State;
 use super::values::{AGENTS, Values};
 use super::{SimError, World, agent, people, process};
-use crate::ports::{JournalStore, Outbox};
+use crate::ports::{JournalStore, LeaseStore, Outbox};
 
 /// How long a healed world may take to come to rest: what the longest step may take, and a change that is applied ten minutes late.
 const REST_WITHIN_MS: u64 = 1_200_000;
@@ -187,6 +187,7 @@ fn plain(state: &mut State, now_ms: u64, values: &Values, what: Act) -> Result<(
         Act::Strand => {
             let lost = state.provider.strand(now_ms);
             state.zone_changed();
+            state.judge.stranded(&state.provider.records);
             state.trace.note(now_ms, format_args!("the provider's control plane moves; accepted changes lost: {lost}"));
         }
         Act::DiskFull(full) => {
@@ -212,16 +213,25 @@ fn plain(state: &mut State, now_ms: u64, values: &Values, what: Act) -> Result<(
     Ok(())
 }
 
-/// The store goes back to its backup, under the feet of whoever uses it.
+/// The store goes back to its backup. People stop the controllers for that: the default store cannot be replaced under a process that has
+/// it open, and [`Flaw::RestoredUnderneath`] shows what would come of it elsewhere.
 async fn restore(world: &World) -> Result<(), SimError> {
     let Some(backup) = world.with(|state, _| state.store.backup.clone()) else { return Ok(()) };
+    if world.flaw() != Some(Flaw::RestoredUnderneath) {
+        world.with(|state, now_ms| {
+            for process in state.living() {
+                state.kill(process, now_ms, "it is stopped, for the store to be restored");
+            }
+        });
+    }
     let database = backup.copy().map_err(SimError::of)?;
     let records = database.load().await.map_err(SimError::of)?;
+    let epoch = database.acquire().await.map_err(SimError::of)?;
     world.with(|state, now_ms| {
         let count = records.len();
         state.trace.note(now_ms, format_args!("the store is restored from a backup with {count} entries"));
         state.store.database = database;
-        state.judge.at(now_ms).restored(&records);
+        state.judge.at(now_ms).restored(epoch, &records);
     });
     Ok(())
 }

@@ -84,7 +84,7 @@ impl fmt::Display for Summary {
         let Self { runs, violations, events, flips, died: (died, moved), .. } = self;
         writeln!(
             f,
-            "{runs} runs, {:.2} simulated years, {events} events, {flips} moves: {violations} violations",
+            "{runs} runs, {:.4} simulated years, {events} events, {flips} moves: {violations} violations",
             self.years()
         )?;
         writeln!(f, "the primary died in {died} runs, and the name was moved in {moved} of them\n")?;

@@ -158,6 +158,9 @@ impl LeaseStore for SimStore {
             let process = self.door.process;
             let how = claimed.as_ref().map(Authority::epoch).map_err(ToString::to_string);
             state.trace.note(now_ms, format_args!("controller {process} claims epoch {epoch}: {how:?}"));
+            if claimed.is_ok() {
+                state.judge.claimed(epoch);
+            }
         });
         self.door.point("after claim").await;
         claimed

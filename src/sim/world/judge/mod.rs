@@ -54,6 +54,10 @@ pub(super) struct Judge {
     pub(super) ledger: Ledger,
     /// Which controller's writes each epoch has made.
     writers: BTreeMap<Epoch, usize>,
+    /// The epochs whose writes the provider has lost.
+    lost: BTreeSet<Epoch>,
+    /// The store's epoch.
+    stored: Epoch,
     /// The plans for which the standby refused a write, in truth.
     refused_for: BTreeSet<PlanId>,
     pub(super) edited: bool,
@@ -74,6 +78,8 @@ impl Judge {
             plans: Vec::new(),
             ledger: Ledger::default(),
             writers: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            stored: Epoch::default(),
             refused_for: BTreeSet::new(),
             edited: false,
             neighbour: zone.iter().find(|set| set.name == NEIGHBOUR).cloned(),
@@ -173,8 +179,29 @@ impl Judge {
         }
     }
 
-    /// The store went back to a backup that holds these.
-    pub(super) fn restored(&mut self, records: &[JournalRecord]) {
+    /// The store's epoch is this one now.
+    pub(super) fn claimed(&mut self, epoch: Epoch) {
+        self.stored = epoch;
+    }
+
+    /// The provider lost what it had accepted, and shows this zone again.
+    pub(super) fn stranded(&mut self, zone: &[RecordSet]) {
+        let epoch = self.zone_epoch(zone);
+        self.lost.extend(self.writers.keys().filter(|known| **known > epoch).copied());
+        self.forget_lost();
+    }
+
+    /// An epoch that the provider lost *and* the store lost is nowhere any more, and nothing can keep it from being given again
+    /// (safety.md 4.2, d). As long as one of the two has it, S6 holds.
+    fn forget_lost(&mut self) {
+        let Self { lost, stored, .. } = self;
+        self.writers.retain(|epoch, _| !(lost.contains(epoch) && *epoch > *stored));
+    }
+
+    /// The store went back to a backup of that epoch that holds these.
+    pub(super) fn restored(&mut self, epoch: Epoch, records: &[JournalRecord]) {
+        self.stored = epoch;
+        self.forget_lost();
         self.ledger = Ledger::default();
         for record in records {
             let _ = self.ledger.apply(&record.entry);
