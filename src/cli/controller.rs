@@ -70,7 +70,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     });
     let services = services.collect::<Result<Vec<_>, Failure>>()?;
     let known = config.services.iter().map(|service| service.service.clone()).collect();
-    let setup = Setup { cluster: config.cluster.clone(), services };
+    let setup = Setup { cluster: config.cluster.clone(), limits: crate::domain::Limits::default(), services };
     let ports = Ports {
         clock: Arc::clone(&clock),
         dns,

@@ -117,10 +117,10 @@ fn read(name: &str, document: &Document<'_>, report: &Report) -> Option<Policy> 
         timeout: timeout.value,
         quorum: count(&quorum),
         clouds: count(&clouds),
-        down_after: down_after.value,
         up_after: up_after.value,
         fresh_for: fresh_for.value,
         confirm: confirm.value,
+        ..PolicyValues::counting(down_after.value)
     };
     match Policy::new(name, values) {
         Ok(policy) => Some(policy),

@@ -160,6 +160,8 @@ impl<'a> Resolver<'a> {
                 name: vantage.name.as_ref()?.value.clone(),
                 cloud: vantage.cloud.as_ref()?.value.clone(),
                 region: vantage.region.as_ref()?.value.clone(),
+                network: None,
+                account: "default".to_owned(),
             })
         });
         whole.collect()
@@ -241,6 +243,8 @@ impl<'a> Resolver<'a> {
             primary: primary?,
             standby: standby?,
             checks: checks?,
+            critical: Vec::new(),
+            veto: None,
             policy: policy?,
             vantages: vantages?,
         };

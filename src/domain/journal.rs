@@ -1,6 +1,45 @@
 //! The durable record of intent and outcome. Folding it gives the state that the engine acts from.
 
-use super::{Epoch, Evidence, FlipIntent, Plan, PlanId, ServiceName, StepDetail, StepIndex, WallTime};
+use std::fmt;
+use std::time::Duration;
+
+use super::{Epoch, Evidence, FlipIntent, Plan, PlanId, Role, ServiceName, StepDetail, StepIndex, WallTime};
+
+/// Something that people must know before it is needed, and that moves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Alert {
+    /// The site in reserve is not proven to work: a failover would have nowhere to go.
+    ReserveUnproven,
+    /// A quorum suspects the serving site, but of what may be the probes' own fault: a refused login, an unmet assertion.
+    Suspected,
+    /// Too few vantages have a word at all: nothing can be decided.
+    Blind,
+}
+
+impl Alert {
+    /// All alerts.
+    pub const ALL: [Self; 3] = [Self::ReserveUnproven, Self::Suspected, Self::Blind];
+
+    /// The word used in data.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ReserveUnproven => "reserve-unproven",
+            Self::Suspected => "suspected",
+            Self::Blind => "blind",
+        }
+    }
+
+    /// The alert that the word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|alert| alert.as_str() == word)
+    }
+}
+
+impl fmt::Display for Alert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
 
 /// How an incident ended. None vanishes (E4).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +112,55 @@ pub enum JournalEntry {
         by: String,
         /// Why.
         reason: String,
+    },
+    /// A person wants the service where it is, or elsewhere, and no automatic move away from there.
+    Pinned {
+        /// The site that it is pinned to.
+        to: Role,
+        /// For how long from the entry's own time on.
+        lasting: Duration,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person took the pin out before it had run out.
+    Unpinned {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// People were told of something that moves nothing.
+    AlertRaised {
+        /// Of what.
+        alert: Alert,
+        /// In one line.
+        text: String,
+    },
+    /// It is over.
+    AlertCleared {
+        /// What.
+        alert: Alert,
+    },
+    /// A person has seen that the last plan got stuck, and takes it from there.
+    Acknowledged {
+        /// Who.
+        by: String,
+        /// What they found, or did.
+        reason: String,
+    },
+    /// People were reminded that the last plan is stuck.
+    StuckReminded {
+        /// Counts the reminders of one plan, from 1.
+        number: u32,
+    },
+    /// A person approved the open plan.
+    PlanApproved {
+        /// Which plan.
+        plan: PlanId,
+        /// Who.
+        by: String,
     },
     /// A plan was opened.
     PlanOpened {

@@ -1,7 +1,9 @@
 //! Values whose constructors hold the invariants. No I/O, no clock, no randomness, no async.
 
 mod authority;
+mod detector;
 mod error;
+mod generation;
 mod journal;
 mod names;
 mod notice;
@@ -16,20 +18,24 @@ mod site;
 mod time;
 mod token;
 mod verdict;
+mod vote;
 
 pub use authority::{Authority, Epoch, Fence};
+pub use detector::{Burn, Cusum, Detector};
 pub use error::{Class, PortError};
-pub use journal::{IncidentEnd, JournalEntry, JournalRecord, PlanEnd};
+pub use generation::Generation;
+pub use journal::{Alert, IncidentEnd, JournalEntry, JournalRecord, PlanEnd};
 pub use names::{CheckName, ClusterName, NameError, PlanId, ServiceName, SiteName, VantageName};
 pub use notice::{Level, Notice};
-pub use observation::{Observation, ObservationId};
-pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex};
-pub use policy::{Policy, PolicyError, PolicyValues};
+pub use observation::{Canaries, Observation, ObservationId};
+pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex, Terms};
+pub use policy::{Budget, Burst, Need, Policy, PolicyError, PolicyValues};
 pub use probe::{FailureKind, Outcome, ProbeReport, StepRecord};
 pub use records::{Change, ChangeBatch, Failover, OwnedRecords, RecordSet, RecordType, RecordsError};
 pub use secret::{Secret, Secrets};
-pub use service::{DnsTarget, Service, Site, Vantage};
+pub use service::{DnsTarget, Limits, Service, Site, Vantage};
 pub use site::Role;
 pub use time::{Moment, WallTime};
 pub use token::{Token, TokenError};
-pub use verdict::{Evidence, Shortfall, SiteVotes, VantageView, Verdict, Vote};
+pub use verdict::{Evidence, Lane, Rule, Shortfall, Verdict};
+pub use vote::{SiteVotes, VantageView, Vote};

@@ -1,6 +1,7 @@
-//! Names of things, each its own type so that none is passed for another.
+//! Names of things, each its own type so that none is passed for another. Cloning one copies a pointer.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,19 +11,19 @@ pub struct NameError {
 }
 
 /// The rule for every name: it must fit a DNS label, a file name, a URL path and a TXT record without quoting.
-fn checked(text: &str) -> Result<String, NameError> {
+fn checked(text: &str) -> Result<Arc<str>, NameError> {
     let fits = (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-');
-    if fits { Ok(text.to_owned()) } else { Err(NameError { text: text.to_owned() }) }
+    if fits { Ok(Arc::from(text)) } else { Err(NameError { text: text.to_owned() }) }
 }
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks the text: 1 to 63 lower-case letters, digits and inner hyphens.

@@ -1,6 +1,34 @@
 //! The record of one probe, as the controller holds it.
 
-use super::{CheckName, FailureKind, Moment, Outcome, Role, ServiceName, VantageName};
+use super::{CheckName, FailureKind, Generation, Moment, Outcome, Role, ServiceName, VantageName};
+
+/// What a vantage's canaries, neutral targets that have nothing to do with any site, said about the vantage itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Canaries {
+    /// They were not asked.
+    #[default]
+    Unasked,
+    /// Enough of them answered: the vantage's own network works.
+    Answered,
+    /// Too few answered: what this vantage saw says nothing about any site.
+    Silent,
+}
+
+impl Canaries {
+    /// The word used in data.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unasked => "unasked",
+            Self::Answered => "answered",
+            Self::Silent => "silent",
+        }
+    }
+
+    /// The value that the word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Unasked, Self::Answered, Self::Silent].into_iter().find(|value| value.as_str() == word)
+    }
+}
 
 /// What makes an observation itself, however often it is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,4 +64,15 @@ pub struct Observation {
     pub failed_step: Option<String>,
     /// How long the probe took, in milliseconds.
     pub duration_ms: u64,
+    /// What the vantage's canaries said when the probe had failed.
+    pub canaries: Canaries,
+    /// By which scripts and settings it was seen.
+    pub generation: Generation,
+}
+
+impl Observation {
+    /// When the probe began.
+    pub fn began(&self) -> Moment {
+        self.at.before(std::time::Duration::from_millis(self.duration_ms))
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::{Evidence, PlanId, Role, ServiceName, Token};
+use super::{Evidence, Lane, PlanId, Role, ServiceName, Token};
 
 /// The first 16 hexadecimal digits of the SHA-256 of a plan's text: what was shown is what is applied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +52,8 @@ pub enum Cause {
 /// One step. Each can be run again without doubling its effect, and each is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
+    /// Ask the service's own script whether there is a reason not to.
+    AskVeto,
     /// Tell the standby to refuse writes.
     EnterReadOnly,
     /// Try a write there, and see it refused.
@@ -68,7 +70,8 @@ pub enum Step {
 
 impl Step {
     /// All, in the order of a failover.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
+        Self::AskVeto,
         Self::EnterReadOnly,
         Self::VerifyReadOnly,
         Self::FlipRecords,
@@ -80,6 +83,7 @@ impl Step {
     /// The word used in data.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::AskVeto => "ask-veto",
             Self::EnterReadOnly => "enter-read-only",
             Self::VerifyReadOnly => "verify-read-only",
             Self::FlipRecords => "flip-records",
@@ -97,6 +101,7 @@ impl Step {
     /// As a person would say it.
     pub fn sentence(self) -> &'static str {
         match self {
+            Self::AskVeto => "ask the veto check",
             Self::EnterReadOnly => "put the standby into read-only mode",
             Self::VerifyReadOnly => "try a write on the standby and see it refused",
             Self::FlipRecords => "swap the failover records",
@@ -134,6 +139,15 @@ pub struct FlipIntent {
     pub new: Token,
 }
 
+/// What a plan must have besides its evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// The service's veto check is asked first.
+    pub veto: bool,
+    /// It waits for a person's approval.
+    pub approval: bool,
+}
+
 /// An immutable, ordered list of steps that moves one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
@@ -143,22 +157,28 @@ pub struct Plan {
     cause: Cause,
     parent: Token,
     steps: Vec<Step>,
+    terms: Terms,
     digest: PlanDigest,
 }
 
 impl Plan {
-    /// The plan that moves `service` to the site `to`. The steps follow from the direction alone.
-    pub fn new(id: PlanId, service: ServiceName, to: Role, cause: Cause, parent: Token) -> Self {
-        let steps = match to {
-            Role::Standby => Step::ALL.to_vec(),
+    /// The plan that moves `service` to the site `to`. The steps follow from the direction and the terms alone.
+    pub fn new(id: PlanId, service: ServiceName, to: Role, cause: Cause, parent: Token, terms: Terms) -> Self {
+        let steps = Self::steps_to(to, terms);
+        let mut plan = Self { id, service, to, cause, parent, steps, terms, digest: PlanDigest(String::new()) };
+        plan.digest = PlanDigest::of(&plan.text());
+        plan
+    }
+
+    /// The steps of every plan that moves a service there on these terms.
+    pub fn steps_to(to: Role, terms: Terms) -> Vec<Step> {
+        match to {
+            Role::Standby => Step::ALL.into_iter().filter(|step| terms.veto || *step != Step::AskVeto).collect(),
             // The way back leaves the standby read-only: whoever still holds the old answer must not write there.
             Role::Primary => {
                 vec![Step::FlipRecords, Step::AwaitInSync, Step::VerifyAnswers, Step::VerifyPublicLogin]
             }
-        };
-        let mut plan = Self { id, service, to, cause, parent, steps, digest: PlanDigest(String::new()) };
-        plan.digest = PlanDigest::of(&plan.text());
-        plan
+        }
     }
 
     /// The text that the digest is made of.
@@ -166,13 +186,18 @@ impl Plan {
         let cause = match &self.cause {
             Cause::Quorum(evidence) => {
                 let who: Vec<&str> = evidence.down().iter().map(|vote| vote.vantage.as_str()).collect();
-                format!("quorum {} of {}: {}", evidence.role(), evidence.of(), who.join(","))
+                let lane = match evidence.lane() {
+                    Lane::Down => "",
+                    lane => lane.as_str(),
+                };
+                format!("quorum {}{lane} of {}: {}", evidence.role(), evidence.of(), who.join(","))
             }
             Cause::Operator { by, reason, force } => format!("operator {by:?} {reason:?} force={force}"),
         };
         let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
         let Self { id, service, to, parent, .. } = self;
-        format!("{id}\n{service}\n{to}\n{parent}\n{cause}\n{}\n", steps.join("\n"))
+        let approval = if self.terms.approval { "approval\n" } else { "" };
+        format!("{id}\n{service}\n{to}\n{parent}\n{cause}\n{}\n{approval}", steps.join("\n"))
     }
 
     /// Its name.
@@ -203,6 +228,11 @@ impl Plan {
     /// Its steps, in order.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// What it must have besides its evidence.
+    pub fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// Its digest.

@@ -1,6 +1,7 @@
 //! Services, their sites, and the vantages that watch them.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use url::Url;
 
@@ -15,6 +16,10 @@ pub struct Vantage {
     pub cloud: String,
     /// The region.
     pub region: String,
+    /// The network that carries its traffic, where that is another fault domain than its cloud.
+    pub network: Option<String>,
+    /// The account that its checks log in with: vantages that share one are fooled together when it is locked.
+    pub account: String,
 }
 
 /// One of a service's two sites.
@@ -47,6 +52,22 @@ pub struct DnsTarget {
     pub authoritative: Vec<SocketAddr>,
 }
 
+/// What holds for all services together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// So many automatic moves, over all services (S19) …
+    pub moves: usize,
+    /// … within this time.
+    pub per: Duration,
+}
+
+impl Default for Limits {
+    /// Five in ten minutes: more at once is a fault of what they share, and a person's decision.
+    fn default() -> Self {
+        Self { moves: 5, per: Duration::from_secs(600) }
+    }
+}
+
 /// One public name with a primary and a standby site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -62,6 +83,10 @@ pub struct Service {
     pub standby: Site,
     /// What must pass for a site to be up.
     pub checks: Vec<CheckName>,
+    /// Those of them that decide alone: a site that fails one is down, whatever the others say.
+    pub critical: Vec<CheckName>,
+    /// The check that has the last word before an automatic move: when it does not pass, nothing moves.
+    pub veto: Option<CheckName>,
     /// The rules.
     pub policy: Policy,
     /// Who watches it.

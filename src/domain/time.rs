@@ -35,7 +35,8 @@ impl Moment {
     }
 }
 
-/// Wall-clock time in milliseconds since 1970, for people to read. No decision uses it.
+/// Wall-clock time in milliseconds since 1970, for people to read. Decisions use it only for what must outlive a process and is measured in
+/// minutes at least (a pin, a cool-down, a maintenance window), and never to compare two machines (S21).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct WallTime(u64);
 
@@ -48,6 +49,16 @@ impl WallTime {
     /// Milliseconds since 1970.
     pub const fn as_ms(self) -> u64 {
         self.0
+    }
+
+    /// How long after `earlier` this is; nothing when it is before.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The time `wait` later.
+    pub fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 

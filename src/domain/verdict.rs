@@ -1,126 +1,113 @@
-//! Views, votes and verdicts. `Evidence` counts the votes itself: holding one is proof of quorum.
+//! Evidence and verdicts. `Evidence` counts the votes itself: holding one is proof of quorum.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{FailureKind, Role, VantageName};
+use super::{Generation, Role, SiteVotes, VantageView, Vote};
 
-/// What one vantage has concluded about one site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum VantageView {
-    /// Too little was seen to conclude anything.
-    Unknown,
-    /// It passes.
-    Up,
-    /// It was up, and fails now, but not yet often enough in a row.
-    Failing,
-    /// It failed often enough in a row, and has not passed often enough since.
-    Down,
-    /// Nothing conclusive was seen for too long: no vote.
-    Stale,
+/// Fewer accounts than this, and refused logins may be the account's own fault.
+const ACCOUNTS: usize = 2;
+
+/// What it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Votes that are needed.
+    pub quorum: usize,
+    /// Clouds that those must come from.
+    pub clouds: usize,
 }
 
-impl VantageView {
-    const ALL: [Self; 5] = [Self::Unknown, Self::Up, Self::Failing, Self::Down, Self::Stale];
+/// By which way a quorum was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Enough vantages say "down".
+    Down,
+    /// With those that suspect it: one vote more, and logins by two accounts.
+    Suspect,
+    /// Enough vantages have seen too large a share of failures for a longer time.
+    Burn,
+}
 
-    /// The word used in data and on screen.
+impl Lane {
+    /// All, in the order in which they are tried.
+    pub const ALL: [Self; 3] = [Self::Down, Self::Burn, Self::Suspect];
+
+    /// The word used in data.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Unknown => "unknown",
-            Self::Up => "up",
-            Self::Failing => "failing",
             Self::Down => "down",
-            Self::Stale => "stale",
+            Self::Suspect => "suspect",
+            Self::Burn => "burn",
         }
     }
 
-    /// The view that the word names.
+    /// The lane that the word names.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|view| view.as_str() == word)
+        Self::ALL.into_iter().find(|lane| lane.as_str() == word)
+    }
+
+    /// Whether a vote counts here. Silent vantages count nowhere: silence is never "down" (S9).
+    pub fn counts(self, vote: &Vote) -> bool {
+        match self {
+            Self::Down => vote.view == VantageView::Down,
+            Self::Suspect => matches!(vote.view, VantageView::Down | VantageView::Suspect),
+            Self::Burn => vote.burning && !vote.view.is_silent(),
+        }
+    }
+
+    fn votes_needed(self, quorum: usize) -> usize {
+        match self {
+            Self::Down | Self::Burn => quorum.max(1),
+            Self::Suspect => quorum.max(1).saturating_add(1),
+        }
     }
 }
 
-impl fmt::Display for VantageView {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// One vantage's view of one site, with the reason for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vote {
-    /// Who votes.
-    pub vantage: VantageName,
-    /// The cloud that the vantage stands in.
-    pub cloud: String,
-    /// What it has concluded.
-    pub view: VantageView,
-    /// Failures in a row, up to now.
-    pub failures: u32,
-    /// The kind of the failure that it is in the middle of.
-    pub kind: Option<FailureKind>,
-    /// Why it says so: that failure's reason, or why its last probe said nothing.
-    pub reason: Option<String>,
-    /// The step that it ended in.
-    pub failed_step: Option<String>,
-    /// How old its last conclusive observation was when the votes were counted, in milliseconds.
-    pub age_ms: Option<u64>,
-}
-
-/// All votes on one site.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteVotes {
-    /// Which site.
-    pub role: Role,
-    /// One vote a vantage, in the order of the configuration.
-    pub votes: Vec<Vote>,
-}
-
-impl SiteVotes {
-    /// How many hold this view.
-    pub fn count(&self, view: VantageView) -> usize {
-        self.votes.iter().filter(|vote| vote.view == view).count()
-    }
-}
-
-/// Proof that a quorum of vantages, from enough clouds, said "down".
+/// Proof that a quorum of vantages, from enough clouds, condemned a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     role: Role,
+    lane: Lane,
     down: Vec<Vote>,
     of: usize,
 }
 
 impl Evidence {
-    /// Counts the votes; a shortfall when they do not suffice. Only a vote of `Down` counts: stale, unknown and failing
-    /// vantages are silent, and silence is never "down". A vantage counts once however often it is listed.
-    pub fn new(votes: &SiteVotes, quorum: usize, clouds: usize) -> Result<Self, Shortfall> {
-        let mut seen = BTreeSet::new();
-        let down: Vec<Vote> = votes
-            .votes
-            .iter()
-            .filter(|vote| vote.view == VantageView::Down && seen.insert(&vote.vantage))
-            .cloned()
-            .collect();
-        let from: BTreeSet<&str> = down.iter().map(|vote| vote.cloud.as_str()).collect();
-        if down.len() >= quorum.max(1) && from.len() >= clouds.max(1) {
-            return Ok(Self { role: votes.role, down, of: votes.votes.len() });
-        }
-        Err(Shortfall {
-            down: down.len(),
-            down_clouds: from.len(),
-            up: votes.count(VantageView::Up),
-            failing: votes.count(VantageView::Failing),
-            silent: votes.count(VantageView::Stale) + votes.count(VantageView::Unknown),
-            of: votes.votes.len(),
-            quorum,
-            clouds,
+    /// Counts the votes in one lane; a vantage counts once however often it is listed, and votes by different generations of scripts are
+    /// never counted together (S18).
+    pub fn in_lane(votes: &SiteVotes, rule: Rule, lane: Lane) -> Option<Self> {
+        let mut generations: Vec<Generation> = votes.votes.iter().map(|vote| vote.generation).collect();
+        generations.sort_unstable();
+        generations.dedup();
+        generations.into_iter().find_map(|generation| {
+            let mut seen = BTreeSet::new();
+            let counts = |vote: &&Vote| vote.generation == generation && lane.counts(vote);
+            let down: Vec<&Vote> =
+                votes.votes.iter().filter(counts).filter(|vote| seen.insert(&vote.vantage)).collect();
+            let clouds: BTreeSet<&str> = down.iter().map(|vote| vote.cloud.as_str()).collect();
+            let accounts: BTreeSet<&str> = down.iter().map(|vote| vote.account.as_str()).collect();
+            let enough = down.len() >= lane.votes_needed(rule.quorum)
+                && clouds.len() >= rule.clouds.max(1)
+                && (lane != Lane::Suspect || accounts.len() >= ACCOUNTS);
+            let down = || down.into_iter().cloned().collect();
+            enough.then(|| Self { role: votes.role, lane, down: down(), of: votes.votes.len() })
         })
     }
 
-    /// The site that is down.
+    /// The strongest evidence that there is; a shortfall when there is none.
+    pub fn new(votes: &SiteVotes, rule: Rule) -> Result<Self, Shortfall> {
+        let found = Lane::ALL.into_iter().find_map(|lane| Self::in_lane(votes, rule, lane));
+        found.ok_or_else(|| Shortfall::of(votes, rule))
+    }
+
+    /// The site that is condemned.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// By which way.
+    pub fn lane(&self) -> Lane {
+        self.lane
     }
 
     /// The votes that said so.
@@ -138,10 +125,15 @@ impl Evidence {
         self.down.iter().map(|vote| vote.cloud.as_str()).collect::<BTreeSet<_>>().len()
     }
 
+    /// How many of the voters fail still.
+    pub fn failing_now(&self) -> usize {
+        self.down.iter().filter(|vote| vote.failing_now).count()
+    }
+
     /// Evidence as it was recorded: the journal holds only what [`Evidence::new`] once made.
-    pub fn recorded(role: Role, down: Vec<Vote>, of: usize) -> Option<Self> {
-        let sound = !down.is_empty() && down.len() <= of && down.iter().all(|vote| vote.view == VantageView::Down);
-        sound.then_some(Self { role, down, of })
+    pub fn recorded(role: Role, lane: Lane, down: Vec<Vote>, of: usize) -> Option<Self> {
+        let sound = !down.is_empty() && down.len() <= of && down.iter().all(|vote| lane.counts(vote));
+        sound.then_some(Self { role, lane, down, of })
     }
 }
 
@@ -149,8 +141,13 @@ impl fmt::Display for Evidence {
     /// "4 of 5 vantages in 3 clouds say the primary is down".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (down, of, clouds, role) = (self.down.len(), self.of, self.clouds(), self.role);
-        let (noun, verb) = if clouds == 1 { ("cloud", "say") } else { ("clouds", "say") };
-        write!(f, "{down} of {of} vantages in {clouds} {noun} {verb} the {role} is down")
+        let noun = if clouds == 1 { "cloud" } else { "clouds" };
+        write!(f, "{down} of {of} vantages in {clouds} {noun} ")?;
+        match self.lane {
+            Lane::Down => write!(f, "say the {role} is down"),
+            Lane::Suspect => write!(f, "say or suspect the {role} is down"),
+            Lane::Burn => write!(f, "see the {role} fail too often"),
+        }
     }
 }
 
@@ -165,8 +162,12 @@ pub struct Shortfall {
     pub up: usize,
     /// Vantages that have begun to fail.
     pub failing: usize,
+    /// Vantages that suspect it.
+    pub suspect: usize,
     /// Vantages that are stale or have seen too little.
     pub silent: usize,
+    /// Vantages whose word counts for nothing now.
+    pub abstaining: usize,
     /// All vantages.
     pub of: usize,
     /// Votes that are needed.
@@ -175,19 +176,52 @@ pub struct Shortfall {
     pub clouds: usize,
 }
 
+impl Shortfall {
+    /// What the votes lack.
+    pub fn of(votes: &SiteVotes, rule: Rule) -> Self {
+        let clouds: BTreeSet<&str> =
+            votes.votes.iter().filter(|vote| Lane::Down.counts(vote)).map(|vote| vote.cloud.as_str()).collect();
+        Self {
+            down: votes.count(VantageView::Down),
+            down_clouds: clouds.len(),
+            up: votes.count(VantageView::Up),
+            failing: votes.count(VantageView::Failing),
+            suspect: votes.count(VantageView::Suspect),
+            silent: votes.count(VantageView::Stale) + votes.count(VantageView::Unknown),
+            abstaining: votes.count(VantageView::Abstaining),
+            of: votes.votes.len(),
+            quorum: rule.quorum,
+            clouds: rule.clouds,
+        }
+    }
+}
+
 impl fmt::Display for Shortfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { down, down_clouds, up, failing, silent, of, quorum, clouds } = self;
-        if down >= quorum {
+        let Self { down, down_clouds, up, failing, suspect, silent, abstaining, of, quorum, clouds } = self;
+        if down >= quorum && down_clouds < clouds {
             return write!(
                 f,
                 "{down} of {of} say down, but from {down_clouds} of the {clouds} clouds that are needed"
             );
         }
-        let counts = [(*down, "down"), (*failing, "failing"), (*up, "up"), (*silent, "silent")];
+        let counts = [
+            (*down, "down"),
+            (*suspect, "suspect"),
+            (*failing, "failing"),
+            (*up, "up"),
+            (*silent, "silent"),
+            (*abstaining, "abstaining"),
+        ];
         let counts: Vec<String> =
             counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
-        write!(f, "{} of {of}; {quorum} are needed", counts.join(", "))
+        write!(f, "{} of {of}; {quorum} are needed", counts.join(", "))?;
+        if down >= quorum {
+            f.write_str(", seen by the same scripts and not outvoted")?;
+        } else if down + suspect > *quorum {
+            f.write_str(", or one more of two accounts that suspect it")?;
+        }
+        Ok(())
     }
 }
 

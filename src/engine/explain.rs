@@ -133,7 +133,7 @@ pub(super) fn explain(scene: &Scene<'_>, attempt: &Attempt, epoch: Option<Epoch>
         sites: Role::BOTH.into_iter().map(|role| site_view(scene, role)).collect(),
         incident: scene.ledger.incident,
         frozen: scene.ledger.frozen.clone(),
-        stuck: scene.ledger.stuck.clone(),
+        stuck: scene.ledger.stuck.as_ref().map(|stuck| stuck.why.clone()),
         plan: scene.ledger.open.as_ref().map(|open| plan_view(open, attempt)),
         last: scene.ledger.last.clone(),
         next: next(scene, attempt, &blockers),

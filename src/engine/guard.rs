@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::{PlanId, Role, Shortfall, Verdict};
+use crate::domain::{Evidence, PlanId, Role, Shortfall, Verdict};
 
+use super::limits;
 use super::scene::Scene;
 
 /// One reason not to move a service.
@@ -68,6 +69,77 @@ pub enum Blocker {
         /// For how long it still must.
         remaining: Duration,
     },
+    /// The quorum holds by what it has seen, and the site is passing again.
+    Recovering {
+        /// Which site.
+        role: Role,
+        /// How many of the voters see it fail still.
+        failing: usize,
+        /// How many are needed.
+        quorum: usize,
+    },
+    /// Everything is stopped from outside, by a file on this machine.
+    Halted {
+        /// By what.
+        why: String,
+    },
+    /// A person wants the service elsewhere.
+    Pinned {
+        /// Where.
+        to: Role,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// For how long still.
+        remaining: Duration,
+    },
+    /// It is a time in which nothing moves by itself.
+    Maintenance {
+        /// The window in words.
+        window: String,
+    },
+    /// What was seen is not yet to be trusted.
+    Unsettled {
+        /// Why.
+        why: String,
+        /// For how long still.
+        remaining: Duration,
+    },
+    /// The service was moved too recently.
+    CoolDown {
+        /// For how long still.
+        remaining: Duration,
+    },
+    /// The service was moved too often.
+    Budget {
+        /// So many automatic moves …
+        moves: usize,
+        /// … within this time.
+        per: Duration,
+        /// For how long still.
+        remaining: Duration,
+    },
+    /// Too many services were moved: what they share is at fault, and not they.
+    Velocity {
+        /// So many automatic moves of all services …
+        moves: usize,
+        /// … within this time.
+        per: Duration,
+        /// For how long still.
+        remaining: Duration,
+    },
+    /// The standby's data is too far behind, or nobody knows how far.
+    Lag {
+        /// How far.
+        lag: Option<Duration>,
+        /// How far it may be.
+        most: Duration,
+    },
+    /// There is no open plan with this name that waits for approval.
+    NothingToApprove,
+    /// Nothing is stuck.
+    NothingStuck,
     /// The site that would serve is itself down.
     TargetDown {
         /// Which site.
@@ -85,6 +157,19 @@ pub enum Blocker {
 }
 
 impl Blocker {
+    /// When it ends by itself, if it is one that does.
+    pub fn remaining(&self) -> Option<Duration> {
+        match self {
+            Self::Confirming { remaining }
+            | Self::Pinned { remaining, .. }
+            | Self::Unsettled { remaining, .. }
+            | Self::CoolDown { remaining }
+            | Self::Budget { remaining, .. }
+            | Self::Velocity { remaining, .. } => Some(*remaining),
+            _ => None,
+        }
+    }
+
     /// A stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -100,6 +185,17 @@ impl Blocker {
             Self::SourceHealthy { .. } => "source-healthy",
             Self::NoQuorum { .. } => "no-quorum",
             Self::Confirming { .. } => "confirming",
+            Self::Recovering { .. } => "recovering",
+            Self::Halted { .. } => "halted",
+            Self::Pinned { .. } => "pinned",
+            Self::Maintenance { .. } => "maintenance",
+            Self::Unsettled { .. } => "unsettled",
+            Self::CoolDown { .. } => "cool-down",
+            Self::Budget { .. } => "budget",
+            Self::Velocity { .. } => "velocity",
+            Self::Lag { .. } => "lag",
+            Self::NothingToApprove => "nothing-to-approve",
+            Self::NothingStuck => "nothing-stuck",
             Self::TargetDown { .. } => "target-down",
             Self::TargetUnproven { .. } => "target-unproven",
         }
@@ -107,7 +203,7 @@ impl Blocker {
 
     /// Whether `--force` overrules it: evidence can be overruled, nothing else.
     pub fn yields_to_force(&self) -> bool {
-        matches!(self, Self::TargetDown { .. } | Self::TargetUnproven { .. })
+        matches!(self, Self::TargetDown { .. } | Self::TargetUnproven { .. } | Self::Lag { .. })
     }
 }
 
@@ -130,6 +226,44 @@ impl fmt::Display for Blocker {
             Self::Confirming { remaining } => {
                 write!(f, "the quorum must hold for another {:.1} s", remaining.as_secs_f64())
             }
+            Self::Recovering { role, failing, quorum } => {
+                write!(
+                    f,
+                    "the {role} is passing again: {failing} of the voters see it fail still, and {quorum} are needed"
+                )
+            }
+            Self::Halted { why } => write!(f, "everything is stopped: {why}"),
+            Self::Pinned { to, by, reason, remaining } => {
+                let remaining = human(*remaining);
+                write!(f, "pinned to the {to} by {by} for another {remaining}: {reason} (quorate unpin)")
+            }
+            Self::Maintenance { window } => write!(f, "nothing moves by itself during maintenance: {window}"),
+            Self::Unsettled { why, remaining } => {
+                write!(f, "{why}: nothing moves by itself for another {}", human(*remaining))
+            }
+            Self::CoolDown { remaining } => {
+                write!(f, "it was moved a short while ago: nothing moves by itself for another {}", human(*remaining))
+            }
+            Self::Budget { moves, per, remaining } => {
+                let (per, remaining) = (human(*per), human(*remaining));
+                write!(f, "the budget of {moves} automatic moves in {per} is spent for another {remaining}")
+            }
+            Self::Velocity { moves, per, remaining } => {
+                let (per, remaining) = (human(*per), human(*remaining));
+                write!(
+                    f,
+                    "{moves} automatic moves of all services in {per} are the most; the next is possible in {remaining}"
+                )
+            }
+            Self::Lag { lag: Some(lag), most } => {
+                let (lag, most) = (human(*lag), human(*most));
+                write!(f, "the standby's data is {lag} behind, and {most} is the most")
+            }
+            Self::Lag { lag: None, most } => {
+                write!(f, "nobody knows how far the standby's data is behind, and {} is the most", human(*most))
+            }
+            Self::NothingToApprove => f.write_str("no open plan of that name waits for approval"),
+            Self::NothingStuck => f.write_str("nothing is stuck"),
             Self::TargetDown { role, votes } => {
                 write!(f, "the {role} is down: {votes} vantages say so, and moving there would help nobody")
             }
@@ -138,6 +272,12 @@ impl fmt::Display for Blocker {
             }
         }
     }
+}
+
+/// A time as a person would say it, to the second.
+pub(super) fn human(time: Duration) -> String {
+    let seconds = if time.subsec_millis() > 0 { time.as_secs() + 1 } else { time.as_secs() };
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
 /// What asks for the move.
@@ -162,14 +302,17 @@ pub(super) fn against_opening(scene: &Scene<'_>, to: Role, asker: Asker) -> Vec<
         blockers.push(Blocker::AlreadyServing { role: to });
     }
     if asker == Asker::Policy {
-        if let Some(why) = &scene.ledger.stuck {
-            blockers.push(Blocker::Stuck { why: why.clone() });
+        if let Some(stuck) = &scene.ledger.stuck {
+            blockers.push(Blocker::Stuck { why: stuck.why.clone() });
         }
         if to == Role::Primary {
             blockers.push(Blocker::NoAutomaticFailback);
         }
+        blockers.extend(limits::against_automatic(scene));
         blockers.extend(against_source(scene, to.other()));
     }
+    blockers.extend(limits::against_pin(scene, to));
+    blockers.extend(limits::against_lag(scene, to));
     blockers.extend(against_target(scene, to));
     if asker == (Asker::Operator { force: true }) {
         blockers.retain(|blocker| !blocker.yields_to_force());
@@ -189,6 +332,9 @@ pub(super) fn standing(scene: &Scene<'_>) -> Vec<Blocker> {
     if scene.zone.is_none() {
         blockers.push(Blocker::NotFenced { why: scene.why_not_fenced.to_owned() });
     }
+    if let Some(why) = scene.halted {
+        blockers.push(Blocker::Halted { why: why.to_owned() });
+    }
     if let Some(freeze) = &scene.ledger.frozen {
         blockers.push(Blocker::Frozen { by: freeze.by.clone(), reason: freeze.reason.clone() });
     }
@@ -200,12 +346,23 @@ fn against_source(scene: &Scene<'_>, from: Role) -> Option<Blocker> {
     match scene.verdict(from) {
         Verdict::Healthy => Some(Blocker::SourceHealthy { role: from }),
         Verdict::Undecided(shortfall) => Some(Blocker::NoQuorum { role: from, shortfall: *shortfall }),
-        Verdict::Unhealthy(_) => {
-            let held = scene.unhealthy_since.map_or(Duration::ZERO, |since| scene.now.since(since));
+        Verdict::Unhealthy(evidence) => {
+            // What has burned for minutes needs no confirmation (safety.md 3.7, lane 2).
+            let held = scene.held.down(from).map_or(Duration::ZERO, |since| scene.now.since(since));
             let remaining = scene.service.policy.confirm.saturating_sub(held);
-            (!remaining.is_zero()).then_some(Blocker::Confirming { remaining })
+            if remaining.is_zero() || scene.burning(from) {
+                still_failing(scene, evidence)
+            } else {
+                Some(Blocker::Confirming { remaining })
+            }
         }
     }
+}
+
+/// The "still failing now" gate: what was true a moment ago may be over.
+pub(super) fn still_failing(scene: &Scene<'_>, evidence: &Evidence) -> Option<Blocker> {
+    let (failing, quorum) = (evidence.failing_now(), scene.service.policy.quorum);
+    (failing < quorum).then_some(Blocker::Recovering { role: evidence.role(), failing, quorum })
 }
 
 /// What the proof that the other site works lacks (S3, S4).

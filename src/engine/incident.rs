@@ -7,8 +7,12 @@ use crate::domain::{
     IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Step, Verdict,
 };
 
+use super::alert;
 use super::guard::Blocker;
 use super::scene::Scene;
+
+/// How often people are told of a plan that is stuck.
+const REMIND_EVERY: Duration = Duration::from_secs(15 * 60);
 
 /// Entries to append and notices to queue with them.
 #[derive(Debug, Default)]
@@ -39,7 +43,7 @@ pub(super) fn next(scene: &Scene<'_>) -> Result<Telling, Option<Moment>> {
     let number = incident.number;
     match scene.verdict(incident.role) {
         Verdict::Unhealthy(evidence) if !incident.escalated && incident.role == serving => {
-            let again_at = scene.unhealthy_since.unwrap_or(scene.now).after(scene.service.policy.interval);
+            let again_at = scene.held.unhealthy(serving).unwrap_or(scene.now).after(scene.service.policy.interval);
             if scene.now < again_at {
                 return Err(Some(again_at));
             }
@@ -51,6 +55,11 @@ pub(super) fn next(scene: &Scene<'_>) -> Result<Telling, Option<Moment>> {
             })
         }
         Verdict::Healthy if scene.ledger.open.is_none() => {
+            // A site that passes for a moment between two failures has not recovered.
+            let over_at = scene.held.healthy(incident.role).map(|at| at.after(scene.service.policy.recovered_after));
+            if let Some(at) = over_at.filter(|at| *at > scene.now) {
+                return Err(Some(at));
+            }
             let level = if incident.escalated { Level::Everyone } else { Level::Quiet };
             let role = incident.role;
             let text = format!("{service}: resolved: a quorum says the {role} is up again; the {serving} serves.");
@@ -135,11 +144,60 @@ pub(super) fn plan_opened(scene: &Scene<'_>, plan: &crate::domain::Plan) -> Tell
         crate::domain::Cause::Quorum(evidence) => evidence.to_string(),
         crate::domain::Cause::Operator { by, reason, .. } => format!("{by}: {reason}"),
     };
-    let text = format!("{service}: {direction} {id} to the {to} begins: {why}.");
+    let (level, text) = if plan.terms().approval {
+        let digest = plan.digest();
+        let how = format!("quorate approve {service} {id} --digest {digest}");
+        (Level::Loud, format!("{service}: {direction} {id} to the {to} waits for approval ({how}): {why}."))
+    } else {
+        (Level::Quiet, format!("{service}: {direction} {id} to the {to} begins: {why}."))
+    };
     Telling {
-        notices: vec![notice(service, &format!("plan-{id}/opened"), Level::Quiet, text)],
+        notices: vec![notice(service, &format!("plan-{id}/opened"), level, text)],
         entries: vec![JournalEntry::PlanOpened { plan: Box::new(plan.clone()) }],
     }
+}
+
+/// What becomes of an alert.
+pub(super) fn alert(scene: &Scene<'_>, news: alert::News) -> Telling {
+    let service = &scene.service.name;
+    match news {
+        alert::News::Raised(alert, text) => {
+            let key = format!("alert-{}/raised", scene.ledger.alerts_raised + 1);
+            let said = format!("{service}: {text}.");
+            Telling {
+                notices: vec![notice(service, &key, Level::Loud, said)],
+                entries: vec![JournalEntry::AlertRaised { alert, text }],
+            }
+        }
+        alert::News::Cleared(alert) => {
+            let key = format!("alert-{}/{alert}/cleared", scene.ledger.alerts_raised);
+            let text = format!("{service}: {} is over.", alert.as_str().replace('-', " "));
+            Telling {
+                notices: vec![notice(service, &key, Level::Quiet, text)],
+                entries: vec![JournalEntry::AlertCleared { alert }],
+            }
+        }
+    }
+}
+
+/// A plan that is stuck is told again and again until a person has said that they know (E4). `Err` says when next.
+pub(super) fn reminder(scene: &Scene<'_>) -> Result<Telling, Option<Moment>> {
+    let Some(stuck) = &scene.ledger.stuck else { return Err(None) };
+    let due = REMIND_EVERY.saturating_sub(scene.wall.since(stuck.told));
+    if !due.is_zero() {
+        return Err(Some(scene.now.after(due)));
+    }
+    let service = &scene.service.name;
+    let number = stuck.reminders + 1;
+    let plan = scene.ledger.last.as_ref().map(|last| last.plan.id().to_string()).unwrap_or_default();
+    let text = format!(
+        "{service}: {plan} is still stuck, and nobody has acknowledged it: {} (quorate acknowledge {service}).",
+        stuck.why
+    );
+    Ok(Telling {
+        notices: vec![notice(service, &format!("plan-{plan}/stuck/{number}"), Level::Everyone, text)],
+        entries: vec![JournalEntry::StuckReminded { number }],
+    })
 }
 
 /// The flip is not getting through: told once, loudly, while it goes on being tried.

@@ -6,6 +6,7 @@ use crate::domain::{Cause, Step, Verdict};
 use super::io::StepOrder;
 use super::ledger::StepStatus;
 use super::scene::Scene;
+use super::{guard, limits};
 
 /// A named invariant that does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,18 @@ pub enum Violation {
     /// S10.
     #[error("S10: a flip of a frozen service")]
     Frozen,
+    /// S13.
+    #[error("S13: a flip away from where a person has pinned the service")]
+    Pinned,
+    /// S2.
+    #[error("S2: an automatic flip away from a site that is passing again")]
+    PassingAgain,
+    /// A plan that waits for a person.
+    #[error("a flip of a plan that nobody has approved")]
+    NotApproved,
+    /// S9: what could not be measured is no "go".
+    #[error("S9: a flip to data that is too far behind, or nobody knows how far")]
+    TooFarBehind,
     /// S15.
     #[error("S15: a failover's flip before a write was seen refused")]
     ReadOnlyNotVerified,
@@ -47,8 +60,20 @@ pub(super) fn check(scene: &Scene<'_>, order: &StepOrder) -> Option<Violation> {
     let to = order.plan.to();
     let forced = matches!(order.plan.cause(), Cause::Operator { force: true, .. });
     let automatic = matches!(order.plan.cause(), Cause::Quorum(_));
-    if scene.ledger.frozen.is_some() {
+    let passing_again = match scene.verdict(to.other()) {
+        Verdict::Unhealthy(evidence) => guard::still_failing(scene, evidence).is_some(),
+        Verdict::Healthy | Verdict::Undecided(_) => false,
+    };
+    if scene.ledger.frozen.is_some() || scene.halted.is_some() {
         Some(Violation::Frozen)
+    } else if limits::against_pin(scene, to).is_some() {
+        Some(Violation::Pinned)
+    } else if open.plan.terms().approval && open.approved.is_none() {
+        Some(Violation::NotApproved)
+    } else if automatic && passing_again {
+        Some(Violation::PassingAgain)
+    } else if !forced && limits::against_lag(scene, to).is_some() {
+        Some(Violation::TooFarBehind)
     } else if automatic && !matches!(scene.verdict(to.other()), Verdict::Unhealthy(_)) {
         Some(Violation::NoQuorum)
     } else if !forced && *scene.verdict(to) != Verdict::Healthy {

@@ -1,9 +1,11 @@
 //! What goes into the engine and what comes out.
 
+use std::time::Duration;
+
 use super::guard::Blocker;
 use crate::domain::{
     Authority, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, OwnedRecords, Plan,
-    PlanDigest, PortError, Role, ServiceName, Step, StepDetail, StepIndex, VantageName,
+    PlanDigest, PlanId, PortError, Role, ServiceName, Step, StepDetail, StepIndex, VantageName, WallTime,
 };
 
 /// Everything that can happen to the engine.
@@ -12,13 +14,37 @@ pub enum Input {
     /// A probe's record arrived, for the first time.
     Observed(Observation),
     /// The whole journal, before this controller leads. It replaces all that was known but the observations.
-    Recovered(Vec<JournalRecord>),
+    Recovered {
+        /// The records, in order.
+        journal: Vec<JournalRecord>,
+        /// The wall clock now: how long ago an entry was written is known in no other way once its process has ended.
+        wall: WallTime,
+    },
+    /// How far the standby's data is behind; none when it could not be measured.
+    Lag {
+        /// Whose.
+        service: ServiceName,
+        /// How far.
+        lag: Option<Duration>,
+    },
+    /// A maintenance window of the service has begun, or ended.
+    Maintenance {
+        /// Whose.
+        service: ServiceName,
+        /// The window in words; none outside of any.
+        window: Option<String>,
+    },
     /// This controller holds the lease, and its epoch is durable.
     Led(Authority),
     /// It no longer may act.
     Deposed {
         /// Why, for people.
         why: String,
+    },
+    /// Everything is stopped from outside, or no longer.
+    Halted {
+        /// By what; none lets it go on.
+        why: Option<String>,
     },
     /// The service's token was written under this controller's epoch.
     Fenced {
@@ -77,6 +103,48 @@ pub enum Ask {
         /// The digest that the person was shown.
         digest: PlanDigest,
     },
+    /// Let an automatic plan go on that waits for approval.
+    Approve {
+        /// Which service.
+        service: ServiceName,
+        /// Which plan.
+        plan: PlanId,
+        /// The digest that the person was shown.
+        digest: PlanDigest,
+        /// Who.
+        by: String,
+    },
+    /// No automatic move away from this site, for a time.
+    Pin {
+        /// Which service.
+        service: ServiceName,
+        /// Where.
+        to: Role,
+        /// For how long.
+        lasting: Duration,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Take the pin out.
+    Unpin {
+        /// Which service.
+        service: ServiceName,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Say that a person has seen that the last plan got stuck.
+    Acknowledge {
+        /// Which service.
+        service: ServiceName,
+        /// Who.
+        by: String,
+        /// What they found, or did.
+        reason: String,
+    },
     /// Stop all movement.
     Freeze {
         /// Which service.
@@ -95,6 +163,21 @@ pub enum Ask {
         /// Why.
         reason: String,
     },
+}
+
+impl Ask {
+    /// The service that it is about.
+    pub fn service(&self) -> &ServiceName {
+        match self {
+            Self::Move { request, .. } => &request.service,
+            Self::Approve { service, .. }
+            | Self::Pin { service, .. }
+            | Self::Unpin { service, .. }
+            | Self::Acknowledge { service, .. }
+            | Self::Freeze { service, .. }
+            | Self::Unfreeze { service, .. } => service,
+        }
+    }
 }
 
 /// A move that a person wants.
@@ -149,6 +232,13 @@ pub enum Command {
     Fence {
         /// Whose.
         service: ServiceName,
+    },
+    /// From now on every vantage probes the service's sites this often; none means as often as the policy says.
+    Pace {
+        /// Whose.
+        service: ServiceName,
+        /// How often.
+        every: Option<Duration>,
     },
     /// Stop acting: somebody with a newer epoch has taken over.
     Resign {

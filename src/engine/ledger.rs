@@ -1,8 +1,12 @@
 //! The journal, folded: what a service's past says about its present. The same fold runs at recovery and on every
 //! ordinary turn, so that replaying the journal gives the same next step (E3) by construction.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::domain::{
-    FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, Step, StepDetail, StepIndex,
+    Alert, Cause, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, Step, StepDetail, StepIndex,
+    WallTime,
 };
 
 /// Where a step of the open plan stands.
@@ -33,6 +37,8 @@ pub struct OpenPlan {
     pub plan: Plan,
     /// Where each of its steps stands.
     pub steps: Vec<StepStatus>,
+    /// Who approved it.
+    pub approved: Option<String>,
 }
 
 impl OpenPlan {
@@ -72,6 +78,50 @@ pub struct Freeze {
     pub reason: String,
 }
 
+/// A person's word on where the service is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// The site.
+    pub to: Role,
+    /// Since when.
+    pub at: WallTime,
+    /// For how long.
+    pub lasting: Duration,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Pin {
+    /// How long it still holds.
+    pub fn remaining(&self, wall: WallTime) -> Duration {
+        self.lasting.saturating_sub(wall.since(self.at))
+    }
+}
+
+/// A plan that needs a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// Why.
+    pub why: String,
+    /// When people were last told.
+    pub told: WallTime,
+    /// How often they were reminded.
+    pub reminders: u32,
+}
+
+/// A flip that was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// When.
+    pub at: WallTime,
+    /// Where to.
+    pub to: Role,
+    /// Whether the policy wanted it, and not a person.
+    pub automatic: bool,
+}
+
 /// The last plan that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastPlan {
@@ -96,14 +146,18 @@ pub struct Ledger {
     pub frozen: Option<Freeze>,
     /// The open plan.
     pub open: Option<OpenPlan>,
+    /// The pin, which may have run out.
+    pub pinned: Option<Pin>,
+    /// The alerts that are raised.
+    pub alerts: BTreeSet<Alert>,
+    /// How many alerts were raised so far.
+    pub alerts_raised: u64,
     /// Why a person is needed.
-    pub stuck: Option<String>,
+    pub stuck: Option<Stuck>,
     /// The last plan that ended.
     pub last: Option<LastPlan>,
-    /// How many flips were done.
-    pub flips: u64,
-    /// The site that the last flip left serving; none before the first.
-    pub flipped_to: Option<Role>,
+    /// The flips that were done, in order.
+    pub moves: Vec<Moved>,
 }
 
 /// A journal that cannot be: nobody acts on it.
@@ -112,8 +166,8 @@ pub struct Ledger {
 pub struct Inconsistent(String);
 
 impl Ledger {
-    /// Folds one entry. An entry that cannot follow is an error, never ignored.
-    pub fn apply(&mut self, entry: &JournalEntry) -> Result<(), Inconsistent> {
+    /// Folds one entry, written at that time. An entry that cannot follow is an error, never ignored.
+    pub fn apply(&mut self, entry: &JournalEntry, at: WallTime) -> Result<(), Inconsistent> {
         match entry {
             JournalEntry::IncidentOpened { number, evidence } => {
                 if *number <= self.incidents {
@@ -140,6 +194,27 @@ impl Ledger {
                     self.stuck = None;
                 }
             }
+            JournalEntry::Pinned { to, lasting, by, reason } => {
+                let (by, reason) = (by.clone(), reason.clone());
+                self.pinned = Some(Pin { to: *to, at, lasting: *lasting, by, reason });
+            }
+            JournalEntry::Unpinned { .. } => self.pinned = None,
+            JournalEntry::AlertRaised { alert, .. } => {
+                self.alerts.insert(*alert);
+                self.alerts_raised += 1;
+            }
+            JournalEntry::AlertCleared { alert } => {
+                self.alerts.remove(alert);
+            }
+            JournalEntry::Acknowledged { .. } => self.stuck = None,
+            JournalEntry::StuckReminded { number } => match &mut self.stuck {
+                Some(stuck) => (stuck.told, stuck.reminders) = (at, *number),
+                None => return Err(Inconsistent(format!("reminder {number} of nothing that is stuck"))),
+            },
+            JournalEntry::PlanApproved { plan, by } => match &mut self.open {
+                Some(open) if open.plan.id() == plan => open.approved = Some(by.clone()),
+                _ => return Err(Inconsistent(format!("plan {plan} approved, and is not open"))),
+            },
             JournalEntry::AttemptBlocked { blockers } => self.blocked.clone_from(blockers),
             JournalEntry::Frozen { by, reason } => {
                 self.frozen = Some(Freeze { by: by.clone(), reason: reason.clone() });
@@ -154,7 +229,7 @@ impl Ledger {
                 self.stuck = None;
                 self.blocked.clear();
                 let steps = vec![StepStatus::Waiting; plan.steps().len()];
-                self.open = Some(OpenPlan { plan: (**plan).clone(), steps });
+                self.open = Some(OpenPlan { plan: (**plan).clone(), steps, approved: None });
             }
             JournalEntry::StepStarted { plan, step, intent } => {
                 let status = self.current_step(plan, *step)?;
@@ -169,8 +244,8 @@ impl Ledger {
                 if let Some(open) = &self.open
                     && open.plan.steps().get(*step) == Some(&Step::FlipRecords)
                 {
-                    self.flips += 1;
-                    self.flipped_to = Some(open.plan.to());
+                    let automatic = matches!(open.plan.cause(), Cause::Quorum(_));
+                    self.moves.push(Moved { at, to: open.plan.to(), automatic });
                 }
             }
             JournalEntry::StepFailed { plan, step, why } => {
@@ -199,7 +274,9 @@ impl Ledger {
                         return Err(Inconsistent(format!("plan {plan} given up, and was flipped")));
                     }
                     PlanEnd::Done | PlanEnd::Abandoned { .. } => {}
-                    PlanEnd::Stuck { why } => self.stuck = Some(why.clone()),
+                    PlanEnd::Stuck { why } => {
+                        self.stuck = Some(Stuck { why: why.clone(), told: at, reminders: 0 });
+                    }
                 }
                 self.last = Some(LastPlan { plan: open.plan, end: end.clone() });
             }
@@ -221,6 +298,16 @@ impl Ledger {
 
     /// The site that serves, as far as the journal knows.
     pub fn serving(&self) -> Role {
-        self.flipped_to.unwrap_or(Role::Primary)
+        self.moves.last().map_or(Role::Primary, |moved| moved.to)
+    }
+
+    /// The automatic moves that were done, or may be under way, within that time before `wall`: when each was.
+    pub fn automatic_moves(&self, wall: WallTime, within: Duration) -> Vec<WallTime> {
+        let recent = |moved: &&Moved| moved.automatic && wall.since(moved.at) < within;
+        let done = self.moves.iter().filter(recent).map(|moved| moved.at);
+        let open = self.open.as_ref().filter(|open| {
+            matches!(open.plan.cause(), Cause::Quorum(_)) && open.succeeded(Step::FlipRecords).is_none()
+        });
+        done.chain(open.map(|_| wall)).collect()
     }
 }

@@ -2,7 +2,7 @@
 //! random number, awaits nothing, locks nothing and logs nothing.
 //!
 //! ```text
-//!  Observed ─▶ window ─▶ quorum ─▶ incident ─▶ guard ─▶ planner ─▶ progress ─▶ Append
+//!  Observed ─▶ window ─▶ panel ─▶ quorum ─▶ incident ─▶ guard ─▶ planner ─▶ progress ─▶ Append
 //!                                                          ▲                      │ durable
 //!  StepEnded ──────────────────────────────────────────────┴──── ledger ◀──── Journaled ─▶ Run
 //! ```
@@ -11,48 +11,63 @@
 //! is not a mode: a new controller is given the journal, and `progress` gives the same next step as on any ordinary
 //! turn. What cannot be known is never read as "down" or as "go".
 
+mod alert;
+mod burn;
+mod burst;
+mod common;
 mod explain;
 mod guard;
 mod incident;
 mod invariants;
 mod io;
 mod ledger;
+mod limits;
+mod panel;
 mod planner;
 mod progress;
 mod quorum;
+mod roster;
 mod scene;
 mod service;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::domain::{
-    Authority, Cause, ClusterName, JournalEntry, JournalRecord, Moment, Observation, Service, ServiceName,
+    Authority, Cause, ClusterName, JournalEntry, JournalRecord, Limits, Moment, Observation, Service, ServiceName,
+    WallTime,
 };
 
 pub use explain::{Explanation, Phase, PlanView, SiteView, StepView};
 pub use guard::{Asker, Blocker};
 pub use invariants::Violation;
 pub use io::{Ask, Command, Input, MoveRequest, Note, Output, Reply, StepOrder, StepSuccess};
-pub use ledger::{Freeze, Incident, Inconsistent, LastPlan, Ledger, OpenPlan, StepStatus};
+pub use ledger::{Freeze, Incident, Inconsistent, LastPlan, Ledger, Moved, OpenPlan, Pin, StepStatus, Stuck};
 
-use service::{Leadership, ServiceState};
+use common::Common;
+use roster::Roster;
+use service::ServiceState;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Engine {
     cluster: ClusterName,
-    services: BTreeMap<ServiceName, ServiceState>,
-    leadership: Leadership,
+    /// By name.
+    services: Vec<ServiceState>,
+    roster: Roster,
+    /// When which service's next turn is due.
+    due: BTreeSet<(Moment, usize)>,
+    common: Common,
 }
 
 impl Engine {
-    /// An engine that knows its services and nothing else.
-    pub fn new(cluster: ClusterName, services: Vec<Service>) -> Self {
-        let services =
-            services.into_iter().map(|service| (service.name.clone(), ServiceState::new(service))).collect();
-        let leadership = Leadership { authority: None, why_not: "it does not hold the lease yet".to_owned() };
-        Self { cluster, services, leadership }
+    /// An engine that knows its services, each name once, and nothing else.
+    pub fn new(cluster: ClusterName, limits: Limits, mut services: Vec<Service>) -> Self {
+        services.sort_by(|one, other| one.name.cmp(&other.name));
+        services.dedup_by(|one, other| one.name == other.name);
+        let roster = Roster::new(services.iter().map(|service| &service.name));
+        let services = services.into_iter().map(ServiceState::new).collect();
+        Self { cluster, services, roster, due: BTreeSet::new(), common: Common::new(limits) }
     }
 
     /// The cluster that it decides for.
@@ -62,7 +77,7 @@ impl Engine {
 
     /// The services, by name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.values().map(ServiceState::service)
+        self.services.iter().map(ServiceState::service)
     }
 
     /// Takes one input at the moment `now`, which must not go backwards.
@@ -70,54 +85,74 @@ impl Engine {
         let mut output = Output::default();
         self.take(now, input, &mut output);
         // The one moment that holds for all services, also for those that this input did not touch.
-        output.wake_at = self.services.values().filter_map(ServiceState::wake_at).min().map(|at| at.max(now));
+        output.wake_at = self.due.first().map(|(at, _)| (*at).max(now));
         output
     }
 
     fn take(&mut self, now: Moment, input: Input, output: &mut Output) {
         match input {
-            Input::Observed(seen) => self.observed(now, &seen, output),
-            Input::Recovered(records) => self.recovered(&records),
+            Input::Observed(seen) => self.observed(now, seen, output),
+            Input::Recovered { journal, wall } => {
+                self.common.clocks = (now, wall);
+                self.recovered(now, &journal);
+            }
             Input::Led(authority) => {
-                self.leadership = Leadership { authority: Some(authority), why_not: String::new() };
+                (self.common.authority, self.common.why_not) = (Some(authority), String::new());
                 self.advance_all(now, output);
             }
-            Input::Deposed { why } => self.leadership = Leadership { authority: None, why_not: why },
+            Input::Deposed { why } => (self.common.authority, self.common.why_not) = (None, why),
+            Input::Halted { why } => {
+                self.common.halted = why;
+                self.advance_all(now, output);
+            }
+            Input::Lag { service, lag } => self.with(now, &service, output, |state, _| state.measured(now, lag)),
+            Input::Maintenance { service, window } => {
+                self.with(now, &service, output, |state, _| state.maintenance(window));
+            }
             Input::Fenced { service, records } => {
                 self.with(now, &service, output, |state, _| state.fenced(records));
             }
             Input::FenceFailed { service, error } => {
                 self.with(now, &service, output, |state, output| state.fence_failed(now, &error, output));
             }
-            Input::Journaled(records) => {
-                for JournalRecord { service, entry, .. } in records {
-                    if let Some(state) = self.services.get_mut(&service) {
-                        state.journaled(now, &entry, output);
-                    }
-                }
-                self.advance_all(now, output);
-            }
+            Input::Journaled(records) => self.journaled(now, &records, output),
             Input::AppendFailed { service, error } => {
                 self.with(now, &service, output, |state, output| state.append_failed(now, &error, output));
             }
             Input::StepEnded { service, step, result } => {
-                let leadership = &self.leadership;
-                if let Some(state) = self.services.get_mut(&service) {
-                    state.step_ended(now, step, result, output);
-                    state.advance(now, leadership, output);
-                }
+                self.with(now, &service, output, |state, output| state.step_ended(now, step, result, output));
             }
             Input::Asked(ask) => self.asked(now, ask, output),
-            Input::Tick => self.advance_all(now, output),
+            Input::Tick => {
+                // A turn that wants another one at this very moment gets it at the next tick.
+                let due: Vec<usize> = self.due.range(..=(now, usize::MAX)).map(|(_, place)| *place).collect();
+                for place in due {
+                    self.advance(now, place, output);
+                }
+            }
         }
+    }
+
+    fn place(&self, name: &ServiceName) -> Option<usize> {
+        self.roster
+            .places(name)
+            .find(|place| self.service_at(*place).is_some_and(|state| state.service().name == *name))
+    }
+
+    fn service_at(&self, place: usize) -> Option<&ServiceState> {
+        self.services.get(place)
+    }
+
+    fn named(&self, name: &ServiceName) -> Option<&ServiceState> {
+        self.service_at(self.place(name)?)
     }
 
     /// The plan that would carry out the request now, or every guard that is against it. Changes nothing.
     pub fn draft(&self, now: Moment, request: &MoveRequest) -> Reply {
-        let Some(state) = self.services.get(&request.service) else {
+        let Some(state) = self.named(&request.service) else {
             return Reply::NoSuchService;
         };
-        let scene = state.scene(now, &self.leadership);
+        let scene = state.scene(now, &self.common);
         let blockers = guard::against_opening(&scene, request.to, Asker::Operator { force: request.force });
         if blockers.iter().any(|blocker| matches!(blocker, Blocker::AlreadyServing { .. })) && blockers.len() == 1 {
             return Reply::AlreadySo;
@@ -134,72 +169,109 @@ impl Engine {
 
     /// What it knows of a service, what it would do, and everything that keeps it from it.
     pub fn explain(&self, now: Moment, service: &ServiceName) -> Option<Explanation> {
-        let state = self.services.get(service)?;
-        Some(explain::explain(&state.scene(now, &self.leadership), state.attempt(), self.leadership.epoch()))
+        let state = self.named(service)?;
+        Some(explain::explain(&state.scene(now, &self.common), state.attempt(), self.common.epoch()))
     }
 
     /// What the journal says of a service.
     pub fn ledger(&self, service: &ServiceName) -> Option<&Ledger> {
-        self.services.get(service).map(ServiceState::ledger)
+        self.named(service).map(ServiceState::ledger)
     }
 
     /// The authority in hand.
     pub fn authority(&self) -> Option<&Authority> {
-        self.leadership.authority.as_ref()
+        self.common.authority.as_ref()
     }
 
-    fn observed(&mut self, now: Moment, seen: &Observation, output: &mut Output) {
-        let leadership = &self.leadership;
-        if let Some(state) = self.services.get_mut(&seen.service) {
-            state.observed(seen, output);
-            state.advance(now, leadership, output);
+    fn observed(&mut self, now: Moment, seen: Observation, output: &mut Output) {
+        let Some(place) = self.place(&seen.service) else { return };
+        let Some(state) = self.services.get_mut(place) else { return };
+        let news = state.observed(now, &self.common, seen, output);
+        if news || state.wake_at().is_some_and(|at| at <= now) {
+            self.advance(now, place, output);
         }
     }
 
-    fn recovered(&mut self, records: &[JournalRecord]) {
-        self.services.values_mut().for_each(ServiceState::forget);
-        for JournalRecord { service, entry, .. } in records {
+    fn recovered(&mut self, now: Moment, records: &[JournalRecord]) {
+        self.services.iter_mut().for_each(ServiceState::forget);
+        self.due.clear();
+        for JournalRecord { service, at, entry, .. } in records {
             // A service that is no longer configured keeps its journal; nobody acts on it.
-            if let Some(state) = self.services.get_mut(service) {
-                state.recovered(entry);
+            if let Some(state) = self.place(service).and_then(|place| self.services.get_mut(place)) {
+                state.recovered(entry, *at);
             }
         }
+        self.count_moves(now);
+    }
+
+    fn journaled(&mut self, now: Moment, records: &[JournalRecord], output: &mut Output) {
+        let wall = self.common.wall(now);
+        for JournalRecord { service, entry, .. } in records {
+            if let Some(state) = self.place(service).and_then(|place| self.services.get_mut(place)) {
+                state.journaled(now, wall, entry, output);
+            }
+        }
+        self.count_moves(now);
+        let mut places: Vec<usize> = records.iter().filter_map(|record| self.place(&record.service)).collect();
+        places.dedup();
+        for place in places {
+            self.advance(now, place, output);
+        }
+    }
+
+    /// What all services together have done: one more look at all of them whenever the journal has grown, which is seldom.
+    fn count_moves(&mut self, now: Moment) {
+        let (wall, per): (WallTime, _) = (self.common.wall(now), self.common.limits.per);
+        self.common.moves =
+            self.services.iter().flat_map(|state| state.ledger().automatic_moves(wall, per)).collect();
     }
 
     fn asked(&mut self, now: Moment, ask: Ask, output: &mut Output) {
-        let (service, entry) = match ask {
-            Ask::Move { request, .. } if self.services.get(&request.service).is_some_and(ServiceState::busy) => {
-                output.reply = Some(Reply::Blocked(vec![Blocker::Busy]));
-                return;
-            }
+        let reply = self.answer(now, ask, output);
+        output.reply = Some(reply);
+    }
+
+    fn answer(&mut self, now: Moment, ask: Ask, output: &mut Output) -> Reply {
+        let Some(place) = self.place(ask.service()) else { return Reply::NoSuchService };
+        let Some(state) = self.services.get_mut(place) else { return Reply::NoSuchService };
+        let entry = match ask {
+            Ask::Move { .. } if state.busy() => return Reply::Blocked(vec![Blocker::Busy]),
             Ask::Move { request, digest } => {
                 let reply = match self.draft(now, &request) {
                     Reply::Opened(plan) if *plan.digest() != digest => Reply::PlanChanged(plan),
                     reply => reply,
                 };
-                if let (Reply::Opened(plan), Some(state)) = (&reply, self.services.get_mut(&request.service)) {
-                    state.open_plan(now, &self.leadership, plan, output);
+                if let (Reply::Opened(plan), Some(state)) = (&reply, self.services.get_mut(place)) {
+                    state.open_plan(now, &self.common, plan, output);
                 }
-                output.reply = Some(reply);
-                return;
+                return reply;
             }
-            Ask::Freeze { service, by, reason } => (service, JournalEntry::Frozen { by, reason }),
-            Ask::Unfreeze { service, by, reason } => (service, JournalEntry::Unfrozen { by, reason }),
+            Ask::Freeze { by, reason, .. } => JournalEntry::Frozen { by, reason },
+            Ask::Unfreeze { .. } if !state.to_be_frozen() => return Reply::AlreadySo,
+            Ask::Unfreeze { by, reason, .. } => JournalEntry::Unfrozen { by, reason },
+            Ask::Pin { to, lasting, by, reason, .. } => JournalEntry::Pinned { to, lasting, by, reason },
+            Ask::Unpin { .. } if state.ledger().pinned.is_none() => return Reply::AlreadySo,
+            Ask::Unpin { by, reason, .. } => JournalEntry::Unpinned { by, reason },
+            Ask::Acknowledge { .. } if state.ledger().stuck.is_none() => {
+                return Reply::Blocked(vec![Blocker::NothingStuck]);
+            }
+            Ask::Acknowledge { by, reason, .. } => JournalEntry::Acknowledged { by, reason },
+            Ask::Approve { plan, digest, by, .. } => match &state.ledger().open {
+                Some(open) if *open.plan.id() == plan && *open.plan.digest() != digest => {
+                    return Reply::PlanChanged(Box::new(open.plan.clone()));
+                }
+                Some(open) if *open.plan.id() == plan && open.approved.is_some() => return Reply::AlreadySo,
+                Some(open) if *open.plan.id() == plan && open.plan.terms().approval => {
+                    JournalEntry::PlanApproved { plan, by }
+                }
+                _ => return Reply::Blocked(vec![Blocker::NothingToApprove]),
+            },
         };
-        let Some(state) = self.services.get_mut(&service) else {
-            output.reply = Some(Reply::NoSuchService);
-            return;
-        };
-        let wants_frozen = matches!(entry, JournalEntry::Frozen { .. });
-        output.reply = Some(if !wants_frozen && !state.to_be_frozen() {
-            Reply::AlreadySo
-        } else if state.record(now, &self.leadership, entry, output) {
-            Reply::Done
-        } else {
-            let scene = state.scene(now, &self.leadership);
-            let blockers = guard::standing(&scene);
-            Reply::Blocked(blockers.into_iter().filter(|b| matches!(b, Blocker::NotLeading { .. })).collect())
-        });
+        if state.record(now, &self.common, entry, output) {
+            return Reply::Done;
+        }
+        let blockers = guard::standing(&state.scene(now, &self.common));
+        Reply::Blocked(blockers.into_iter().filter(|b| matches!(b, Blocker::NotLeading { .. })).collect())
     }
 
     fn with(
@@ -209,15 +281,28 @@ impl Engine {
         output: &mut Output,
         act: impl FnOnce(&mut ServiceState, &mut Output),
     ) {
-        if let Some(state) = self.services.get_mut(service) {
+        let Some(place) = self.place(service) else { return };
+        if let Some(state) = self.services.get_mut(place) {
             act(state, output);
-            state.advance(now, &self.leadership, output);
         }
+        self.advance(now, place, output);
     }
 
     fn advance_all(&mut self, now: Moment, output: &mut Output) {
-        for state in self.services.values_mut() {
-            state.advance(now, &self.leadership, output);
+        for place in 0..self.services.len() {
+            self.advance(now, place, output);
+        }
+    }
+
+    /// One service's turn, and when its next one is due.
+    fn advance(&mut self, now: Moment, place: usize, output: &mut Output) {
+        let Some(state) = self.services.get_mut(place) else { return };
+        if let Some(at) = state.wake_at() {
+            self.due.remove(&(at, place));
+        }
+        state.advance(now, &self.common, output);
+        if let Some(at) = state.wake_at() {
+            self.due.insert((at, place));
         }
     }
 }

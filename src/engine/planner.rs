@@ -1,6 +1,6 @@
 //! From the wish to move to a plan that leaves nothing to choose.
 
-use crate::domain::{Cause, FlipIntent, OwnedRecords, Plan, PlanId, Role, ServiceName};
+use crate::domain::{Cause, FlipIntent, OwnedRecords, Plan, PlanId, Role, ServiceName, Terms};
 
 use super::scene::Scene;
 
@@ -9,8 +9,14 @@ use super::scene::Scene;
 pub(super) fn draft(scene: &Scene<'_>, to: Role, cause: Cause) -> Option<Plan> {
     let zone = scene.zone?;
     let number = scene.ledger.plans + 1;
+    // What holds an automatic move back does not hold a person back: they have had their look.
+    let automatic = matches!(cause, Cause::Quorum(_));
+    let terms = Terms {
+        veto: automatic && scene.service.veto.is_some(),
+        approval: automatic && scene.service.policy.approval,
+    };
     let id = plan_id(&scene.service.name, number)?;
-    Some(Plan::new(id, scene.service.name.clone(), to, cause, zone.token().clone()))
+    Some(Plan::new(id, scene.service.name.clone(), to, cause, zone.token().clone(), terms))
 }
 
 /// "login-7"; a service's name is cut where both together would be too long for a name.

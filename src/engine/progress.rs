@@ -10,6 +10,7 @@ use crate::domain::{Cause, JournalEntry, Moment, OwnedRecords, Plan, PlanEnd, St
 
 use super::guard;
 use super::ledger::{OpenPlan, StepStatus};
+use super::limits;
 use super::planner;
 use super::scene::Scene;
 
@@ -90,6 +91,10 @@ pub(super) fn next(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt) -> Mov
     if before_flip && let Some(held) = gate(scene, &open.plan, attempt) {
         return held;
     }
+    if open.plan.terms().approval && open.approved.is_none() {
+        let (service, id, digest) = (&scene.service.name, open.plan.id(), open.plan.digest());
+        return wait(format!("for approval: quorate approve {service} {id} --digest {digest}"));
+    }
     match status {
         StepStatus::Started { .. } => Move::Run(index, step),
         StepStatus::Failed { why, .. } if too_late(scene.now, attempt, step) => {
@@ -112,7 +117,7 @@ fn too_late(now: Moment, attempt: &Attempt, step: Step) -> bool {
     let within = match step {
         Step::AwaitInSync => IN_SYNC_WITHIN,
         Step::VerifyAnswers => ANSWERS_WITHIN,
-        Step::EnterReadOnly | Step::VerifyReadOnly | Step::VerifyPublicLogin => SITE_WITHIN,
+        Step::AskVeto | Step::EnterReadOnly | Step::VerifyReadOnly | Step::VerifyPublicLogin => SITE_WITHIN,
         // A flip that the provider does not answer is tried for as long as the evidence holds: an outage of the provider's API can
         // last hours, and giving up would leave users on a dead site. People are told, see `Engine::step_ended`.
         Step::FlipRecords => return false,
@@ -188,6 +193,12 @@ fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
         let why = format!("frozen by {}: {}", freeze.by, freeze.reason);
         return Some(Move::Close(PlanEnd::Abandoned { why }));
     }
+    if let Some(why) = scene.halted {
+        return Some(Move::Close(PlanEnd::Abandoned { why: why.to_owned() }));
+    }
+    if let Some(pin) = limits::against_pin(scene, plan.to()) {
+        return Some(Move::Close(PlanEnd::Abandoned { why: pin.to_string() }));
+    }
     if let Some(blocker) = guard::standing(scene).first() {
         return Some(wait(blocker.to_string()));
     }
@@ -207,12 +218,15 @@ fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
                 return Some(Move::Close(PlanEnd::Abandoned { why }));
             }
             Verdict::Undecided(shortfall) => Some(format!("the evidence is thin: {shortfall}")),
-            Verdict::Unhealthy(_) => guard::against_target(scene, plan.to()).map(|blocker| blocker.to_string()),
+            Verdict::Unhealthy(evidence) => guard::still_failing(scene, evidence)
+                .or_else(|| limits::against_lag(scene, plan.to()))
+                .or_else(|| guard::against_target(scene, plan.to()))
+                .map(|blocker| blocker.to_string()),
         },
         Cause::Operator { force: true, .. } => None,
-        Cause::Operator { force: false, .. } => {
-            guard::against_target(scene, plan.to()).map(|blocker| blocker.to_string())
-        }
+        Cause::Operator { force: false, .. } => limits::against_lag(scene, plan.to())
+            .or_else(|| guard::against_target(scene, plan.to()))
+            .map(|blocker| blocker.to_string()),
     };
     let missing = missing?;
     let until = attempt.thin_since.unwrap_or(scene.now).after(EVIDENCE_WAIT).after(scene.service.policy.fresh_for);

@@ -1,95 +1,64 @@
-//! Views, the policy's rule and the time make a verdict.
+//! Votes, the policy's rule and the time make a verdict, and what the verdict has been for how long.
 
-use std::collections::BTreeMap;
+use crate::domain::{Evidence, Lane, Moment, Role, Rule, Service, Shortfall, SiteVotes, VantageView, Verdict};
 
-use crate::domain::{
-    CheckName, Evidence, Moment, Observation, Role, Service, SiteVotes, VantageName, VantageView, Verdict, Vote,
-};
-
-use super::window::Window;
-
-/// All windows of one service.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Windows(BTreeMap<(Role, VantageName, CheckName), Window>);
-
-impl Windows {
-    /// Takes one observation of this service. One from a vantage or by a check that the service does not have is nobody's vote.
-    pub(super) fn observe(&mut self, service: &Service, seen: &Observation) -> bool {
-        let known = service.checks.contains(&seen.check)
-            && service.vantages.iter().any(|vantage| vantage.name == seen.id.vantage);
-        if known {
-            let key = (seen.role, seen.id.vantage.clone(), seen.check.clone());
-            self.0.entry(key).or_default().observe(&service.policy, seen);
-        }
-        known
-    }
-
-    /// Every vantage's vote on one site, in the order of the configuration.
-    pub(super) fn votes(&self, service: &Service, role: Role, now: Moment) -> SiteVotes {
-        let votes = service
-            .vantages
-            .iter()
-            .map(|vantage| {
-                let seen = service
-                    .checks
-                    .iter()
-                    .map(|check| self.0.get(&(role, vantage.name.clone(), check.clone())))
-                    .map(|window| (window.map_or(VantageView::Unknown, |w| w.view(&service.policy, now)), window))
-                    .max_by_key(|(view, _)| weight(*view));
-                let (view, window) = seen.unwrap_or((VantageView::Unknown, None));
-                let why = window.and_then(Window::why);
-                Vote {
-                    vantage: vantage.name.clone(),
-                    cloud: vantage.cloud.clone(),
-                    view,
-                    failures: window.map_or(0, Window::failures),
-                    kind: why.and_then(|why| why.kind),
-                    reason: why.and_then(|why| why.reason.clone()),
-                    failed_step: why.and_then(|why| why.step.clone()),
-                    age_ms: window
-                        .and_then(Window::last)
-                        .map(|last| u64::try_from(now.since(last).as_millis()).unwrap_or(u64::MAX)),
-                }
-            })
-            .collect();
-        SiteVotes { role, votes }
-    }
-
-    /// When the next view goes stale by itself.
-    pub(super) fn next_stale(&self, service: &Service, now: Moment) -> Option<Moment> {
-        let fresh_for = service.policy.fresh_for;
-        let one_later = std::time::Duration::from_millis(1);
-        self.0
-            .values()
-            .filter_map(|window| window.last().map(|last| last.after(fresh_for).after(one_later)))
-            .filter(|at| *at > now)
-            .min()
-    }
+/// The service's rule.
+pub(super) fn rule(service: &Service) -> Rule {
+    Rule { quorum: service.policy.quorum, clouds: service.policy.clouds }
 }
 
-/// A site is up for a vantage when all its checks pass, and down when one of them is down: the heaviest view is the vantage's.
-fn weight(view: VantageView) -> u8 {
-    match view {
-        VantageView::Up => 0,
-        VantageView::Failing => 1,
-        VantageView::Unknown => 2,
-        VantageView::Stale => 3,
-        VantageView::Down => 4,
-    }
-}
-
-/// What the votes amount to. Where both sides would reach the quorum there is none.
+/// What the votes amount to. Where both sides would reach the quorum there is none: more vantages than two quorums, split down the
+/// middle. Failures that come and go outweigh that a quorum is up at this moment.
 pub(super) fn verdict(service: &Service, votes: &SiteVotes) -> Verdict {
-    let policy = &service.policy;
-    let healthy = votes.count(VantageView::Up) >= policy.quorum;
-    match Evidence::new(votes, policy.quorum, policy.clouds) {
-        Ok(evidence) if !healthy => Verdict::Unhealthy(evidence),
+    let rule = rule(service);
+    let healthy = votes.count(VantageView::Up) >= rule.quorum;
+    match Evidence::new(votes, rule) {
+        Ok(evidence) if !healthy || evidence.lane() == Lane::Burn => Verdict::Unhealthy(evidence),
+        Ok(_) => Verdict::Undecided(Shortfall::of(votes, rule)),
         Err(_) if healthy => Verdict::Healthy,
         Err(shortfall) => Verdict::Undecided(shortfall),
-        // Both: more vantages than two quorums, split down the middle.
-        Ok(_) => match Evidence::new(votes, usize::MAX, policy.clouds) {
-            Err(shortfall) => Verdict::Undecided(crate::domain::Shortfall { quorum: policy.quorum, ..shortfall }),
-            Ok(evidence) => Verdict::Unhealthy(evidence),
-        },
+    }
+}
+
+/// Since when the serving site has been what it is, without a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Held {
+    /// The site, while it serves.
+    role: Option<Role>,
+    /// Since when a quorum has said "down", or suspected it strongly enough.
+    down: Option<Moment>,
+    /// Since when there has been any evidence.
+    unhealthy: Option<Moment>,
+    /// Since when a quorum has said "up".
+    healthy: Option<Moment>,
+}
+
+impl Held {
+    /// What holds now, for as long as it held before.
+    pub(super) fn then(self, now: Moment, role: Role, votes: &SiteVotes, rule: Rule, verdict: &Verdict) -> Self {
+        let before = if self.role == Some(role) { self } else { Self::default() };
+        let since = |holds: bool, before: Option<Moment>| holds.then(|| before.unwrap_or(now));
+        let (unhealthy, healthy) = (matches!(verdict, Verdict::Unhealthy(_)), *verdict == Verdict::Healthy);
+        let down = unhealthy
+            && [Lane::Down, Lane::Suspect].into_iter().any(|lane| Evidence::in_lane(votes, rule, lane).is_some());
+        Self {
+            role: Some(role),
+            down: since(down, before.down),
+            unhealthy: since(unhealthy, before.unhealthy),
+            healthy: since(healthy, before.healthy),
+        }
+    }
+
+    /// Likewise, for one site.
+    pub(super) fn down(&self, role: Role) -> Option<Moment> {
+        self.down.filter(|_| self.role == Some(role))
+    }
+
+    pub(super) fn unhealthy(&self, role: Role) -> Option<Moment> {
+        self.unhealthy.filter(|_| self.role == Some(role))
+    }
+
+    pub(super) fn healthy(&self, role: Role) -> Option<Moment> {
+        self.healthy.filter(|_| self.role == Some(role))
     }
 }

@@ -1,23 +1,45 @@
 //! All that a decision about one service may look at, at one moment.
 
-use crate::domain::{Fence, Moment, OwnedRecords, Role, Service, SiteVotes, Verdict};
+use std::time::Duration;
+
+use crate::domain::{
+    Evidence, Fence, Lane, Limits, Moment, OwnedRecords, Role, Service, SiteVotes, Verdict, WallTime,
+};
 
 use super::ledger::Ledger;
+use super::limits::Lag;
+use super::quorum::{self, Held};
 
 /// See the module. It is put together anew for every decision and borrows everything.
 pub(super) struct Scene<'a> {
     pub(super) now: Moment,
+    /// The wall clock now, as far as this process can know it without asking again.
+    pub(super) wall: WallTime,
     pub(super) service: &'a Service,
     pub(super) ledger: &'a Ledger,
     pub(super) journal_broken: Option<&'a str>,
+    /// What stops everything from outside.
+    pub(super) halted: Option<&'a str>,
     /// Authority at this moment.
     pub(super) fence: Option<Fence>,
     pub(super) why_not_leading: &'a str,
     /// The records, as fenced under this authority.
     pub(super) zone: Option<&'a OwnedRecords>,
     pub(super) why_not_fenced: &'a str,
-    /// Since when the serving site has been unhealthy without a break.
-    pub(super) unhealthy_since: Option<Moment>,
+    /// For how long the serving site has been what it is.
+    pub(super) held: Held,
+    /// How far the standby's data is behind.
+    pub(super) lag: Option<Lag>,
+    /// The maintenance window that it is in.
+    pub(super) maintenance: Option<&'a str>,
+    /// Why what was seen is not to be trusted yet, and until when.
+    pub(super) unsettled: Option<(String, Moment)>,
+    /// The automatic moves of all services, not long ago.
+    pub(super) all_moves: &'a [WallTime],
+    /// What holds for all services together.
+    pub(super) limits: Limits,
+    /// How often it is probed, where that is not as the policy says.
+    pub(super) pace: Option<Duration>,
     pub(super) primary: (SiteVotes, Verdict),
     pub(super) standby: (SiteVotes, Verdict),
 }
@@ -37,6 +59,11 @@ impl Scene<'_> {
             Role::Primary => &self.primary.0,
             Role::Standby => &self.standby.0,
         }
+    }
+
+    /// Whether the second lane condemns the site.
+    pub(super) fn burning(&self, role: Role) -> bool {
+        Evidence::in_lane(self.votes(role), quorum::rule(self.service), Lane::Burn).is_some()
     }
 
     /// The site that serves: as the zone says, and while the zone is unread as the journal says.

@@ -5,39 +5,34 @@ mod turn;
 
 use std::collections::VecDeque;
 
+use std::time::Duration;
+
 use crate::domain::{
-    Authority, Class, Epoch, JournalEntry, Moment, Observation, Outcome, OwnedRecords, Plan, PlanEnd, PlanId,
-    PortError, Role, Service, Step, StepDetail, StepIndex, VantageView,
+    Class, JournalEntry, Moment, Observation, OwnedRecords, Plan, PlanEnd, PlanId, PortError, Role, Service, Step,
+    StepDetail, StepIndex, VantageView, WallTime,
 };
 
+use super::alert::Conditions;
+use super::burst::Pace;
+use super::common::Common;
 use super::incident::{self, Telling};
 use super::io::{Command, Note, Output, StepSuccess};
 use super::ledger::Ledger;
+use super::limits::Lag;
+use super::panel::Panel;
 use super::progress::Attempt;
-use super::quorum::{self, Windows};
+use super::quorum::{self, Held};
 use super::scene::Scene;
+use super::window::Seen;
 
 /// How long nothing is appended after the store refused: it fails static, and is not hammered.
-const STORE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// After how long without an answer a flip's trouble is told loudly (safety.md L3).
-const FLIP_SLOW_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+const FLIP_SLOW_AFTER: Duration = Duration::from_secs(60);
 /// The first wait after a fence write that failed; it doubles with every further one.
-const FENCE_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+const FENCE_PAUSE: Duration = Duration::from_secs(1);
 /// The longest such wait.
-const FENCE_PAUSE_MAX: std::time::Duration = std::time::Duration::from_secs(30);
-
-/// Whether this controller may act.
-#[derive(Debug)]
-pub(super) struct Leadership {
-    pub(super) authority: Option<Authority>,
-    pub(super) why_not: String,
-}
-
-impl Leadership {
-    pub(super) fn epoch(&self) -> Option<Epoch> {
-        self.authority.as_ref().map(Authority::epoch)
-    }
-}
+const FENCE_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// See the module.
 #[derive(Debug)]
@@ -45,7 +40,10 @@ pub(super) struct ServiceState {
     service: Service,
     ledger: Ledger,
     journal_broken: Option<String>,
-    windows: Windows,
+    panel: Panel,
+    pace: Pace,
+    lag: Option<Lag>,
+    maintenance: Option<String>,
     zone: Option<OwnedRecords>,
     why_not_fenced: String,
     fence_asked: bool,
@@ -61,8 +59,8 @@ pub(super) struct ServiceState {
     /// An append is under way: nothing further is decided before it is back.
     appending: bool,
     store_pause_until: Option<Moment>,
-    /// Which site is the serving one and unhealthy, and since when without a break.
-    unhealthy: Option<(Role, Moment)>,
+    held: Held,
+    conditions: Conditions,
     /// When this service's turn is due at the latest.
     wake_at: Option<Moment>,
     told: Told,
@@ -88,10 +86,13 @@ struct Told {
 impl ServiceState {
     pub(super) fn new(service: Service) -> Self {
         Self {
+            panel: Panel::new(&service),
             service,
             ledger: Ledger::default(),
             journal_broken: None,
-            windows: Windows::default(),
+            pace: Pace::default(),
+            lag: None,
+            maintenance: None,
             zone: None,
             why_not_fenced: "it has not been read yet".to_owned(),
             fence_asked: false,
@@ -102,7 +103,8 @@ impl ServiceState {
             words: VecDeque::new(),
             appending: false,
             store_pause_until: None,
-            unhealthy: None,
+            held: Held::default(),
+            conditions: Conditions::default(),
             wake_at: None,
             told: Told::default(),
         }
@@ -134,63 +136,105 @@ impl ServiceState {
         self.words.back().map_or(self.ledger.frozen.is_some(), |word| matches!(word, JournalEntry::Frozen { .. }))
     }
 
-    pub(super) fn scene<'a>(&'a self, now: Moment, leadership: &'a Leadership) -> Scene<'a> {
+    pub(super) fn scene<'a>(&'a self, now: Moment, common: &'a Common) -> Scene<'a> {
         let judged = |role| {
-            let votes = self.windows.votes(&self.service, role, now);
+            let votes = self.panel.votes(&self.service, role, now);
             let verdict = quorum::verdict(&self.service, &votes);
             (votes, verdict)
         };
-        // Records that were fenced under another epoch are not known under this one.
-        let zone = self.zone.as_ref().filter(|zone| leadership.epoch().is_none_or(|e| zone.token().epoch == e));
-        let serving = zone.map_or_else(|| self.ledger.serving(), OwnedRecords::serving);
         Scene {
             now,
+            wall: common.wall(now),
             service: &self.service,
             ledger: &self.ledger,
             journal_broken: self.journal_broken.as_deref(),
-            fence: leadership.authority.as_ref().and_then(|authority| authority.fence(now)),
-            why_not_leading: if leadership.authority.is_some() {
-                "its lease has run out"
-            } else {
-                &leadership.why_not
-            },
-            zone,
+            halted: common.halted.as_deref(),
+            fence: common.fence(now),
+            why_not_leading: if common.authority.is_some() { "its lease has run out" } else { &common.why_not },
+            zone: self.zone_under(common),
             why_not_fenced: &self.why_not_fenced,
-            unhealthy_since: self.unhealthy.filter(|(role, _)| *role == serving).map(|(_, since)| since),
+            held: self.held,
+            lag: self.lag,
+            maintenance: self.maintenance.as_deref(),
+            unsettled: self.panel.unsettled(&self.service, now),
+            all_moves: &common.moves,
+            limits: common.limits,
+            pace: self.pace.every(self.service.policy.burst.as_ref(), now),
             primary: judged(Role::Primary),
             standby: judged(Role::Standby),
         }
     }
 
-    pub(super) fn observed(&mut self, seen: &Observation, output: &mut Output) {
-        let known = self.windows.observe(&self.service, seen);
-        if known && seen.outcome != Outcome::Pass {
-            let step = seen.failed_step.as_deref().map(|step| format!(" at '{step}'")).unwrap_or_default();
-            let why = seen.reason.as_deref().unwrap_or("no reason given");
-            let (code, word) = match seen.outcome {
-                Outcome::Fail => ("probe-failed", "failed"),
-                Outcome::Pass | Outcome::Inconclusive => ("probe-inconclusive", "was inconclusive"),
-            };
-            output.notes.push(Note {
-                code,
-                service: self.service.name.clone(),
-                vantage: Some(seen.id.vantage.clone()),
-                role: Some(seen.role),
-                step: None,
-                text: format!("{} {word}{step}: {why}", seen.check),
-            });
+    /// The zone, unless it was fenced under another epoch: those records are not known under this one.
+    fn zone_under(&self, common: &Common) -> Option<&OwnedRecords> {
+        self.zone.as_ref().filter(|zone| common.epoch().is_none_or(|epoch| zone.token().epoch == epoch))
+    }
+
+    fn serving(&self, common: &Common) -> Role {
+        self.zone_under(common).map_or_else(|| self.ledger.serving(), OwnedRecords::serving)
+    }
+
+    /// Takes one observation. True when something may follow from it; what only repeats what is known costs no further thought.
+    pub(super) fn observed(&mut self, now: Moment, common: &Common, seen: Observation, output: &mut Output) -> bool {
+        let (role, vantage, check) = (seen.role, seen.id.vantage.clone(), seen.check.clone());
+        let step = seen.failed_step.is_some();
+        let said = (seen.reason.clone(), step.then(|| seen.failed_step.clone()).flatten());
+        let Some(noticed) = self.panel.observe(&self.service, now, seen) else { return false };
+        let (code, word, news) = match noticed.seen {
+            Seen::History => return false,
+            Seen::Pass => {
+                self.pace.passed(&self.service, &self.panel, role);
+                ("", "", false)
+            }
+            Seen::Fail { news } => {
+                if role == self.serving(common) {
+                    self.pace.failed(now, role);
+                }
+                ("probe-failed", "failed", news)
+            }
+            Seen::Nothing { news } => ("probe-inconclusive", "was inconclusive", news),
+        };
+        if news {
+            let (reason, step) = said;
+            let step = step.map(|step| format!(" at '{step}'")).unwrap_or_default();
+            let text = format!("{check} {word}{step}: {}", reason.as_deref().unwrap_or("no reason given"));
+            output.notes.push(Note { vantage: Some(vantage), ..self.note(code, Some(role), text) });
         }
+        let pace = self.pace_news(now, output);
+        noticed.changed || news || pace
+    }
+
+    /// Tells agents how often to probe, if that is news.
+    fn pace_news(&mut self, now: Moment, output: &mut Output) -> bool {
+        let Some(every) = self.pace.news(self.service.policy.burst.as_ref(), now) else { return false };
+        output.commands.push(Command::Pace { service: self.service.name.clone(), every });
+        let text = match every {
+            Some(every) => format!("every vantage probes each {} s", every.as_secs_f64()),
+            None => "every vantage probes as often as the policy says".to_owned(),
+        };
+        output.notes.push(self.note("pace", None, text));
+        true
+    }
+
+    pub(super) fn measured(&mut self, now: Moment, lag: Option<Duration>) {
+        self.lag = Some(Lag { at: now, lag });
+    }
+
+    pub(super) fn maintenance(&mut self, window: Option<String>) {
+        self.maintenance = window;
     }
 
     /// Forgets all but what was observed: the journal is about to be read anew.
     pub(super) fn forget(&mut self) {
         let service = self.service.clone();
-        let (windows, told) = (std::mem::take(&mut self.windows), std::mem::take(&mut self.told));
-        *self = Self { windows, told, words: std::mem::take(&mut self.words), ..Self::new(service) };
+        let fresh = Self::new(service);
+        let old = std::mem::replace(self, fresh);
+        (self.panel, self.pace, self.told, self.words) = (old.panel, old.pace, old.told, old.words);
+        (self.lag, self.maintenance) = (old.lag, old.maintenance);
     }
 
-    pub(super) fn recovered(&mut self, entry: &JournalEntry) {
-        if let Err(error) = self.ledger.apply(entry) {
+    pub(super) fn recovered(&mut self, entry: &JournalEntry, at: WallTime) {
+        if let Err(error) = self.ledger.apply(entry, at) {
             self.journal_broken.get_or_insert(error.to_string());
         }
     }
@@ -225,9 +269,9 @@ impl ServiceState {
     }
 
     /// Folds a durable entry, and arms what it allows.
-    pub(super) fn journaled(&mut self, now: Moment, entry: &JournalEntry, output: &mut Output) {
+    pub(super) fn journaled(&mut self, now: Moment, at: WallTime, entry: &JournalEntry, output: &mut Output) {
         self.appending = false;
-        self.recovered(entry);
+        self.recovered(entry, at);
         if self.words.front() == Some(entry) {
             self.words.pop_front();
         }
@@ -257,7 +301,14 @@ impl ServiceState {
             | JournalEntry::IncidentClosed { .. }
             | JournalEntry::AttemptBlocked { .. }
             | JournalEntry::Frozen { .. }
-            | JournalEntry::Unfrozen { .. } => {}
+            | JournalEntry::Unfrozen { .. }
+            | JournalEntry::Pinned { .. }
+            | JournalEntry::Unpinned { .. }
+            | JournalEntry::AlertRaised { .. }
+            | JournalEntry::AlertCleared { .. }
+            | JournalEntry::Acknowledged { .. }
+            | JournalEntry::StuckReminded { .. }
+            | JournalEntry::PlanApproved { .. } => {}
         }
         self.note_entry(entry, output);
     }
@@ -323,31 +374,25 @@ impl ServiceState {
     }
 
     /// A person's plan, which the guards have let through.
-    pub(super) fn open_plan(&mut self, now: Moment, leadership: &Leadership, plan: &Plan, output: &mut Output) {
-        let telling = incident::plan_opened(&self.scene(now, leadership), plan);
-        self.append(now, leadership, telling, output);
+    pub(super) fn open_plan(&mut self, now: Moment, common: &Common, plan: &Plan, output: &mut Output) {
+        let telling = incident::plan_opened(&self.scene(now, common), plan);
+        self.append(now, common, telling, output);
     }
 
     /// A person's word, to be recorded as soon as what is under way is. False when this controller may not.
-    pub(super) fn record(
-        &mut self,
-        now: Moment,
-        leadership: &Leadership,
-        entry: JournalEntry,
-        output: &mut Output,
-    ) -> bool {
-        if leadership.authority.as_ref().and_then(|authority| authority.fence(now)).is_none() {
+    pub(super) fn record(&mut self, now: Moment, common: &Common, entry: JournalEntry, output: &mut Output) -> bool {
+        if common.fence(now).is_none() {
             return false;
         }
         self.words.push_back(entry);
-        self.append_words(now, leadership, output);
+        self.append_words(now, common, output);
         true
     }
 
     /// What people said goes before everything else: nothing runs between a freeze and its record.
-    fn append_words(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+    fn append_words(&mut self, now: Moment, common: &Common, output: &mut Output) {
         let entries = self.words.iter().cloned().collect();
-        self.append(now, leadership, Telling { entries, notices: Vec::new() }, output);
+        self.append(now, common, Telling { entries, notices: Vec::new() }, output);
     }
 
     /// Forgets what the zone was, and asks for a new fence.
@@ -366,9 +411,9 @@ impl ServiceState {
         }
     }
 
-    fn append(&mut self, now: Moment, leadership: &Leadership, telling: Telling, output: &mut Output) -> bool {
+    fn append(&mut self, now: Moment, common: &Common, telling: Telling, output: &mut Output) -> bool {
         let Telling { entries, notices } = telling;
-        let fence = leadership.authority.as_ref().and_then(|authority| authority.fence(now));
+        let fence = common.fence(now);
         let (Some(fence), false, false) = (fence, entries.is_empty(), self.appending) else {
             return false;
         };
@@ -402,6 +447,18 @@ impl ServiceState {
             JournalEntry::AttemptBlocked { blockers } => ("blocked", blockers.join("; ")),
             JournalEntry::Frozen { by, reason } => ("frozen", format!("frozen by {by}: {reason}")),
             JournalEntry::Unfrozen { by, reason } => ("unfrozen", format!("unfrozen by {by}: {reason}")),
+            JournalEntry::Pinned { to, lasting, by, reason } => (
+                "pinned",
+                format!("pinned to the {to} for {} by {by}: {reason}", humantime::format_duration(*lasting)),
+            ),
+            JournalEntry::Unpinned { by, reason } => ("unpinned", format!("unpinned by {by}: {reason}")),
+            JournalEntry::AlertRaised { alert, text } => ("alert-raised", format!("{alert}: {text}")),
+            JournalEntry::AlertCleared { alert } => ("alert-cleared", format!("{alert}: over")),
+            JournalEntry::Acknowledged { by, reason } => ("acknowledged", format!("acknowledged by {by}: {reason}")),
+            JournalEntry::StuckReminded { number } => {
+                ("stuck-reminded", format!("still stuck, and nobody has acknowledged it: reminder {number}"))
+            }
+            JournalEntry::PlanApproved { plan, by } => ("plan-approved", format!("{plan} approved by {by}")),
             JournalEntry::PlanOpened { plan } => (
                 "plan-opened",
                 format!("{} {} to the {}, digest {}", plan.direction(), plan.id(), plan.to(), plan.digest()),

@@ -1,17 +1,79 @@
 //! One vantage's observations of one site by one check, and what they amount to.
 //!
-//! Consecutive counting with hysteresis: `down_after` failures in a row make it down, `up_after` passes in a row make it up again.
-//! Inconclusive observations change nothing, not even freshness; a gap longer than `fresh_for` starts it afresh, because
-//! what was seen before says nothing about now.
+//! Two sums of evidence: of the failures that only a site can cause (network, TLS, 5xx, time-outs), and of all failures, which may be the
+//! probe's own fault (a refused login, an unmet assertion). The first makes the view "down", the second alone "suspect". By the policy
+//! a sum is a CUSUM, or failures in a row. Inconclusive observations, and failures while the vantage's own network was down, are
+//! in neither; a gap longer than `fresh_for` starts both afresh, because what was seen before says nothing about now.
 
-use crate::domain::{FailureKind, Moment, Observation, Outcome, PolicyValues, VantageView};
+use crate::domain::{
+    Canaries, Cusum, Detector, FailureKind, Generation, Moment, Observation, Outcome, PolicyValues, VantageView,
+};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Base {
-    #[default]
-    Unknown,
-    Up,
-    Down,
+use super::burn::Share;
+
+/// So many passes that began after the latest failure, and the site does not fail any more (safety.md 3.7).
+const PASSES_AFTER: usize = 3;
+
+/// A policy's detector, with its logarithms taken once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tuning {
+    threshold: i32,
+    ceiling: i32,
+    failure: i32,
+    pass: i32,
+    /// Passes in a row after which a vantage that counts in a row is no longer down; none where the sum itself says so.
+    up_after: Option<u32>,
+}
+
+impl Tuning {
+    pub(super) fn of(policy: &PolicyValues) -> Self {
+        match policy.detector {
+            Detector::Cusum(cusum) => Self::cusum(&cusum),
+            Detector::Consecutive { down_after } => {
+                let threshold = i32::try_from(down_after).unwrap_or(i32::MAX);
+                Self { threshold, ceiling: threshold, failure: 1, pass: i32::MAX, up_after: Some(policy.up_after) }
+            }
+        }
+    }
+
+    fn cusum(cusum: &Cusum) -> Self {
+        let micro = |milli: u32| i32::try_from(milli.saturating_mul(1_000)).unwrap_or(i32::MAX);
+        Self {
+            threshold: micro(cusum.threshold),
+            ceiling: micro(cusum.ceiling),
+            failure: cusum.failure(),
+            pass: cusum.pass(),
+            up_after: None,
+        }
+    }
+}
+
+/// A sum of evidence.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    sum: i32,
+    /// Counting in a row: it has reached the threshold, and not enough passes have followed.
+    down: bool,
+}
+
+impl Sum {
+    fn fail(&mut self, tuning: &Tuning) {
+        self.sum = self.sum.saturating_add(tuning.failure).min(tuning.ceiling);
+        self.down |= self.sum >= tuning.threshold;
+    }
+
+    fn pass(&mut self, tuning: &Tuning, in_a_row: u32) {
+        self.sum = self.sum.saturating_sub(tuning.pass).max(0);
+        self.down = match tuning.up_after {
+            Some(up_after) => self.down && in_a_row < up_after,
+            None => self.sum >= tuning.threshold,
+        };
+    }
+
+    fn thousandths(self, tuning: &Tuning) -> u32 {
+        let share = i64::from(self.sum) * 1_000 / i64::from(tuning.threshold.max(1));
+        u32::try_from(share).unwrap_or(0)
+    }
 }
 
 /// Why a probe did not pass.
@@ -22,61 +84,159 @@ pub(super) struct Why {
     pub(super) step: Option<String>,
 }
 
+/// What an observation was to its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Older than what was seen before.
+    History,
+    /// It passed.
+    Pass,
+    /// It failed; and whether for another reason than the last one, or after a pass.
+    Fail {
+        /// Whether people have not been told of it.
+        news: bool,
+    },
+    /// It says nothing about the site; and whether for another reason than the last one.
+    Nothing {
+        /// Whether people have not been told of it.
+        news: bool,
+    },
+}
+
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
-    base: Base,
+    hard: Sum,
+    any: Sum,
     failures: u32,
     passes: u32,
+    /// It has been up since the window began.
+    was_up: bool,
+    /// The end of the latest conclusive observation.
     last: Option<Moment>,
+    /// When the latest observation came for which the vantage's own network was down.
+    silent: Option<Moment>,
+    /// When the latest of all failures began.
+    failure_began: Option<Moment>,
+    /// When the latest passes began, latest first.
+    passes_began: [Option<Moment>; PASSES_AFTER],
+    share: Share,
     last_failure: Option<Why>,
     /// Why what came after the last conclusive observation says nothing: for people, never for a decision.
     mute: Option<Why>,
+    generation: Generation,
 }
 
 impl Window {
     /// Takes one observation. One that is older than the last is history, and changes nothing.
-    pub(super) fn observe(&mut self, policy: &PolicyValues, seen: &Observation) {
+    pub(super) fn observe(&mut self, policy: &PolicyValues, tuning: &Tuning, seen: Observation) -> Seen {
         if self.last.is_some_and(|last| seen.at < last) {
-            return;
+            return Seen::History;
         }
-        let why = Why { kind: seen.kind, reason: seen.reason.clone(), step: seen.failed_step.clone() };
-        if seen.outcome == Outcome::Inconclusive {
-            let reason = why.reason.unwrap_or_else(|| "no reason given".to_owned());
-            self.mute = Some(Why { reason: Some(format!("inconclusive: {reason}")), ..why });
-            return;
+        let (at, began) = (seen.at, seen.began());
+        if seen.outcome == Outcome::Inconclusive
+            || (seen.outcome == Outcome::Fail && seen.canaries == Canaries::Silent)
+        {
+            return self.says_nothing(seen);
         }
+        if self.generation != seen.generation {
+            *self = Self { generation: seen.generation, ..Self::default() };
+        } else if self.last.is_some_and(|last| at.since(last) > policy.fresh_for) {
+            *self = Self { generation: self.generation, share: std::mem::take(&mut self.share), ..Self::default() };
+        }
+        self.last = Some(at);
+        self.silent = None;
         self.mute = None;
-        if self.last.is_some_and(|last| seen.at.since(last) > policy.fresh_for) {
-            *self = Self::default();
-        }
-        self.last = Some(seen.at);
         if seen.outcome == Outcome::Pass {
-            self.failures = 0;
-            self.passes = self.passes.saturating_add(1);
-            if self.passes >= policy.up_after {
-                self.base = Base::Up;
-            }
-            return;
+            self.pass(policy, tuning, at, began);
+            return Seen::Pass;
         }
+        let hard = !matches!(seen.kind, Some(FailureKind::Denied | FailureKind::Assertion));
         self.passes = 0;
         self.failures = self.failures.saturating_add(1);
-        self.last_failure = Some(why);
-        if self.failures >= policy.down_after {
-            self.base = Base::Down;
+        self.failure_began = self.failure_began.max(Some(began));
+        self.any.fail(tuning);
+        if hard {
+            self.hard.fail(tuning);
         }
+        if let Some(burn) = policy.burn.filter(|_| hard) {
+            self.share.add(&burn, at, true);
+        }
+        let why = Why { kind: seen.kind, reason: seen.reason, step: seen.failed_step };
+        let news = self.failures == 1 || self.last_failure.as_ref() != Some(&why);
+        self.last_failure = Some(why);
+        Seen::Fail { news }
+    }
+
+    fn pass(&mut self, policy: &PolicyValues, tuning: &Tuning, at: Moment, began: Moment) {
+        self.failures = 0;
+        self.passes = self.passes.saturating_add(1);
+        self.was_up |= self.passes >= policy.up_after;
+        self.hard.pass(tuning, self.passes);
+        self.any.pass(tuning, self.passes);
+        if let Some(burn) = &policy.burn {
+            self.share.add(burn, at, false);
+        }
+        // A short list in order: the new one finds its place, and the oldest falls out.
+        let mut new = Some(began);
+        for slot in &mut self.passes_began {
+            if new > *slot {
+                std::mem::swap(slot, &mut new);
+            }
+        }
+    }
+
+    fn says_nothing(&mut self, seen: Observation) -> Seen {
+        let reason = seen.reason.unwrap_or_else(|| "no reason given".to_owned());
+        let reason = if seen.outcome == Outcome::Inconclusive {
+            format!("inconclusive: {reason}")
+        } else {
+            self.silent = Some(seen.at);
+            format!("this vantage's own network is down, its canaries are silent ({reason})")
+        };
+        let why = Why { kind: seen.kind, reason: Some(reason), step: seen.failed_step };
+        let news = self.mute.as_ref() != Some(&why);
+        self.mute = Some(why);
+        Seen::Nothing { news }
     }
 
     /// What it amounts to now.
     pub(super) fn view(&self, policy: &PolicyValues, now: Moment) -> VantageView {
-        match (self.last, self.base) {
-            (None, _) => VantageView::Unknown,
-            (Some(last), _) if now.since(last) > policy.fresh_for => VantageView::Stale,
-            (_, Base::Unknown) => VantageView::Unknown,
-            (_, Base::Up) if self.failures > 0 => VantageView::Failing,
-            (_, Base::Up) => VantageView::Up,
-            (_, Base::Down) => VantageView::Down,
+        let fresh = |at: Moment| now.since(at) <= policy.fresh_for;
+        if self.silent.is_some_and(fresh) {
+            return VantageView::Abstaining;
         }
+        match self.last {
+            None => VantageView::Unknown,
+            Some(last) if !fresh(last) => VantageView::Stale,
+            _ if self.hard.down => VantageView::Down,
+            _ if self.any.down => VantageView::Suspect,
+            _ if self.passes >= policy.up_after => VantageView::Up,
+            _ if self.was_up => VantageView::Failing,
+            _ => VantageView::Unknown,
+        }
+    }
+
+    /// Whether it fails still: fewer than three passes have begun after the latest failure began.
+    pub(super) fn failing_now(&self) -> bool {
+        self.failure_began.is_some_and(|failure| {
+            self.passes_began.iter().filter(|began| **began > Some(failure)).count() < PASSES_AFTER
+        })
+    }
+
+    /// The share of failures over the policy's longer time, in thousandths.
+    pub(super) fn burn(&self, policy: &PolicyValues, now: Moment) -> u32 {
+        policy.burn.map_or(0, |rule| self.share.thousandths(&rule, now))
+    }
+
+    /// How far it is towards "down" or "suspect", in thousandths.
+    pub(super) fn score(&self, tuning: &Tuning) -> u32 {
+        if self.hard.down { self.hard.thousandths(tuning) } else { self.any.thousandths(tuning) }
+    }
+
+    /// Whether no evidence is left.
+    pub(super) fn is_calm(&self) -> bool {
+        self.any.sum == 0
     }
 
     /// Failures in a row, up to now.
@@ -89,8 +249,20 @@ impl Window {
         self.last
     }
 
+    /// When what it says ends by itself.
+    pub(super) fn stale_at(&self, policy: &PolicyValues) -> Option<Moment> {
+        let one_later = std::time::Duration::from_millis(1);
+        self.silent.max(self.last).map(|last| last.after(policy.fresh_for).after(one_later))
+    }
+
+    /// By which scripts it was seen.
+    pub(super) fn generation(&self) -> Generation {
+        self.generation
+    }
+
     /// Why it is as it is: what made the last probe say nothing, else the failure that it is in the middle of.
     pub(super) fn why(&self) -> Option<&Why> {
-        self.mute.as_ref().or(self.last_failure.as_ref().filter(|_| self.failures > 0 || self.base == Base::Down))
+        let failing = self.failures > 0 || self.any.down;
+        self.mute.as_ref().or(self.last_failure.as_ref().filter(|_| failing))
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::spool::Spool;
-use crate::domain::{CheckName, Observation, ObservationId, Role, ServiceName, VantageName};
+use crate::domain::{Canaries, CheckName, Generation, Observation, ObservationId, Role, ServiceName, VantageName};
 use crate::ports::{Class, Clock, ObservationSink, ProbeRequest, ProbeRunner, Resolution};
 
 /// How many observations go in one delivery: some hundred kilobytes at most.
@@ -183,6 +183,8 @@ async fn probe(shared: &Shared, assignment: &Assignment) {
             reason: report.reason,
             failed_step: report.failed_step,
             duration_ms: report.duration_ms,
+            canaries: Canaries::Unasked,
+            generation: Generation::default(),
         })
     };
     if dropped > 0 {

@@ -23,7 +23,8 @@ use super::executor::Executor;
 pub use super::outside::Ports;
 use super::{outbox, zone};
 use crate::domain::{
-    Authority, ClusterName, Epoch, Fence, JournalRecord, Moment, Notice, Observation, Service, ServiceName, StepIndex,
+    Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
+    StepIndex,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
 use crate::ports::{Class, Delivery, DnsProvider, JournalStore, PortError, StandbyControl};
@@ -41,6 +42,8 @@ const MAILBOX: usize = 1_024;
 pub struct Setup {
     /// The cluster.
     pub cluster: ClusterName,
+    /// What holds for all services together.
+    pub limits: Limits,
     /// The services, each with the control of its standby.
     pub services: Vec<(Service, Arc<dyn StandbyControl>)>,
 }
@@ -182,7 +185,7 @@ pub async fn start(
         (service.name.clone(), Arc::new(Executor { cluster, service, standby, ports }))
     });
     let controller = Controller {
-        engine: Engine::new(setup.cluster, services),
+        engine: Engine::new(setup.cluster, setup.limits, services),
         executors: executors.collect(),
         ports,
         events,
@@ -211,7 +214,7 @@ async fn zones_epoch(cluster: &ClusterName, services: &[Service], dns: &dyn DnsP
 
 impl Controller {
     async fn run(mut self, journal: Vec<JournalRecord>, authority: Authority, mut messages: mpsc::Receiver<Message>) {
-        let mut wake = self.feed(Input::Recovered(journal)).await;
+        let mut wake = self.feed(Input::Recovered { journal, wall: self.ports.clock.wall() }).await;
         wake = self.feed(Input::Led(authority)).await.or(wake);
         let names: Vec<ServiceName> = self.executors.keys().cloned().collect();
         for service in names {
@@ -323,6 +326,7 @@ impl Controller {
                         }));
                     }
                     Command::Fence { service } => self.fence(service),
+                    Command::Pace { .. } => {}
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }

@@ -47,6 +47,7 @@ impl Executor {
     async fn step(&self, order: &StepOrder) -> Result<StepSuccess, PortError> {
         let (name, plan) = (&self.service.name, order.plan.id());
         match order.step {
+            Step::AskVeto => self.veto(order.plan.to()).await,
             Step::EnterReadOnly => {
                 self.standby.enter_read_only(&order.fence, name, plan).await?;
                 Ok(said(format!("{} says that it is read-only", self.service.standby.name)))
@@ -61,6 +62,28 @@ impl Executor {
             Step::AwaitInSync => self.await_in_sync(order).await,
             Step::VerifyAnswers => self.verify_answers(order.plan.to()).await,
             Step::VerifyPublicLogin => self.public_login(order.plan.to()).await,
+        }
+    }
+
+    /// The service's own script has the last word. What could not be asked is no "go".
+    async fn veto(&self, to: Role) -> Result<StepSuccess, PortError> {
+        let Some(check) = &self.service.veto else {
+            return Err(PortError::broken("the plan has a veto, and the configuration names no veto check any more"));
+        };
+        let request = ProbeRequest {
+            check: check.clone(),
+            target: self.service.site(to).url.clone(),
+            role: to,
+            vantage: None,
+            deadline: self.service.policy.timeout,
+            resolution: Resolution::System,
+        };
+        let report = self.ports.probes.run(&request).await;
+        let reason = report.reason.as_deref().unwrap_or("no reason given");
+        match report.outcome {
+            Outcome::Pass => Ok(said(format!("{check} has nothing against it"))),
+            Outcome::Fail => Err(PortError::refused(format!("{check} says no: {reason}"))),
+            Outcome::Inconclusive => Err(PortError::retry(format!("{check} could not be asked: {reason}"))),
         }
     }
 

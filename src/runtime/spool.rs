@@ -68,6 +68,8 @@ mod tests {
             reason: None,
             failed_step: None,
             duration_ms: 1,
+            canaries: crate::domain::Canaries::Unasked,
+            generation: crate::domain::Generation::default(),
         }
     }
 

@@ -183,6 +183,16 @@ fn words(
         JournalEntry::AttemptBlocked { blockers } => ("blocked", blockers.join("; ")),
         JournalEntry::Frozen { by, reason } => ("frozen", format!("by {by}: {reason}")),
         JournalEntry::Unfrozen { by, reason } => ("unfrozen", format!("by {by}: {reason}")),
+        JournalEntry::Pinned { to, lasting, by, reason } => {
+            let lasting = humantime::format_duration(*lasting);
+            ("pinned", format!("to the {to} for {lasting} by {by}: {reason}"))
+        }
+        JournalEntry::Unpinned { by, reason } => ("unpinned", format!("by {by}: {reason}")),
+        JournalEntry::AlertRaised { alert, text } => ("alert-raised", format!("{alert}: {text}")),
+        JournalEntry::AlertCleared { alert } => ("alert-cleared", format!("{alert}: over")),
+        JournalEntry::Acknowledged { by, reason } => ("acknowledged", format!("by {by}: {reason}")),
+        JournalEntry::StuckReminded { number } => ("stuck-reminded", format!("reminder {number}")),
+        JournalEntry::PlanApproved { plan, by } => ("plan-approved", format!("{plan} by {by}")),
         JournalEntry::PlanOpened { plan } => {
             let cause = match plan.cause() {
                 Cause::Quorum(evidence) => evidence.to_string(),

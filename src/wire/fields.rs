@@ -85,6 +85,12 @@ impl Fields {
         value.as_bool().ok_or_else(|| wrong(&self.place(key), "true or false", &value))
     }
 
+    pub(super) fn optional_flag(&mut self, key: &str) -> Result<Option<bool>, WireError> {
+        let value = self.optional(key);
+        let flag = |value: Value| value.as_bool().ok_or_else(|| wrong(&self.place(key), "true or false", &value));
+        value.map(flag).transpose()
+    }
+
     /// The list's elements, each with its place.
     pub(super) fn list(&mut self, key: &str) -> Result<Vec<(String, Value)>, WireError> {
         let place = self.place(key);
@@ -117,6 +123,17 @@ impl Fields {
     /// A text that is one of a domain type's words.
     pub(super) fn word<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, WireError> {
         self.parsed(key, |text| parse(text).ok_or_else(|| format!("'{text}' is not a word that belongs here")))
+    }
+
+    /// Likewise, where there may be none.
+    pub(super) fn optional_word<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, WireError> {
+        let Some(text) = self.optional_text(key)? else { return Ok(None) };
+        let unknown = || WireError::new(self.place(key), format!("'{text}' is not a word that belongs here"));
+        parse(&text).ok_or_else(unknown).map(Some)
     }
 
     /// Refuses what was not taken.

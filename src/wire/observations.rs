@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use crate::domain::{
-    CheckName, FailureKind, Moment, NameError, Observation, ObservationId, Outcome, Role, ServiceName, VantageName,
+    Canaries, CheckName, FailureKind, Generation, Moment, NameError, Observation, ObservationId, Outcome, Role,
+    ServiceName, VantageName,
 };
 
 /// One delivery.
@@ -54,6 +55,12 @@ pub struct Item {
     pub failed_step: Option<String>,
     /// How long the probe took, in milliseconds.
     pub duration_ms: u64,
+    /// `unasked`, `answered` or `silent`; absent means `unasked`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canaries: Option<String>,
+    /// The mark of the scripts and settings, 16 hexadecimal digits; absent means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
 }
 
 /// The controller's answer.
@@ -110,6 +117,8 @@ impl Item {
             reason: seen.reason.clone(),
             failed_step: seen.failed_step.clone(),
             duration_ms: seen.duration_ms,
+            canaries: (seen.canaries != Canaries::Unasked).then(|| seen.canaries.as_str().to_owned()),
+            generation: (seen.generation != Generation::default()).then(|| seen.generation.to_string()),
         }
     }
 }
@@ -145,6 +154,14 @@ impl Batch {
                     reason: item.reason,
                     failed_step: item.failed_step,
                     duration_ms: item.duration_ms,
+                    canaries: match &item.canaries {
+                        Some(said) => Canaries::parse(said).ok_or_else(|| word(said, "word of canaries"))?,
+                        None => Canaries::Unasked,
+                    },
+                    generation: match &item.generation {
+                        Some(mark) => Generation::parse(mark).ok_or_else(|| word(mark, "mark of a generation"))?,
+                        None => Generation::default(),
+                    },
                 })
             })
             .collect()

@@ -14,7 +14,7 @@ use quorate::adapters::resolver::Hickory;
 use quorate::adapters::sqlite::SqliteStore;
 use quorate::adapters::standby_http::StandbyHttp;
 use quorate::config::{Notify, Sms};
-use quorate::domain::Secret;
+use quorate::domain::{Limits, Secret};
 use quorate::ports::{Clock, StandbyControl};
 use quorate::runtime::Intake;
 use quorate::runtime::controller::{self, Ports, Setup};
@@ -110,7 +110,8 @@ async fn run(settings: Settings) {
         outbox: watched,
         notifier: Arc::new(Watched::new(notifiers(&settings), &gun)),
     };
-    let setup = Setup { cluster: settings::cluster(), services: vec![(service.clone(), standby)] };
+    let setup =
+        Setup { cluster: settings::cluster(), limits: Limits::default(), services: vec![(service.clone(), standby)] };
     let tasks = TaskTracker::new();
     let handle = controller::start(setup, ports, &tasks, &CancellationToken::new()).await.unwrap();
     let vantages: BTreeSet<_> = service.vantages.iter().map(|vantage| vantage.name.clone()).collect();

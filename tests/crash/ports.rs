@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use quorate::domain::{
-    Authority, ChangeBatch, Epoch, Fence, IncidentEnd, JournalEntry, JournalRecord, Level, PlanEnd, PlanId,
-    ProbeReport, RecordSet, RecordType, ServiceName, Step, WallTime,
+    Authority, ChangeBatch, Epoch, Fence, IncidentEnd, JournalEntry, JournalRecord, Level, Plan, PlanEnd, PlanId,
+    ProbeReport, RecordSet, RecordType, Role, ServiceName, Terms, WallTime,
 };
 use quorate::ports::{
     ChangeState, Delivery, DnsProvider, JournalStore, LeaseStore, Notifier, Outbox, PortError, ProbeRequest,
@@ -46,7 +46,7 @@ impl<T> Watched<T> {
 /// The first plan of every world goes to the standby, the second one back.
 pub(crate) fn step_name(plan: &PlanId, index: usize) -> &'static str {
     let first = if plan.as_str().ends_with("-1") { 0 } else { 2 };
-    Step::ALL[first + index].as_str()
+    Plan::steps_to(Role::Standby, Terms::default())[first + index].as_str()
 }
 
 /// An entry in a word or two.
@@ -64,6 +64,13 @@ pub(crate) fn entry_name(entry: &JournalEntry) -> String {
         JournalEntry::AttemptBlocked { .. } => "attempt-blocked".to_owned(),
         JournalEntry::Frozen { .. } => "frozen".to_owned(),
         JournalEntry::Unfrozen { .. } => "unfrozen".to_owned(),
+        JournalEntry::Pinned { .. } => "pinned".to_owned(),
+        JournalEntry::Unpinned { .. } => "unpinned".to_owned(),
+        JournalEntry::AlertRaised { alert, .. } => format!("alert {alert}"),
+        JournalEntry::AlertCleared { alert } => format!("alert-over {alert}"),
+        JournalEntry::Acknowledged { .. } => "acknowledged".to_owned(),
+        JournalEntry::StuckReminded { number } => format!("reminded {number}"),
+        JournalEntry::PlanApproved { .. } => "approved".to_owned(),
         JournalEntry::PlanOpened { plan } => format!("plan-opened ({})", plan.id()),
         JournalEntry::StepStarted { plan, step: index, .. } => step(plan, index, "started"),
         JournalEntry::StepSucceeded { plan, step: index, .. } => step(plan, index, "succeeded"),

@@ -70,6 +70,8 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
         name: VantageName::new(name).unwrap(),
         cloud: cloud.to_owned(),
         region: "here".to_owned(),
+        network: None,
+        account: "default".to_owned(),
     };
     // `interval` paces the second verdict and `timeout` limits the public login: nothing here is true only on a fast machine.
     let policy = PolicyValues {
@@ -77,10 +79,10 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
         timeout: Duration::from_secs(1),
         quorum: 3,
         clouds: 2,
-        down_after: 2,
         up_after: 2,
         fresh_for: Duration::from_secs(5),
         confirm: Duration::from_millis(1_100),
+        ..PolicyValues::counting(2)
     };
     Service {
         name: ServiceName::new(SERVICE).unwrap(),
@@ -95,6 +97,8 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
         primary: site("aws", PRIMARY),
         standby: site("azure", STANDBY),
         checks: vec![CheckName::new("login").unwrap()],
+        critical: Vec::new(),
+        veto: None,
         policy: Policy::new("crash", policy).unwrap(),
         vantages: vec![
             vantage("aws-1", "aws"),

@@ -246,7 +246,9 @@ impl ProbeRunner for QuickLogin {
     async fn run(&self, request: &ProbeRequest) -> ProbeReport {
         let (outcome, kind, reason) = match self.log_in(&request.target).await {
             Ok(reqwest::StatusCode::SEE_OTHER) => (Outcome::Pass, None, None),
-            Ok(status) => (Outcome::Fail, Some(FailureKind::Assertion), Some(format!("the login answered {status}"))),
+            Ok(status) => {
+                (Outcome::Fail, Some(FailureKind::ServerError), Some(format!("the login answered {status}")))
+            }
             Err(error) => (Outcome::Inconclusive, None, Some(error.to_string())),
         };
         ProbeReport { outcome, kind, reason, failed_step: None, steps: Vec::new(), duration_ms: 1 }

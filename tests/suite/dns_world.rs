@@ -220,10 +220,10 @@ fn service(zone: &str) -> Service {
         timeout: Duration::from_secs(5),
         quorum: 3,
         clouds: 2,
-        down_after: 3,
         up_after: 3,
         fresh_for: Duration::from_secs(15),
         confirm: Duration::from_secs(25),
+        ..PolicyValues::counting(3)
     };
     Service {
         name: ServiceName::new("login").unwrap(),
@@ -238,6 +238,8 @@ fn service(zone: &str) -> Service {
         primary: site("aws", PRIMARY),
         standby: site("gcp", STANDBY),
         checks: vec![CheckName::new("login").unwrap()],
+        critical: Vec::new(),
+        veto: None,
         policy: Policy::new("default", values).unwrap(),
         vantages: Vec::new(),
     }

@@ -1,8 +1,10 @@
 //! The journal's text: every kind of entry goes out and comes back, and what was written once is read for ever.
 
+use std::time::Duration;
+
 use quorate::domain::{
-    Cause, Evidence, FailureKind, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, ServiceName,
-    StepDetail, Token, VantageName, VantageView, Vote,
+    Alert, Cause, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd, JournalEntry, Lane, Plan, PlanEnd,
+    PlanId, Role, ServiceName, StepDetail, Terms, Token, VantageName, VantageView, Vote,
 };
 use quorate::wire::journal::{from_text, to_text};
 
@@ -10,18 +12,24 @@ fn vote(vantage: &str, cloud: &str, full: bool) -> Vote {
     Vote {
         vantage: VantageName::new(vantage).unwrap(),
         cloud: cloud.into(),
+        account: "probe-a".into(),
         view: VantageView::Down,
+        score: 1500,
+        burn: 410,
+        burning: true,
+        failing_now: full,
         failures: 3,
         kind: full.then_some(FailureKind::ServerError),
         reason: full.then(|| "the answer was 503: \"down\"\né".into()),
         failed_step: full.then(|| "log in".into()),
         age_ms: full.then_some(1200),
+        generation: Generation::parse("00c0ffee00c0ffee").unwrap(),
     }
 }
 
 fn evidence() -> Evidence {
     let votes = vec![vote("aws-use1", "aws", true), vote("gcp-euw1", "gcp", false)];
-    Evidence::recorded(Role::Primary, votes, 5).unwrap()
+    Evidence::recorded(Role::Primary, Lane::Down, votes, 5).unwrap()
 }
 
 fn plan_id() -> PlanId {
@@ -34,7 +42,7 @@ fn token(text: &str) -> Token {
 
 fn plan(to: Role, cause: Cause) -> JournalEntry {
     let parent = token("v1;c=demo;e=4;s=0;t=primary;d=-");
-    let plan = Plan::new(plan_id(), ServiceName::new("shop").unwrap(), to, cause, parent);
+    let plan = Plan::new(plan_id(), ServiceName::new("shop").unwrap(), to, cause, parent, Terms::default());
     JournalEntry::PlanOpened { plan: Box::new(plan) }
 }
 
@@ -58,6 +66,34 @@ pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
         ("attempt-blocked", JournalEntry::AttemptBlocked { blockers: vec!["frozen".into(), "cool-down".into()] }),
         ("frozen", JournalEntry::Frozen { by: by.clone(), reason: reason.clone() }),
         ("unfrozen", JournalEntry::Unfrozen { by: by.clone(), reason: reason.clone() }),
+        (
+            "pinned",
+            JournalEntry::Pinned {
+                to: Role::Standby,
+                lasting: Duration::from_secs(5400),
+                by: by.clone(),
+                reason: reason.clone(),
+            },
+        ),
+        ("unpinned", JournalEntry::Unpinned { by: by.clone(), reason: reason.clone() }),
+        ("alert-raised", JournalEntry::AlertRaised { alert: Alert::ReserveUnproven, text: "no quorum".into() }),
+        ("alert-cleared", JournalEntry::AlertCleared { alert: Alert::Blind }),
+        ("acknowledged", JournalEntry::Acknowledged { by: by.clone(), reason: reason.clone() }),
+        ("stuck-reminded", JournalEntry::StuckReminded { number: 2 }),
+        ("plan-approved", JournalEntry::PlanApproved { plan: plan_id(), by: by.clone() }),
+        (
+            "plan-opened-quorum-with-terms",
+            JournalEntry::PlanOpened {
+                plan: Box::new(Plan::new(
+                    plan_id(),
+                    ServiceName::new("shop").unwrap(),
+                    Role::Standby,
+                    Cause::Quorum(evidence()),
+                    token("v1;c=demo;e=4;s=0;t=primary;d=-"),
+                    Terms { veto: true, approval: true },
+                )),
+            },
+        ),
         ("plan-opened-quorum", plan(Role::Standby, Cause::Quorum(evidence()))),
         ("plan-opened-operator", plan(Role::Primary, Cause::Operator { by, reason, force: true })),
         ("step-started", JournalEntry::StepStarted { plan: plan_id(), step: 0, intent: None }),
@@ -84,6 +120,13 @@ fn kind(entry: &JournalEntry) -> &'static str {
         JournalEntry::AttemptBlocked { .. } => "attempt-blocked",
         JournalEntry::Frozen { .. } => "frozen",
         JournalEntry::Unfrozen { .. } => "unfrozen",
+        JournalEntry::Pinned { .. } => "pinned",
+        JournalEntry::Unpinned { .. } => "unpinned",
+        JournalEntry::AlertRaised { .. } => "alert-raised",
+        JournalEntry::AlertCleared { .. } => "alert-cleared",
+        JournalEntry::Acknowledged { .. } => "acknowledged",
+        JournalEntry::StuckReminded { .. } => "stuck-reminded",
+        JournalEntry::PlanApproved { .. } => "plan-approved",
         JournalEntry::PlanOpened { .. } => "plan-opened",
         JournalEntry::StepStarted { .. } => "step-started",
         JournalEntry::StepSucceeded { .. } => "step-succeeded",
@@ -95,7 +138,7 @@ fn kind(entry: &JournalEntry) -> &'static str {
 
 #[test]
 fn every_entry_is_written_as_its_fixture_and_read_back() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal/v1");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal/v2");
     let entries = entries();
     for (name, entry) in &entries {
         let path = folder.join(format!("{name}.json"));
@@ -104,10 +147,61 @@ fn every_entry_is_written_as_its_fixture_and_read_back() {
         assert_eq!(format!("{text}\n"), pinned, "{name}: what is written must never change; add a version instead");
         assert_eq!(from_text(&pinned).unwrap(), *entry, "{name}");
         assert!(name.starts_with(kind(entry)), "{name}");
-        assert!(text.starts_with(&format!(r#"{{"v":1,"type":"{}""#, kind(entry))), "{text}");
+        assert!(text.starts_with(&format!(r#"{{"v":2,"type":"{}""#, kind(entry))), "{text}");
     }
     let files = std::fs::read_dir(folder).unwrap().count();
     assert_eq!(files, entries.len(), "a fixture that nothing reads");
+}
+
+#[test]
+fn what_version_1_wrote_is_read_for_ever() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal/v1");
+    let entries = entries();
+    let mut read = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let today = &entries.iter().find(|(other, _)| *other == name).unwrap().1;
+        let then =
+            from_text(&std::fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(as_version_1(&then), as_version_1(today), "{name}");
+        read += 1;
+    }
+    assert_eq!(read, 18);
+}
+
+/// An entry without what version 1 could not tell.
+fn as_version_1(entry: &JournalEntry) -> JournalEntry {
+    let plain = |evidence: &Evidence| {
+        let votes = evidence.down().iter().map(|vote| Vote {
+            account: String::new(),
+            generation: Generation::default(),
+            score: 0,
+            burn: 0,
+            burning: false,
+            failing_now: true,
+            ..vote.clone()
+        });
+        Evidence::recorded(evidence.role(), evidence.lane(), votes.collect(), evidence.of()).unwrap()
+    };
+    match entry {
+        JournalEntry::IncidentOpened { number, evidence } => {
+            JournalEntry::IncidentOpened { number: *number, evidence: plain(evidence) }
+        }
+        JournalEntry::IncidentEscalated { number, evidence } => {
+            JournalEntry::IncidentEscalated { number: *number, evidence: plain(evidence) }
+        }
+        JournalEntry::PlanOpened { plan } => {
+            let cause = match plan.cause() {
+                Cause::Quorum(evidence) => Cause::Quorum(plain(evidence)),
+                other => other.clone(),
+            };
+            let (id, service, parent) = (plan.id().clone(), plan.service().clone(), plan.parent().clone());
+            let plan = Plan::new(id, service, plan.to(), cause, parent, plan.terms());
+            JournalEntry::PlanOpened { plan: Box::new(plan) }
+        }
+        other => other.clone(),
+    }
 }
 
 #[test]
@@ -124,8 +218,8 @@ fn an_error_names_the_field() {
         ("[1]".to_owned(), "the text: must be an object, and is a list"),
         ("{".to_owned(), "the text: is not JSON"),
         (r#"{"type":"frozen"}"#.to_owned(), "v: is missing"),
-        (r#"{"v":2,"type":"frozen"}"#.to_owned(), "v: is 2, and this version of quorate reads 1"),
-        (r#"{"v":1,"type":"thawed"}"#.to_owned(), "type: 'thawed' is not a type of version 1"),
+        (r#"{"v":3,"type":"frozen"}"#.to_owned(), "v: is 3, and this version of quorate reads 1 to 2"),
+        (r#"{"v":1,"type":"thawed"}"#.to_owned(), "type: 'thawed' is not a type of version 2"),
         (r#"{"v":1,"type":"frozen","by":"a"}"#.to_owned(), "reason: is missing"),
         (r#"{"v":1,"type":"frozen","by":3,"reason":""}"#.to_owned(), "by: must be a text, and is a number"),
         (r#"{"v":1,"type":"frozen","by":"","reason":"","x":1}"#.to_owned(), "x: is not a field of this version"),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use quorate::adapters::sqlite::{SqliteStore, StoreError};
 use quorate::domain::{
-    Authority, CheckName, Class, Epoch, FailureKind, Fence, JournalEntry, Level, Moment, Notice, Observation,
-    ObservationId, Outcome, Role, ServiceName, VantageName, WallTime,
+    Authority, Canaries, CheckName, Class, Epoch, FailureKind, Fence, Generation, JournalEntry, Level, Moment,
+    Notice, Observation, ObservationId, Outcome, Role, ServiceName, VantageName, WallTime,
 };
 use quorate::ports::{Delivery, JournalStore, LeaseStore, ObservationLog, Outbox};
 use tempfile::TempDir;
@@ -62,6 +62,8 @@ fn observation(vantage: &str, boot: &str, seq: u64, at_ms: u64) -> Observation {
         reason: Some("no answer".into()),
         failed_step: Some("log in".into()),
         duration_ms: 5000,
+        canaries: Canaries::Unasked,
+        generation: Generation::default(),
     }
 }
 
@@ -88,7 +90,7 @@ async fn everything_is_there_after_a_reopen() {
     let store = SqliteStore::open(&path).unwrap();
     let loaded = store.load().await.unwrap();
     assert_eq!(loaded, written);
-    assert_eq!(loaded.iter().map(|record| record.id).collect::<Vec<_>>(), (1..=19).collect::<Vec<_>>());
+    assert_eq!(loaded.iter().map(|record| record.id).collect::<Vec<_>>(), (1..=27).collect::<Vec<_>>());
     assert!(loaded.iter().all(|record| record.epoch == Epoch::new(3) && record.at == AT));
     assert_eq!(store.pending(10).await.unwrap(), pending);
     assert_eq!(pending.len(), 2);

@@ -12,7 +12,7 @@ use quorate::adapters::script::RhaiRunner;
 use quorate::adapters::sqlite::SqliteStore;
 use quorate::adapters::standby_http::StandbyHttp;
 use quorate::config::{Notify, ServiceConfig};
-use quorate::domain::{ClusterName, OwnedRecords, Secret, Service, ServiceName};
+use quorate::domain::{ClusterName, Limits, OwnedRecords, Secret, Service, ServiceName};
 use quorate::lab::{Lab, LabOptions};
 use quorate::ports::StandbyControl;
 use quorate::runtime::controller::{Handle, Ports, Setup, start};
@@ -81,7 +81,8 @@ async fn a_zone_that_turns_out_to_be_ahead_raises_the_epoch_of_every_zone() {
         notifier: Arc::new(Notifiers::new(Notify::default()).unwrap()),
     };
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-    let controller = start(Setup { cluster, services }, ports, &tasks, &closing).await.unwrap();
+    let controller =
+        start(Setup { cluster, limits: Limits::default(), services }, ports, &tasks, &closing).await.unwrap();
     let epoch = |token: &Option<String>, epoch: &str| token.as_ref().is_some_and(|token| token.contains(epoch));
     until_tokens(&controller, |tokens| tokens[0].is_none() && epoch(&tokens[1], ";e=1;")).await;
 

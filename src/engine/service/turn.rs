@@ -1,8 +1,11 @@
 //! The turn: what follows from a service's state at a moment. It asks the rooms in their order (see the engine's own page),
 //! takes the first answer that calls for something, and keeps what has to be told only once.
 
+use std::time::Duration;
+
 use crate::domain::{Cause, Moment, Role, SiteVotes, Step, StepIndex, VantageView, Verdict};
 
+use super::super::common::Common;
 use super::super::guard::{self, Asker, Blocker};
 use super::super::incident::{self, Telling};
 use super::super::invariants;
@@ -10,37 +13,46 @@ use super::super::io::{Command, Note, Output, StepOrder};
 use super::super::ledger::StepStatus;
 use super::super::planner;
 use super::super::progress::{self, Move};
-use super::{Leadership, ServiceState, Told};
+use super::super::quorum;
+use super::{ServiceState, Told};
+
+/// How often a service in trouble is looked at, if nothing else is due.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What is to be told, or the sooner of two times to look again.
+fn soonest(first: Option<Moment>, second: Result<Telling, Option<Moment>>) -> Result<Telling, Option<Moment>> {
+    second.map_err(|second| [first, second].into_iter().flatten().min())
+}
 
 impl ServiceState {
     /// The turn, and when the next one is due.
-    pub(in crate::engine) fn advance(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
+    pub(in crate::engine) fn advance(&mut self, now: Moment, common: &Common, output: &mut Output) {
         let others = output.wake_at.take();
-        self.turn(now, leadership, output);
-        self.wake_at = output.wake_at;
+        self.turn(now, common, output);
+        self.wake_at = output.wake_at.map(|at| at.max(now));
         if let Some(at) = others {
             output.wake(at);
         }
     }
 
-    fn turn(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
-        self.watch(now, leadership, output);
+    fn turn(&mut self, now: Moment, common: &Common, output: &mut Output) {
+        self.watch(now, common, output);
         if self.appending {
             return;
         }
         if let Some(until) = self.store_pause_until.filter(|until| *until > now) {
             return output.wake(until);
         }
-        let scene = self.scene(now, leadership);
+        let scene = self.scene(now, common);
         if scene.fence.is_none() || scene.journal_broken.is_some() {
             return;
         }
         if !self.words.is_empty() {
-            return self.append_words(now, leadership, output);
+            return self.append_words(now, common, output);
         }
         if let Some(ended) = &self.ended {
             let telling = self.tell_ended(&scene, ended);
-            self.append(now, leadership, telling, output);
+            self.append(now, common, telling, output);
             return;
         }
         if let Some(at) = self.fence_again_at {
@@ -51,29 +63,41 @@ impl ServiceState {
                 self.ask_fence(output);
             }
         }
-        let scene = self.scene(now, leadership);
-        match incident::next(&scene) {
+        let scene = self.scene(now, common);
+        let alerts = || self.conditions.news(&scene).map(|news| incident::alert(&scene, news));
+        match incident::next(&scene)
+            .or_else(|at| soonest(at, alerts()))
+            .or_else(|at| soonest(at, incident::reminder(&scene)))
+        {
             Ok(telling) => {
-                self.append(now, leadership, telling, output);
+                self.append(now, common, telling, output);
                 return;
             }
             Err(Some(at)) => output.wake(at),
             Err(None) => {}
         }
+        // What is under way depends on shares, ages and remaining times: it is looked at again each second, whatever else is due.
+        if scene.ledger.open.is_some() || scene.ledger.incident.is_some() {
+            output.wake(now.after(LOOK_AGAIN));
+        }
         if self.ledger.open.is_some() {
-            self.go_on(now, leadership, output);
+            self.go_on(now, common, output);
         } else {
-            self.attempt_failover(now, leadership, output);
+            self.attempt_failover(now, common, output);
         }
     }
 
     /// Notes what changed in views and verdicts, and keeps since when the serving site is unhealthy.
-    fn watch(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
-        let scene = self.scene(now, leadership);
-        let serving = scene.serving();
-        let unhealthy = matches!(scene.verdict(serving), Verdict::Unhealthy(_));
-        let since = unhealthy.then(|| (serving, scene.unhealthy_since.unwrap_or(now)));
-        let next_stale = self.windows.next_stale(&self.service, now);
+    fn watch(&mut self, now: Moment, common: &Common, output: &mut Output) {
+        let serving = self.serving(common);
+        self.pace.serving(serving);
+        self.pace_news(now, output);
+        let rule = self.service.policy.burst;
+        let times = [self.panel.next_stale(&self.service, now), self.pace.gentler_at(rule.as_ref(), now)];
+        let mut scene = self.scene(now, common);
+        let rule = quorum::rule(&self.service);
+        scene.held = self.held.then(now, serving, scene.votes(serving), rule, scene.verdict(serving));
+        let (held, conditions) = (scene.held, self.conditions.then(&scene));
         let mut told = Told { waiting: self.told.waiting.clone(), ..Told::default() };
         for role in Role::BOTH {
             self.note_views(scene.votes(role), &mut told, output);
@@ -89,9 +113,9 @@ impl ServiceState {
             }
             told.verdicts.push((role, word));
         }
-        self.unhealthy = since;
+        (self.held, self.conditions) = (held, conditions);
         self.told = told;
-        if let Some(at) = next_stale {
+        for at in times.into_iter().flatten() {
             output.wake(at);
         }
     }
@@ -110,19 +134,19 @@ impl ServiceState {
         }
     }
 
-    fn go_on(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
-        let scene = self.scene(now, leadership);
+    fn go_on(&mut self, now: Moment, common: &Common, output: &mut Output) {
+        let scene = self.scene(now, common);
         let Some(open) = &scene.ledger.open else { return };
         match progress::next(&scene, open, &self.attempt) {
             Move::Append(entries) => {
                 self.attempt.thin_since = None;
-                self.append(now, leadership, Telling { entries, notices: Vec::new() }, output);
+                self.append(now, common, Telling { entries, notices: Vec::new() }, output);
             }
             Move::Close(end) => {
                 let telling = incident::plan_closed(&scene, end);
-                self.append(now, leadership, telling, output);
+                self.append(now, common, telling, output);
             }
-            Move::Run(index, step) => self.run(now, leadership, index, step, output),
+            Move::Run(index, step) => self.run(now, common, index, step, output),
             Move::Fence => self.unfence("what became of the flip is not known", output),
             Move::Wait { why, until, thin } => {
                 if let Some(at) = until {
@@ -138,8 +162,8 @@ impl ServiceState {
         }
     }
 
-    fn run(&mut self, now: Moment, leadership: &Leadership, index: StepIndex, step: Step, output: &mut Output) {
-        let scene = self.scene(now, leadership);
+    fn run(&mut self, now: Moment, common: &Common, index: StepIndex, step: Step, output: &mut Output) {
+        let scene = self.scene(now, common);
         let (Some(open), Some(fence)) = (&scene.ledger.open, scene.fence) else { return };
         let flip = match (step, open.steps.get(index), scene.zone) {
             (Step::FlipRecords, Some(StepStatus::Started { intent: Some(intent) }), Some(zone)) => {
@@ -163,8 +187,8 @@ impl ServiceState {
     }
 
     /// The policy's own wish to fail over, against every guard.
-    fn attempt_failover(&mut self, now: Moment, leadership: &Leadership, output: &mut Output) {
-        let scene = self.scene(now, leadership);
+    fn attempt_failover(&mut self, now: Moment, common: &Common, output: &mut Output) {
+        let scene = self.scene(now, common);
         if scene.serving() != Role::Primary || scene.ledger.incident.is_none() {
             return;
         }
@@ -180,7 +204,7 @@ impl ServiceState {
         if blockers.is_empty() {
             if let Some(plan) = planner::draft(&scene, Role::Standby, Cause::Quorum(evidence.clone())) {
                 let telling = incident::plan_opened(&scene, &plan);
-                self.append(now, leadership, telling, output);
+                self.append(now, common, telling, output);
             }
             return;
         }
@@ -193,7 +217,7 @@ impl ServiceState {
         let known: Vec<&str> = self.ledger.blocked.iter().filter_map(|text| text.split(':').next()).collect();
         if codes != known {
             let telling = incident::blocked(&scene, &blockers);
-            self.append(now, leadership, telling, output);
+            self.append(now, common, telling, output);
         }
     }
 }

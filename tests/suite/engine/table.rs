@@ -180,7 +180,16 @@ fn corruption(what: &str) -> JournalEntry {
             let cause = Cause::Operator { by: "ada".to_owned(), reason: "r".to_owned(), force: false };
             let parent = quorate::domain::Token::parse("v1;c=demo;e=1;s=0;t=primary;d=-").unwrap();
             let service = quorate::domain::ServiceName::new("login").unwrap();
-            JournalEntry::PlanOpened { plan: Box::new(Plan::new(id, service, Role::Standby, cause, parent)) }
+            JournalEntry::PlanOpened {
+                plan: Box::new(Plan::new(
+                    id,
+                    service,
+                    Role::Standby,
+                    cause,
+                    parent,
+                    quorate::domain::Terms::default(),
+                )),
+            }
         }
         _ => panic!("no such corruption: {what}"),
     }

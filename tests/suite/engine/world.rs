@@ -22,10 +22,10 @@ pub(super) fn service(name: &str) -> Service {
         timeout: Duration::from_secs(2),
         quorum: 3,
         clouds: 2,
-        down_after: 3,
         up_after: 2,
         fresh_for: Duration::from_secs(10),
         confirm: Duration::from_secs(5),
+        ..PolicyValues::counting(3)
     };
     Service {
         name: ServiceName::new(name).unwrap(),
@@ -40,6 +40,8 @@ pub(super) fn service(name: &str) -> Service {
         primary: site("aws", "192.0.2.1"),
         standby: site("gcp", "192.0.2.2"),
         checks: vec![CheckName::new("login").unwrap()],
+        critical: Vec::new(),
+        veto: None,
         policy: Policy::new("test", values).unwrap(),
         vantages: VANTAGES
             .iter()
@@ -47,6 +49,8 @@ pub(super) fn service(name: &str) -> Service {
                 name: VantageName::new(name).unwrap(),
                 cloud: (*cloud).to_owned(),
                 region: "r".to_owned(),
+                network: None,
+                account: "default".to_owned(),
             })
             .collect(),
     }
@@ -124,7 +128,7 @@ impl World {
         let mut zone = OwnedRecords::wanted(&service, Role::Primary);
         zone.push(mark);
         Self {
-            engine: Engine::new(cluster, vec![service.clone()]),
+            engine: Engine::new(cluster, Limits::default(), vec![service.clone()]),
             service,
             now: 0,
             journal: Vec::new(),
@@ -202,13 +206,17 @@ impl World {
         }
         let mut ledger = Ledger::default();
         for record in &self.journal {
-            ledger.apply(&record.entry).unwrap();
+            ledger.apply(&record.entry, record.at).unwrap();
         }
         assert_eq!(&ledger, self.ledger(), "E3 at {} ms", self.now);
     }
 
     fn carry_out(&mut self, command: Command) {
         match command {
+            Command::Pace { every, .. } => {
+                let every = every.map_or("rest".to_owned(), |every| format!("{} s", every.as_secs_f64()));
+                self.events.push(format!("pace {every}"));
+            }
             Command::Append { entries, notices, fence, .. } => {
                 assert_eq!(fence.epoch().get(), self.epoch);
                 assert!(self.held.is_none(), "two appends at once");
@@ -374,7 +382,7 @@ impl World {
 
     /// Takes the lease under a new epoch, and fences the zone.
     pub(super) fn lead(&mut self) {
-        self.give(Input::Recovered(self.journal.clone()));
+        self.give(Input::Recovered { journal: self.journal.clone(), wall: WallTime::from_ms(self.now) });
         self.epoch = Epoch::new(self.epoch).following(self.records().token().epoch).get();
         self.led = true;
         self.give(Input::Led(Authority::new(Epoch::new(self.epoch), None)));
@@ -389,7 +397,7 @@ impl World {
         self.crash_at = None;
         self.lives += 1;
         self.events.push("crash".to_owned());
-        self.engine = Engine::new(self.engine.cluster().clone(), vec![self.service.clone()]);
+        self.engine = Engine::new(self.engine.cluster().clone(), Limits::default(), vec![self.service.clone()]);
         self.running = None;
         self.held = None;
         self.fence_pending = false;
@@ -412,10 +420,12 @@ impl World {
             role,
             at: self.moment().before(Duration::from_millis(age_ms)),
             outcome,
-            kind: (outcome == Outcome::Fail).then_some(FailureKind::Assertion),
+            kind: (outcome == Outcome::Fail).then_some(FailureKind::ServerError),
             reason: failed.then(|| "no account page".to_owned()),
             failed_step: failed.then(|| "submit".to_owned()),
             duration_ms: 40,
+            canaries: Canaries::Unasked,
+            generation: Generation::default(),
         };
         self.give(Input::Observed(seen));
     }
@@ -487,6 +497,13 @@ fn entry_word(entry: &JournalEntry) -> String {
         }
         JournalEntry::Frozen { .. } => "frozen".to_owned(),
         JournalEntry::Unfrozen { .. } => "unfrozen".to_owned(),
+        JournalEntry::Pinned { to, .. } => format!("pinned {to}"),
+        JournalEntry::Unpinned { .. } => "unpinned".to_owned(),
+        JournalEntry::AlertRaised { alert, .. } => format!("alert {alert}"),
+        JournalEntry::AlertCleared { alert } => format!("alert-over {alert}"),
+        JournalEntry::Acknowledged { .. } => "acknowledged".to_owned(),
+        JournalEntry::StuckReminded { number } => format!("reminded {number}"),
+        JournalEntry::PlanApproved { plan, .. } => format!("approved {plan}"),
         JournalEntry::PlanOpened { plan } => format!("plan-opened {} to {}", plan.id(), plan.to()),
         JournalEntry::StepStarted { plan, step, intent } => {
             let tokens = intent.as_ref().map(|i| {
