@@ -68,7 +68,8 @@ mod simulation {
             let mut wanted: BTreeSet<Invariant> = flaw.breaks().iter().copied().collect();
             for seed in 1..=RUNS_TO_BE_FOUND_OUT {
                 let (first, second) = occasion(flaw, seed);
-                let spec = Spec { flaw: Some(flaw), course: Course::Faults(first, second), ..Spec::numbered(0, seed) };
+                let spec =
+                    Spec { flaw: Some(flaw), course: Course::Faults(first, second), ..Spec::numbered(0, seed) };
                 let report = run(&spec).expect("a world");
                 for found in &report.findings {
                     wanted.remove(&found.invariant);

@@ -261,7 +261,8 @@ mod tests {
         store.acquire().await.unwrap();
         let fence = store.claim(Epoch::new(3)).await.unwrap().fence(Moment::default()).unwrap();
         assert_eq!(store.claim(Epoch::new(3)).await.unwrap_err().class, Class::Refused);
-        let entry = (ServiceName::new("shop").unwrap(), JournalEntry::Frozen { by: "ann".into(), reason: "x".into() });
+        let entry =
+            (ServiceName::new("shop").unwrap(), JournalEntry::Frozen { by: "ann".into(), reason: "x".into() });
         store.append(&fence, WallTime::default(), std::slice::from_ref(&entry), &[]).await.unwrap();
         let copy = store.copy().unwrap();
         store.append(&fence, WallTime::default(), std::slice::from_ref(&entry), &[]).await.unwrap();

@@ -11,7 +11,7 @@ use super::flaw::Flaw;
 use super::net::Party;
 use super::state::State;
 use super::values::INTERVAL_MS;
-use crate::domain::{FailureKind, Moment, Observation, ObservationId, Outcome, Role};
+use crate::domain::{Canaries, FailureKind, Generation, Moment, Observation, ObservationId, Outcome, Role};
 use crate::ports::Clock;
 
 /// What an agent keeps of what was not taken.
@@ -157,7 +157,9 @@ fn deliver(world: &Arc<World>, agent: usize, host: usize) {
 
 /// A delivery reaches the host.
 async fn arrive(world: &Arc<World>, agent: usize, host: usize, run: u64, batch: &[(Probe, Duration)]) {
-    let Some(vantage) = world.values.service(0).vantages.get(agent).map(|vantage| vantage.name.clone()) else { return };
+    let Some(vantage) = world.values.service(0).vantages.get(agent).map(|vantage| vantage.name.clone()) else {
+        return;
+    };
     let (intake, process, clock) = loop {
         let found = world.with(|state, _| {
             let number = state.on_host(host)?;
@@ -185,6 +187,8 @@ async fn arrive(world: &Arc<World>, agent: usize, host: usize, run: u64, batch: 
             reason: (probe.outcome != Outcome::Pass).then(|| "the login failed".to_owned()),
             failed_step: None,
             duration_ms: probe.duration_ms,
+            canaries: Canaries::Answered,
+            generation: Generation::default(),
         })
         .collect();
     world.with(|state, now_ms| {
@@ -240,6 +244,8 @@ pub(super) fn ghosts(world: &World, now: Moment, seq: u64) -> Vec<Observation> {
                 reason: None,
                 failed_step: None,
                 duration_ms: 100,
+                canaries: Canaries::Answered,
+                generation: Generation::default(),
             }
         })
     };

@@ -197,7 +197,8 @@ impl DnsProvider for Door {
         self.point("before change-state").await;
         self.provider().await?;
         let id = change.to_owned();
-        let state = self.call(Party::Provider, Duration::ZERO, move |state, now_ms| state.provider.state(now_ms, &id));
+        let state =
+            self.call(Party::Provider, Duration::ZERO, move |state, now_ms| state.provider.state(now_ms, &id));
         let state = state.await;
         self.point("after change-state").await;
         state.ok_or_else(lost)?.ok_or_else(|| PortError::broken(format!("NoSuchChange {change}")))

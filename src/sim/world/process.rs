@@ -14,7 +14,7 @@ use super::judge::Invariant;
 use super::ports::Door;
 use super::state::{Process, State};
 use super::store::SimStore;
-use crate::domain::{Authority, ChangeBatch, Moment, OwnedRecords, Role};
+use crate::domain::{Authority, ChangeBatch, Limits, Moment, OwnedRecords, Role};
 use crate::ports::Clock;
 use crate::runtime::Intake;
 use crate::runtime::controller::{self, Handle, Ports, Setup};
@@ -80,7 +80,8 @@ async fn live(world: Arc<World>, process: usize, policy: usize, closing: Cancell
         outbox: store.clone(),
         notifier: door.clone(),
     };
-    let setup = Setup { cluster: world.values.cluster.clone(), services: vec![(service, door)] };
+    let setup =
+        Setup { cluster: world.values.cluster.clone(), limits: Limits::default(), services: vec![(service, door)] };
     let handle = match controller::start(setup, ports, &TaskTracker::new(), &closing).await {
         Ok(handle) => handle,
         Err(error) => return world.with(|state, now_ms| state.kill(process, now_ms, &error.to_string())),

@@ -130,7 +130,8 @@ impl Provider {
                     against.push(format!("delete {}: the values do not match the current values", set.name));
                 }
                 (Change::Create(_), Some(_)) => against.push(format!("create {}: it exists", set.name)),
-                (Change::Create(_), None) if self.flaw == Some(Flaw::BatchAppliedInPart) && set.kind == RecordType::A => {}
+                (Change::Create(_), None)
+                    if self.flaw == Some(Flaw::BatchAppliedInPart) && set.kind == RecordType::A => {}
                 (Change::Create(_), None) => next.push(set.clone()),
                 (Change::Delete(_), None) => {}
             }

@@ -188,7 +188,9 @@ fn plain(state: &mut State, now_ms: u64, values: &Values, what: Act) -> Result<(
             let lost = state.provider.strand(now_ms);
             state.zone_changed();
             state.judge.stranded(&state.provider.records);
-            state.trace.note(now_ms, format_args!("the provider's control plane moves; accepted changes lost: {lost}"));
+            state
+                .trace
+                .note(now_ms, format_args!("the provider's control plane moves; accepted changes lost: {lost}"));
         }
         Act::DiskFull(full) => {
             let pages = if full { 1 } else { u32::MAX };
@@ -246,7 +248,8 @@ async fn rest(world: &World, heal_ms: u64) -> Result<(), SimError> {
         let untold: Vec<String> = untold.into_iter().map(|queued| queued.delivery.notice.key).collect();
         let resting = world.with(|state, _| {
             let ledger = &state.judge.ledger;
-            let leading = state.living().iter().any(|one| state.processes.get(*one).is_some_and(|p| p.handle.is_some()));
+            let leading =
+                state.living().iter().any(|one| state.processes.get(*one).is_some_and(|p| p.handle.is_some()));
             leading && ledger.open.is_none() && ledger.incident.is_none() && untold.is_empty() && state.in_flight == 0
         });
         if resting || at_ms > heal_ms + REST_WITHIN_MS {

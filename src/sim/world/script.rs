@@ -172,7 +172,10 @@ impl Script {
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm a kind of fault, side by side, is easier to compare with the list")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm a kind of fault, side by side, is easier to compare with the list"
+    )]
     fn fault(&mut self, kind: Kind, chance: &mut Chance) {
         let begin = chance.between(5_000, 100_000);
         let end = begin + chance.between(5_000, 120_000);

@@ -188,7 +188,13 @@ impl State {
     }
 
     /// A batch arrives at the provider. `late`: nobody waits for the answer any more.
-    pub(super) fn apply(&mut self, writer: usize, batch: &ChangeBatch, late: bool, now_ms: u64) -> Result<String, String> {
+    pub(super) fn apply(
+        &mut self,
+        writer: usize,
+        batch: &ChangeBatch,
+        late: bool,
+        now_ms: u64,
+    ) -> Result<String, String> {
         let before = self.provider.records.clone();
         let flip = super::judge::is_flip(batch);
         if flip && (late || self.is_dead(writer)) {
@@ -199,7 +205,10 @@ impl State {
         match &result {
             Ok(change) => {
                 let token = batch.new_token();
-                self.trace.note(now_ms, format_args!("provider: {what} of controller {writer} applied as C-{change}: {token}"));
+                self.trace.note(
+                    now_ms,
+                    format_args!("provider: {what} of controller {writer} applied as C-{change}: {token}"),
+                );
                 let after = self.provider.records.clone();
                 self.judge.at(now_ms).applied(writer, &before, &after, batch);
                 if self.flaw == Some(Flaw::StandbyForgets) && token.serving == Role::Standby {
@@ -217,9 +226,11 @@ impl State {
 
     /// To be called after whatever changed the zone.
     pub(super) fn zone_changed(&mut self) {
-        self.points_at_standby = self.provider.records.iter().any(|set| {
-            set.failover == Some(Failover::Primary) && set.set_identifier.as_deref() == Some("azure")
-        });
+        self.points_at_standby = self
+            .provider
+            .records
+            .iter()
+            .any(|set| set.failover == Some(Failover::Primary) && set.set_identifier.as_deref() == Some("azure"));
     }
 
     /// Where the name points, as the provider has accepted it.

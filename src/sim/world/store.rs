@@ -91,7 +91,7 @@ impl SimStore {
                         state.trace.note(now_ms, format_args!("controller {process} journals {}", short(entry)));
                     }
                     let down = state.primary_down();
-                    state.judge.at(now_ms).appended(fence.epoch(), stored, &all, down);
+                    state.judge.at(now_ms).appended(at, fence.epoch(), stored, &all, down);
                 }
                 Err(error) => state.trace.note(now_ms, format_args!("controller {process} cannot append: {error}")),
             }
@@ -115,6 +115,13 @@ fn short(entry: &JournalEntry) -> String {
         JournalEntry::AttemptBlocked { blockers } => format!("blocked: {}", blockers.join("; ")),
         JournalEntry::Frozen { .. } => "a freeze".to_owned(),
         JournalEntry::Unfrozen { .. } => "the end of a freeze".to_owned(),
+        JournalEntry::Pinned { to, .. } => format!("a pin to the {to}"),
+        JournalEntry::Unpinned { .. } => "the end of a pin".to_owned(),
+        JournalEntry::AlertRaised { alert, .. } => format!("alert raised: {alert}"),
+        JournalEntry::AlertCleared { alert } => format!("alert cleared: {alert}"),
+        JournalEntry::Acknowledged { .. } => "an acknowledgement".to_owned(),
+        JournalEntry::StuckReminded { number } => format!("reminder {number} that it is stuck"),
+        JournalEntry::PlanApproved { plan, .. } => format!("approval of {plan}"),
     }
 }
 

@@ -15,7 +15,7 @@ const VANTAGES: [(&str, &str); 5] =
 /// How many vantages there are.
 pub(super) const AGENTS: usize = VANTAGES.len();
 
-/// How often an agent probes both sites, in milliseconds.
+/// How often an agent probes both sites, in milliseconds: the policies' interval.
 pub(super) const INTERVAL_MS: u64 = 5_000;
 
 /// A record beside ours, which nobody may touch (S17).
@@ -32,10 +32,7 @@ pub(super) struct Values {
 impl Values {
     pub(super) fn new() -> Result<Self, SimError> {
         let cluster = ClusterName::new("sim").map_err(SimError::of)?;
-        let services = [
-            service(policy("watchful", 3, 3, Duration::from_secs(10))?)?,
-            service(policy("patient", 4, 3, Duration::from_secs(25))?)?,
-        ];
+        let services = [service(policy("watchful", watchful())?)?, service(policy("patient", patient())?)?];
         Ok(Self { cluster, services })
     }
 
@@ -46,17 +43,25 @@ impl Values {
     }
 }
 
-fn policy(name: &str, down_after: u32, quorum: usize, confirm: Duration) -> Result<Policy, SimError> {
-    let values = PolicyValues {
-        interval: Duration::from_millis(INTERVAL_MS),
-        timeout: Duration::from_secs(5),
-        quorum,
-        clouds: 2,
-        down_after,
-        up_after: 2,
-        fresh_for: Duration::from_secs(15),
-        confirm,
-    };
+/// The default policy in a hurry: a run lasts some minutes.
+fn watchful() -> PolicyValues {
+    PolicyValues {
+        burst: None,
+        warm_up: 3,
+        settle: Duration::from_secs(20),
+        confirm: Duration::from_secs(10),
+        recovered_after: Duration::from_secs(15),
+        cool_down: Duration::from_secs(60),
+        ..PolicyValues::default()
+    }
+}
+
+/// Plain counting, and a longer confirmation.
+fn patient() -> PolicyValues {
+    PolicyValues { up_after: 2, confirm: Duration::from_secs(25), ..PolicyValues::counting(4) }
+}
+
+fn policy(name: &str, values: PolicyValues) -> Result<Policy, SimError> {
     Policy::new(name, values).map_err(|errors| SimError(errors.iter().map(ToString::to_string).collect()))
 }
 
@@ -72,7 +77,13 @@ fn service(policy: Policy) -> Result<Service, SimError> {
     };
     let vantage = |(name, cloud): &(&str, &str)| -> Result<Vantage, SimError> {
         let name = VantageName::new(name).map_err(SimError::of)?;
-        Ok(Vantage { name, cloud: (*cloud).to_owned(), region: "r".to_owned() })
+        Ok(Vantage {
+            name,
+            cloud: (*cloud).to_owned(),
+            region: "r".to_owned(),
+            network: None,
+            account: format!("probe-{cloud}"),
+        })
     };
     Ok(Service {
         name: ServiceName::new("login").map_err(SimError::of)?,
@@ -90,6 +101,8 @@ fn service(policy: Policy) -> Result<Service, SimError> {
         primary: site("aws", "192.0.2.1")?,
         standby: site("azure", "192.0.2.2")?,
         checks: vec![CheckName::new("login").map_err(SimError::of)?],
+        critical: Vec::new(),
+        veto: None,
         policy,
         vantages: VANTAGES.iter().map(vantage).collect::<Result<_, _>>()?,
     })

@@ -71,7 +71,9 @@ impl Invariant {
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::S1 => ("S1", "while the name points at the standby, the standby takes no writes"),
-            Self::S2 => ("S2", "an automatic move has a fresh quorum of vantages that saw failures, from enough clouds"),
+            Self::S2 => {
+                ("S2", "an automatic move has a fresh quorum of vantages that saw failures, from enough clouds")
+            }
             Self::S3 => ("S3", "a move goes where a fresh quorum of vantages saw the check pass"),
             Self::S4 => ("S4", "an automatic move does not go where too many vantages last saw a failure"),
             Self::S5 => ("S5", "the zone's token grows with every write"),
@@ -98,12 +100,18 @@ impl Invariant {
             Self::S1 => "a plan moves the name to a standby that took writes when the plan was opened",
             Self::S2 => "an automatic move is decided or sent",
             Self::S3 => "a move is sent to the provider",
-            Self::S4 => "fewer than a quorum can have seen the standby pass while a quorum may hold the primary for down",
+            Self::S4 => {
+                "fewer than a quorum can have seen the standby pass while a quorum may hold the primary for down"
+            }
             Self::S5 => "a write that names a token that is gone reaches the provider",
-            Self::S6 => "a controller starts on a store whose epoch is behind the zone's, or while another believes that it leads",
+            Self::S6 => {
+                "a controller starts on a store whose epoch is behind the zone's, or while another believes that it leads"
+            }
             Self::S7 => "a flip reaches the provider whose controller is dead, or was told that nothing is known",
             Self::S8 => "a controller dies, or resigns, with a plan open",
-            Self::S9 => "fewer than a quorum report, or the store or the provider refuses, while the primary is down in truth",
+            Self::S9 => {
+                "fewer than a quorum report, or the store or the provider refuses, while the primary is down in truth"
+            }
             Self::S10 => "a freeze becomes durable while a plan is open or the primary is down",
             Self::S12 => "the standby serves, and a quorum last saw the primary pass",
             Self::S15 => "a failover's flip is sent",

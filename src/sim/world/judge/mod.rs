@@ -14,7 +14,7 @@ use votes::Votes;
 use super::values::{NEIGHBOUR, Values};
 use crate::domain::{
     Cause, ChangeBatch, Epoch, JournalEntry, JournalRecord, Moment, Observation, OwnedRecords, Plan, PlanEnd, PlanId,
-    RecordSet, Role, Service, Step, StepIndex, Token, VantageName,
+    RecordSet, Role, Service, Step, StepIndex, Token, VantageName, WallTime,
 };
 use crate::engine::Ledger;
 
@@ -169,7 +169,7 @@ impl Judge {
 
     pub(super) fn read(&mut self, records: &[JournalRecord]) {
         let mut ledger = Ledger::default();
-        let error = records.iter().find_map(|record| ledger.apply(&record.entry).err());
+        let error = records.iter().find_map(|record| ledger.apply(&record.entry, record.at).err());
         self.holds(Invariant::E3, error.is_none(), || format!("the journal that is read: {error:?}"));
         if !records.is_empty() {
             self.risk(Invariant::E3);
@@ -204,7 +204,7 @@ impl Judge {
         self.forget_lost();
         self.ledger = Ledger::default();
         for record in records {
-            let _ = self.ledger.apply(&record.entry);
+            let _ = self.ledger.apply(&record.entry, record.at);
         }
     }
 
@@ -214,7 +214,9 @@ impl Judge {
             if let JournalEntry::PlanOpened { plan } = entry {
                 if matches!(plan.cause(), Cause::Quorum(_)) {
                     self.evidence(process, now, plan);
-                    self.holds(Invariant::S12, plan.to() == Role::Standby, || format!("plan {} by itself", plan.id()));
+                    self.holds(Invariant::S12, plan.to() == Role::Standby, || {
+                        format!("plan {} by itself", plan.id())
+                    });
                 }
                 if self.ledger.open.is_some() {
                     self.risk(Invariant::E1);
@@ -224,7 +226,14 @@ impl Judge {
     }
 
     /// The entries of a controller that acts under `epoch` are durable in a store whose epoch is `stored`.
-    pub(super) fn appended(&mut self, epoch: Epoch, stored: Epoch, entries: &[&JournalEntry], primary_down: bool) {
+    pub(super) fn appended(
+        &mut self,
+        at: WallTime,
+        epoch: Epoch,
+        stored: Epoch,
+        entries: &[&JournalEntry],
+        primary_down: bool,
+    ) {
         self.holds(Invariant::S9, epoch == stored, || {
             format!("an append under epoch {epoch}, and the store's is {stored}: {entries:?}")
         });
@@ -239,7 +248,9 @@ impl Judge {
                     let flip = intent.as_ref().map(|intent| (intent.expected.clone(), intent.new.clone()));
                     if flip.is_some() {
                         let freeze = self.ledger.frozen.clone();
-                        self.holds(Invariant::S10, freeze.is_none(), || format!("a flip of {plan} started: {freeze:?}"));
+                        self.holds(Invariant::S10, freeze.is_none(), || {
+                            format!("a flip of {plan} started: {freeze:?}")
+                        });
                     }
                     self.intents.push((plan.clone(), *step, flip));
                 }
@@ -248,7 +259,7 @@ impl Judge {
                 }
                 _ => {}
             }
-            let folded = self.ledger.apply(entry);
+            let folded = self.ledger.apply(entry, at);
             self.holds(Invariant::E3, folded.is_ok(), || format!("{folded:?} by {entry:?}"));
         }
     }
@@ -292,7 +303,9 @@ impl Judge {
     /// A controller is about to send this batch, and has not yet been kept waiting.
     pub(super) fn sending(&mut self, process: usize, now: Moment, batch: &ChangeBatch) {
         let Some(plan) = self.plan_of(batch).cloned() else {
-            self.holds(Invariant::S7, !is_flip(batch), || format!("{} belongs to no durable plan", batch.new_token()));
+            self.holds(Invariant::S7, !is_flip(batch), || {
+                format!("{} belongs to no durable plan", batch.new_token())
+            });
             return;
         };
         let (id, to) = (plan.id(), plan.to());

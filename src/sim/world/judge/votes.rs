@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::domain::{Moment, Observation, Outcome, Role, Service, VantageName};
+use crate::domain::{Detector, Moment, Observation, Outcome, Role, Service, VantageName};
 
 /// Observations kept of each vantage and site: three minutes of bursts.
 const KEPT: usize = 180;
@@ -14,6 +14,15 @@ struct Seen {
     pass: bool,
     /// When the engine's mailbox had it, in the world's milliseconds.
     known_ms: Option<u64>,
+}
+
+/// Fewer failures than these never make a vantage say "down", in whatever order they come.
+fn failures_needed(service: &Service) -> usize {
+    let needed = match service.policy.detector {
+        Detector::Consecutive { down_after } => i64::from(down_after),
+        Detector::Cusum(cusum) => (i64::from(cusum.threshold) * 1_000).div_euclid(i64::from(cusum.failure().max(1))),
+    };
+    usize::try_from(needed).unwrap_or(usize::MAX)
 }
 
 /// See the module.
@@ -79,7 +88,7 @@ impl Votes {
 
     /// How many vantages, from how many clouds, may hold the site for down: fresh, and with enough failures to say so.
     pub(super) fn may_be_down(&self, service: &Service, role: Role, now: Moment) -> (usize, usize) {
-        let enough = usize::try_from(service.policy.down_after).unwrap_or(usize::MAX);
+        let enough = failures_needed(service);
         self.count(service, role, |seen| {
             Self::fresh(service, now, seen) && seen.iter().filter(|one| !one.pass).count() >= enough
         })
