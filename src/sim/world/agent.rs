@@ -229,12 +229,12 @@ fn falsify(flaw: Option<Flaw>, observations: &mut [Observation]) {
 pub(super) fn ghosts(world: &World, now: Moment, seq: u64) -> Vec<Observation> {
     let service = world.values.service(0);
     let Some(check) = service.checks.first() else { return Vec::new() };
-    let of = |(at, vantage): (usize, &crate::domain::Vantage)| {
+    let of = |vantage: &crate::domain::Vantage| {
         Role::BOTH.map(|role| {
             let outcome = if role == Role::Primary { Outcome::Fail } else { Outcome::Pass };
-            let seq = seq * 100 + u64::try_from(at).unwrap_or(0);
+            let seq = seq * 2 + u64::from(role == Role::Standby);
             Observation {
-                id: ObservationId { vantage: vantage.name.clone(), boot: format!("ghost-{role}"), seq },
+                id: ObservationId { vantage: vantage.name.clone(), boot: "ghost".to_owned(), seq },
                 service: service.name.clone(),
                 check: check.clone(),
                 role,
@@ -249,5 +249,5 @@ pub(super) fn ghosts(world: &World, now: Moment, seq: u64) -> Vec<Observation> {
             }
         })
     };
-    service.vantages.iter().enumerate().flat_map(of).collect()
+    service.vantages.iter().flat_map(of).collect()
 }

@@ -59,6 +59,12 @@ async fn move_it(world: &World, handle: &Handle, request: MoveRequest) -> bool {
             matches!(handle.ask(Ask::Move { request, digest }).await, Ok(Reply::Opened(_) | Reply::AlreadySo))
         }
         Ok(Reply::AlreadySo) => true,
+        Ok(Reply::Blocked(blockers)) => {
+            let why: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+            let why = why.join("; ");
+            world.with(|state, now_ms| state.trace.note(now_ms, format_args!("not to be moved: {why}")));
+            false
+        }
         _ => false,
     }
 }

@@ -13,8 +13,8 @@ use votes::Votes;
 
 use super::values::{NEIGHBOUR, Values};
 use crate::domain::{
-    Cause, ChangeBatch, Epoch, JournalEntry, JournalRecord, Moment, Observation, OwnedRecords, Plan, PlanEnd, PlanId,
-    RecordSet, Role, Service, Step, StepIndex, Token, VantageName, WallTime,
+    Cause, ChangeBatch, Epoch, FlipIntent, JournalEntry, JournalRecord, Moment, Observation, OwnedRecords, Plan,
+    PlanEnd, PlanId, RecordSet, Role, Service, Step, StepIndex, Token, VantageName, WallTime,
 };
 use crate::engine::Ledger;
 
@@ -48,7 +48,7 @@ pub(super) struct Judge {
     now_ms: u64,
     controllers: BTreeMap<usize, Known>,
     /// All that was ever durable, by a restore lost or not.
-    intents: Vec<(PlanId, StepIndex, Option<(Token, Token)>)>,
+    intents: Vec<(PlanId, StepIndex, Option<FlipIntent>)>,
     plans: Vec<Plan>,
     /// The plans of ours that the present journal knows, folded.
     pub(super) ledger: Ledger,
@@ -245,7 +245,7 @@ impl Judge {
                     self.plans.push((**plan).clone());
                 }
                 JournalEntry::StepStarted { plan, step, intent } => {
-                    let flip = intent.as_ref().map(|intent| (intent.expected.clone(), intent.new.clone()));
+                    let flip = intent.as_deref().cloned();
                     if flip.is_some() {
                         let freeze = self.ledger.frozen.clone();
                         self.holds(Invariant::S10, freeze.is_none(), || {
@@ -309,7 +309,7 @@ impl Judge {
             return;
         };
         let (id, to) = (plan.id(), plan.to());
-        let tokens = Some((batch.expected().clone(), batch.new_token().clone()));
+        let tokens = Some(FlipIntent { expected: batch.expected().clone(), new: batch.new_token().clone() });
         let intended = self.intents.iter().any(|(known, _, intent)| known == id && *intent == tokens);
         self.holds(Invariant::S7, intended, || format!("a flip of {id} without a durable intent of its tokens"));
         self.effect(id, Step::FlipRecords);
