@@ -117,8 +117,8 @@ impl Script {
             script.fault(kind, &mut chance);
         }
         script.acts.push((heal_ms, Act::Heal));
-        if chance.percent(35) {
-            script.acts.push((heal_ms + chance.between(75_000, 110_000), Act::Ask(Wish::Failback)));
+        if chance.percent(25) {
+            script.acts.push((heal_ms + chance.between(120_000, 190_000), Act::Ask(Wish::Failback)));
         }
         script.acts.sort_by_key(|(at, _)| *at);
         script
@@ -131,10 +131,10 @@ impl Script {
             acts: vec![
                 (25_000, Act::Site(Role::Primary, Health::Dead(FailureKind::Network))),
                 (110_000, Act::Heal),
-                // By then every vantage has forgiven the primary: it takes some fifteen passes.
-                (210_000, Act::Ask(Wish::Failback)),
-                // Whoever asked a controller that died asks again.
+                // By then its failures have left the burn lane's three minutes.
                 (300_000, Act::Ask(Wish::Failback)),
+                // Whoever asked a controller that died asks again.
+                (400_000, Act::Ask(Wish::Failback)),
             ],
             agent_drift_ppm: [0; AGENTS],
             host_drift_ppm: [0; 2],
