@@ -94,7 +94,7 @@ mod simulation {
             Flaw::StoreForgetsFreeze => (Kind::Manual, Kind::ConfigPush),
             Flaw::StoreReadsEmpty => (Kind::ConfigPush, Kind::Provider),
             Flaw::StoreRepeatsRecords => (Kind::ConfigPush, Kind::ConfigPush),
-            Flaw::RestoredUnderneath => (Kind::StoreRestored, Kind::StoreRestored),
+            Flaw::StoreComparesNothing => (Kind::StoreRestored, Kind::StoreRestored),
             Flaw::SilenceFilledIn => (Kind::Clocks, Kind::Clocks),
             _ => Kind::pair(seed),
         }

@@ -1,5 +1,6 @@
 //! Concrete implementations of the ports: one room for each outside system.
 
+pub mod canary;
 pub mod clock;
 pub mod controller_http;
 pub mod notify;

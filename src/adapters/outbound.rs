@@ -65,9 +65,15 @@ pub(super) fn client_for(site: &Url, limit: Duration) -> Result<Client, PortErro
     built(if local { builder(limit).no_proxy() } else { builder(limit) })
 }
 
+/// A client that takes the same way as a probe: no proxy, and each request on a connection of its own.
+pub(super) fn direct_client(limit: Duration) -> Result<Client, PortError> {
+    built(builder(limit).no_proxy().pool_max_idle_per_host(0))
+}
+
 fn builder(limit: Duration) -> ClientBuilder {
     Client::builder()
         .redirect(Policy::none())
+        .connect_timeout(limit)
         .timeout(limit)
         .user_agent(concat!("quorate/", env!("CARGO_PKG_VERSION")))
 }
@@ -78,6 +84,11 @@ fn built(builder: ClientBuilder) -> Result<Client, PortError> {
 
 /// Sends the request and reads the whole answer. Whatever the network does may pass; `who` names the other side in errors.
 pub(super) async fn send(who: &str, request: RequestBuilder) -> Result<Answer, PortError> {
+    send_for(who, request, LONGEST_ANSWER).await
+}
+
+/// The same for an answer of at most so many bytes.
+pub(super) async fn send_for(who: &str, request: RequestBuilder, longest: usize) -> Result<Answer, PortError> {
     let retry = |error: reqwest::Error| {
         if error.is_builder() {
             return PortError::broken(format!("{who}: the request cannot be made: {}", causes(error)));
@@ -89,9 +100,8 @@ pub(super) async fn send(who: &str, request: RequestBuilder) -> Result<Answer, P
     let status = response.status();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(retry)? {
-        if body.len() + chunk.len() > LONGEST_ANSWER {
-            let what =
-                format!("{who}: answered {status} with more than {LONGEST_ANSWER} bytes: is the address right?");
+        if body.len() + chunk.len() > longest {
+            let what = format!("{who}: answered {status} with more than {longest} bytes: is the address right?");
             return Err(unexpected(status, what));
         }
         body.extend_from_slice(&chunk);

@@ -7,6 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
 use super::{compose, life};
+use crate::adapters::canary::{self, NetworkCanaries};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::controller_http::ControllerHttp;
 use crate::domain::{Role, VantageName};
@@ -54,9 +55,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
                 target: service.site(role).url.clone(),
                 interval: service.policy.interval,
                 timeout: service.policy.timeout,
+                burst: service.policy.burst,
             }));
         }
     }
+    let canaries = NetworkCanaries::new(&[], canary::NEEDED).map_err(Failure::usage)?;
     let controllers = config.agents.controllers.iter().map(|base| {
         let sink = ControllerHttp::new(base, config.controller.token.clone()).map_err(Failure::usage)?;
         Ok(Arc::new(sink) as Arc<dyn ObservationSink>)
@@ -67,6 +70,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         vantage,
         assignments,
         probes: compose::runner(config.checks)?,
+        canaries: Arc::new(canaries),
         controllers,
         spool: config.agents.spool,
         clock: Arc::new(SystemClock::new()),

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::client::{Controller, Where};
 use super::exit::Failure;
 use super::{life, show};
-use crate::wire::api::{LastPlanStatus, MoveAnswer, MoveBody, ServiceStatus, Status, StepStatus, WordBody};
+use crate::wire::api::{LastPlanStatus, MoveAnswer, MoveBody, ServiceStatus, Status, StepStatus};
 
 /// Between two looks at a plan that is under way.
 const LOOK: Duration = Duration::from_millis(200);
@@ -122,39 +122,7 @@ pub(super) struct FailbackArgs {
     args: MoveArgs,
 }
 
-/// What freezing and unfreezing take.
-#[derive(Debug, clap::Args)]
-struct WordArgs {
-    /// The service.
-    service: String,
-    /// Why: it goes into the journal.
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-    /// Who you are; your login name unless given.
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
-    /// Print the answer of the API.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    controller: Where,
-}
-
-/// Stop all movement of a service, automatic and manual. A plan that has not flipped yet is given up.
-#[derive(Debug, clap::Args)]
-pub(super) struct FreezeArgs {
-    #[command(flatten)]
-    args: WordArgs,
-}
-
-/// Allow movement again.
-#[derive(Debug, clap::Args)]
-pub(super) struct UnfreezeArgs {
-    #[command(flatten)]
-    args: WordArgs,
-}
-
-fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+pub(super) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(Failure::unknown)?;
     Ok(writeln!(anstream::stdout(), "{text}")?)
 }
@@ -313,7 +281,7 @@ fn accepted(answer: &MoveAnswer, json: bool) -> Result<Option<crate::wire::api::
     }
 }
 
-fn who(by: Option<String>) -> String {
+pub(super) fn who(by: Option<String>) -> String {
     #[expect(clippy::disallowed_methods, reason = "this is where the command line reads the environment")]
     let user = || std::env::var("USER").ok().filter(|user| !user.is_empty());
     by.or_else(user).unwrap_or_else(|| "operator".to_owned())
@@ -371,30 +339,5 @@ async fn follow(controller: &Controller, service: &str, plan: &str, quiet: bool)
             }
             () = sleep(LOOK) => {}
         }
-    }
-}
-
-pub(super) async fn freeze(args: FreezeArgs) -> Result<(), Failure> {
-    word(args.args, "freeze", "frozen: nothing moves until `quorate unfreeze`").await
-}
-
-pub(super) async fn unfreeze(args: UnfreezeArgs) -> Result<(), Failure> {
-    word(args.args, "unfreeze", "no longer frozen").await
-}
-
-async fn word(args: WordArgs, word: &str, done: &str) -> Result<(), Failure> {
-    let body = WordBody { by: who(args.by), reason: args.reason };
-    let answer = args.controller.controller()?.word(&args.service, word, &body).await?;
-    if args.json {
-        print_json(&answer)?;
-    }
-    match answer.result.as_str() {
-        "blocked" => {
-            let blockers: Vec<&str> = answer.blockers.iter().map(|blocker| blocker.text.as_str()).collect();
-            Err(Failure::refused(blockers.join("; ")))
-        }
-        _ if args.json => Ok(()),
-        "already-so" => Ok(writeln!(anstream::stdout(), "{}: it was so already", args.service)?),
-        _ => Ok(writeln!(anstream::stdout(), "{}: {done}", args.service)?),
     }
 }

@@ -9,7 +9,7 @@ use url::{Host, Url};
 
 use super::exit::Failure;
 use crate::domain::Secret;
-use crate::wire::api::{ErrorAnswer, Events, History, MoveAnswer, MoveBody, Status, WordAnswer, WordBody};
+use crate::wire::api::{ErrorAnswer, Events, History, MoveAnswer, MoveBody, Status, WordAnswer};
 
 /// How long an answer may take: the API answers from memory, and waits at most for one append to the journal.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -93,7 +93,7 @@ impl Controller {
         self.call(Method::POST, &["v1", "services", service, "move"], &[], Some(body)).await
     }
 
-    pub(super) async fn word(&self, service: &str, word: &str, body: &WordBody) -> Result<WordAnswer, Failure> {
+    pub(super) async fn word(&self, service: &str, word: &str, body: &impl Serialize) -> Result<WordAnswer, Failure> {
         self.call(Method::POST, &["v1", "services", service, word], &[], Some(body)).await
     }
 

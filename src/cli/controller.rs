@@ -101,8 +101,10 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     tracing::info!("listening on http://{listen}");
     let server = axum::serve(listener, web::router(api));
     tokio::select! {
-        served = async { server.await } => served.map_err(Failure::unknown)?,
+        // First of all: a controller that was told to end has ended too, and not by itself.
+        biased;
         () = closing.cancelled() => {}
+        served = async { server.await } => served.map_err(Failure::unknown)?,
         // Nobody decides any more: whoever supervises this process must see that, and start it again.
         () = handle.ended() => return Err(Failure::unknown("the controller has ended by itself; its log says why")),
     }

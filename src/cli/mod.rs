@@ -12,6 +12,7 @@ mod lab;
 mod life;
 mod show;
 pub mod validate;
+mod words;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -44,8 +45,12 @@ enum Command {
     Events(api::EventsArgs),
     Failover(api::FailoverArgs),
     Failback(api::FailbackArgs),
-    Freeze(api::FreezeArgs),
-    Unfreeze(api::UnfreezeArgs),
+    Approve(words::ApproveArgs),
+    Freeze(words::FreezeArgs),
+    Unfreeze(words::UnfreezeArgs),
+    Pin(words::PinArgs),
+    Unpin(words::UnpinArgs),
+    Acknowledge(words::AcknowledgeArgs),
     #[command(subcommand, hide = true)]
     Lab(lab::LabCommand),
 }
@@ -79,8 +84,12 @@ async fn run(command: Command) -> ExitCode {
         Command::Events(args) => exit::said(api::events(args).await),
         Command::Failover(args) => exit::said(api::failover(args).await),
         Command::Failback(args) => exit::said(api::failback(args).await),
-        Command::Freeze(args) => exit::said(api::freeze(args).await),
-        Command::Unfreeze(args) => exit::said(api::unfreeze(args).await),
+        Command::Approve(args) => exit::said(words::approve(args).await),
+        Command::Freeze(args) => exit::said(words::freeze(args).await),
+        Command::Unfreeze(args) => exit::said(words::unfreeze(args).await),
+        Command::Pin(args) => exit::said(words::pin(args).await),
+        Command::Unpin(args) => exit::said(words::unpin(args).await),
+        Command::Acknowledge(args) => exit::said(words::acknowledge(args).await),
         Command::Lab(command) => exit::said(lab::run(command).await),
     }
 }

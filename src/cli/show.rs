@@ -34,7 +34,7 @@ fn verdict_style(verdict: &str) -> Style {
 fn view_mark(view: &str) -> (&'static str, Style) {
     match view {
         "up" => ("●", GOOD),
-        "failing" => ("◐", WARN),
+        "failing" | "suspect" => ("◐", WARN),
         "down" => ("●", BAD),
         _ => ("○", QUIET),
     }
@@ -111,9 +111,45 @@ fn vote_line(out: &mut impl Write, vote: &VoteStatus) -> io::Result<()> {
     let (vantage, view) = (&vote.vantage, &vote.view);
     writeln!(
         out,
-        "           {style}{mark} {view:<8}{style:#} {vantage:<20} {QUIET}{}{QUIET:#}",
+        "           {style}{mark} {view:<10}{style:#} {vantage:<18} {QUIET}{}{QUIET:#}",
         cut(&why, REASON_CHARS)
     )
+}
+
+/// A vote with its numbers: how far the evidence is, what share has failed, whether it fails still.
+fn vote_numbers(out: &mut impl Write, vote: &VoteStatus) -> io::Result<()> {
+    let (mark, style) = view_mark(&vote.view);
+    let age = vote.age_ms.map_or_else(|| "never".to_owned(), |age| format!("{:.1} s ago", whole(age) / 1000.0));
+    let failing = if vote.failing_now { "fails still" } else { "" };
+    let (vantage, view, score, burn) = (&vote.vantage, &vote.view, vote.score / 10, vote.burn / 10);
+    writeln!(
+        out,
+        "           {style}{mark} {view:<10}{style:#} {vantage:<18} {QUIET}{age:>11}{QUIET:#}  evidence {} {score:>3} %  \
+         {QUIET}failures {burn:>3} %{QUIET:#}  {failing}",
+        bar(vote.score)
+    )?;
+    let why = match (&vote.failed_step, &vote.reason) {
+        (Some(step), Some(reason)) => format!("at '{step}': {reason}"),
+        (None, Some(reason)) => reason.clone(),
+        _ => return Ok(()),
+    };
+    writeln!(out, "                        {QUIET}{}{QUIET:#}", cut(&why, REASON_CHARS))
+}
+
+/// Ten places for a share of a thousand.
+fn bar(thousandths: u32) -> String {
+    let full = usize::try_from(thousandths.min(1_000) / 100).unwrap_or(10);
+    let style = if thousandths >= 1_000 { BAD } else { WARN };
+    format!("{style}{}{style:#}{QUIET}{}{QUIET:#}", "━".repeat(full), "╌".repeat(10 - full))
+}
+
+fn whole(number: u64) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+}
+
+/// A time in milliseconds, to the second.
+fn seconds(ms: u64) -> String {
+    humantime::format_duration(std::time::Duration::from_secs(ms.div_ceil(1000))).to_string()
 }
 
 /// What deserves a line of its own: a freeze, what is stuck, the open plan.
@@ -125,16 +161,46 @@ fn under_way(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
     if let Some(freeze) = &service.frozen {
         writeln!(out, "  {WARN}frozen{WARN:#}   by {}: {}", freeze.by, freeze.reason)?;
     }
+    if let Some(pin) = &service.pinned {
+        let left = seconds(pin.remaining_ms);
+        writeln!(out, "  {WARN}pinned{WARN:#}   to the {} for another {left} by {}: {}", pin.to, pin.by, pin.reason)?;
+    }
+    for alert in &service.alerts {
+        writeln!(out, "  {WARN}alert{WARN:#}    {}", alert_words(alert))?;
+    }
+    if let Some(every) = service.burst_ms {
+        writeln!(out, "  {STRONG}burst{STRONG:#}    every vantage probes each {} s", whole(every) / 1000.0)?;
+    }
     if let Some(stuck) = &service.stuck {
-        writeln!(out, "  {BAD}stuck{BAD:#}    {stuck}")?;
+        writeln!(out, "  {BAD}stuck{BAD:#}    {stuck} {QUIET}(quorate acknowledge {}){QUIET:#}", service.service)?;
     }
     if let Some(plan) = &service.plan {
         writeln!(out, "  {STRONG}plan{STRONG:#}     {} {}, digest {}", plan.direction, plan.id, plan.digest)?;
+        match &plan.approved {
+            Some(by) => writeln!(out, "           approved by {by}")?,
+            None if plan.needs_approval => {
+                let (service, id, digest) = (&service.service, &plan.id, &plan.digest);
+                writeln!(
+                    out,
+                    "           {WARN}waits for: quorate approve {service} {id} --digest {digest}{WARN:#}"
+                )?;
+            }
+            None => {}
+        }
         for (index, each) in plan.steps.iter().enumerate() {
             step(out, index + 1, plan.steps.len(), each)?;
         }
     }
     Ok(())
+}
+
+fn alert_words(alert: &str) -> &str {
+    match alert {
+        "reserve-unproven" => "the site in reserve is not proven to work: a failover would have nowhere to go",
+        "suspected" => "a quorum suspects the serving site, of what may be the probes' own fault",
+        "blind" => "too few vantages have a word: nothing can be decided",
+        other => other,
+    }
 }
 
 /// One step of a plan.
@@ -164,10 +230,27 @@ pub(super) fn explain(out: &mut impl Write, status: &Status) -> io::Result<()> {
             writeln!(out)?;
             site_line(out, site)?;
             for vote in &site.votes {
-                vote_line(out, vote)?;
+                vote_numbers(out, vote)?;
             }
         }
         writeln!(out)?;
+        writeln!(out, "  {STRONG}rules{STRONG:#}")?;
+        for rule in &service.rules {
+            let (mark, style) = if rule.met { ("●", BAD) } else { ("○", QUIET) };
+            writeln!(out, "    {style}{mark}{style:#} {:<8} {}", rule.rule, rule.text)?;
+        }
+        if let Some(lag) = service.lag_ms {
+            writeln!(out, "  {STRONG}lag{STRONG:#}      the standby's data is {} behind", seconds(lag))?;
+        }
+        if let Some(last) = service.moves.last() {
+            let whose = if last.automatic { "by itself" } else { "by a person" };
+            let (at, count) = (crate::domain::WallTime::from_ms(last.at_ms), service.moves.len());
+            writeln!(
+                out,
+                "  {STRONG}moves{STRONG:#}    {count} so far, the last to the {} at {at}, {whose}",
+                last.to
+            )?;
+        }
         under_way(out, service)?;
         if let Some(last) = &service.last_plan {
             let why = last.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();

@@ -2,19 +2,31 @@
 //! A value that is wrong by itself has been reported, and is absent.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use url::Url;
 
+use super::canaries::canary;
+use super::maintenance;
 use super::problem::{At, Report, Spot};
 use super::reader::{Document, Reader};
 use super::values::{filled, host, human, name, phone, record_type, sender, socket, url};
-use crate::domain::{CheckName, ClusterName, RecordType, ServiceName, SiteName, VantageName};
+use crate::domain::{CheckName, ClusterName, RecordType, ServiceName, SiteName, VantageName, Window};
 
 /// The longest time to live that is accepted.
 const TTL_MAX: Duration = Duration::from_secs(86_400);
 /// The most observations that an agent may be told to keep.
 const SPOOL_MAX: u32 = 10_000_000;
+/// The range of `canaries_needed`.
+const CANARIES: RangeInclusive<u32> = 1..=99;
+/// The range of `moves`: none at all is a freeze.
+const MOVES: RangeInclusive<u32> = 1..=1_000;
+/// The range of `per`.
+const PER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+/// The range of `observations_kept`: an hour is the least that a replay is of use with, and a year and a month the most
+/// that a game day is compared over.
+const KEPT: RangeInclusive<Duration> = Duration::from_secs(3600)..=Duration::from_secs(400 * 86_400);
 
 pub(super) struct Draft {
     pub(super) start: Spot,
@@ -24,6 +36,8 @@ pub(super) struct Draft {
     pub(super) secrets: Option<At<String>>,
     pub(super) controller: ControllerDraft,
     pub(super) agents: AgentsDraft,
+    pub(super) limits: LimitsDraft,
+    pub(super) observations_kept: Option<At<Duration>>,
     /// Whether there is anything under that key: what is wrong with it has been reported.
     pub(super) has_vantages: bool,
     pub(super) vantages: Vec<VantageDraft>,
@@ -39,18 +53,29 @@ pub(super) struct ControllerDraft {
     pub(super) listen: Option<At<SocketAddr>>,
     pub(super) data: Option<At<String>>,
     pub(super) token: Option<At<String>>,
+    pub(super) local_freeze: Option<At<String>>,
+}
+
+#[derive(Default)]
+pub(super) struct LimitsDraft {
+    pub(super) moves: Option<At<u32>>,
+    pub(super) per: Option<At<Duration>>,
 }
 
 #[derive(Default)]
 pub(super) struct AgentsDraft {
     pub(super) controllers: Option<At<Vec<At<Url>>>>,
     pub(super) spool: Option<At<u32>>,
+    pub(super) canaries: Option<At<Vec<At<Url>>>>,
+    pub(super) canaries_needed: Option<At<u32>>,
 }
 
 pub(super) struct VantageDraft {
     pub(super) name: Option<At<VantageName>>,
     pub(super) cloud: Option<At<String>>,
     pub(super) region: Option<At<String>>,
+    pub(super) network: Option<At<String>>,
+    pub(super) account: Option<At<String>>,
 }
 
 pub(super) struct CheckDraft {
@@ -67,7 +92,11 @@ pub(super) struct ServiceDraft {
     pub(super) public_url: Option<At<Url>>,
     pub(super) policy: Option<At<String>>,
     pub(super) checks: Option<At<Vec<At<CheckName>>>>,
+    pub(super) critical: Option<At<Vec<At<CheckName>>>>,
+    pub(super) veto: Option<At<CheckName>>,
     pub(super) vantages: Option<At<Vec<At<VantageName>>>>,
+    /// Absent ones have been reported.
+    pub(super) maintenance: Vec<Option<Window>>,
     pub(super) dns: Option<DnsDraft>,
     pub(super) primary: Option<SiteDraft>,
     pub(super) standby: Option<SiteDraft>,
@@ -123,6 +152,8 @@ impl Draft {
             secrets: file.text("secrets", filled),
             controller: file.section("controller").map(ControllerDraft::read).unwrap_or_default(),
             agents: file.section("agents").map(AgentsDraft::read).unwrap_or_default(),
+            limits: file.section("limits").map(LimitsDraft::read).unwrap_or_default(),
+            observations_kept: file.section("store").and_then(|mut table| table.seconds("observations_kept", KEPT)),
             has_vantages: file.has("vantage"),
             vantages: file.sections("vantage").into_iter().map(VantageDraft::read).collect(),
             checks: file.named_sections("check").into_iter().map(CheckDraft::read).collect(),
@@ -135,13 +166,29 @@ impl Draft {
 
 impl ControllerDraft {
     fn read(mut table: Reader<'_>) -> Self {
-        Self { listen: table.text("listen", socket), data: table.text("data", filled), token: table.secret("token") }
+        Self {
+            listen: table.text("listen", socket),
+            data: table.text("data", filled),
+            token: table.secret("token"),
+            local_freeze: table.text("local_freeze", filled),
+        }
+    }
+}
+
+impl LimitsDraft {
+    fn read(mut table: Reader<'_>) -> Self {
+        Self { moves: table.integer("moves", MOVES), per: table.seconds("per", PER) }
     }
 }
 
 impl AgentsDraft {
     fn read(mut table: Reader<'_>) -> Self {
-        Self { controllers: table.list("controllers", url), spool: table.integer("spool", 1..=SPOOL_MAX) }
+        Self {
+            controllers: table.list("controllers", url),
+            spool: table.integer("spool", 1..=SPOOL_MAX),
+            canaries: table.list("canaries", canary),
+            canaries_needed: table.integer("canaries_needed", CANARIES),
+        }
     }
 }
 
@@ -151,6 +198,8 @@ impl VantageDraft {
             name: table.need("name", "\"aws-eu-west-1\"", VantageName::new),
             cloud: table.need("cloud", "\"aws\"", name),
             region: table.need("region", "\"eu-west-1\"", filled),
+            network: table.text("network", name),
+            account: table.text("account", name),
         }
     }
 }
@@ -182,7 +231,13 @@ impl ServiceDraft {
                 }
                 checks
             },
+            critical: table.list("critical", CheckName::new),
+            veto: table.text("veto", CheckName::new),
             vantages: table.list("vantages", VantageName::new),
+            maintenance: {
+                let windows = table.sections("maintenance").into_iter();
+                windows.map(|window| maintenance::read(window, report)).collect()
+            },
             dns: table
                 .need_section("dns", "provider, zone, name, type and ttl")
                 .map(|dns| DnsDraft::read(dns, report)),

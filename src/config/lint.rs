@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::canaries;
 use super::draft::{Draft, ServiceDraft};
 use super::problem::Report;
 use super::values::human;
@@ -24,11 +25,16 @@ pub(super) fn draft(draft: &Draft, report: &Report) {
     }
 }
 
-/// Looks for what is there and not used.
-pub(super) fn unused(draft: &Draft, report: &Report) {
+/// Looks for what is there and not used, and at the canaries: with something wrong elsewhere, whatever is left out for
+/// it would count here.
+pub(super) fn whole(draft: &Draft, report: &Report) {
+    canaries::lint(draft, report);
     for check in &draft.checks {
         let name = check.key.value.as_str();
-        let mut used = draft.services.iter().flat_map(|service| &service.checks).flat_map(|list| &list.value);
+        let mut used = draft
+            .services
+            .iter()
+            .flat_map(|service| service.checks.iter().flat_map(|list| &list.value).chain(&service.veto));
         if !used.any(|used| used.value.as_str() == name) {
             report.warn(
                 &check.key.spot,

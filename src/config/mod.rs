@@ -13,20 +13,25 @@
 //! It refuses to touch the network: whether a zone exists or a site answers is not asked here. It reads the
 //! environment for secrets only, and prints neither a secret nor a line that may hold one.
 
+mod advice;
+mod canaries;
 mod draft;
+mod judges;
 mod lint;
+mod maintenance;
 mod model;
 mod placement;
 mod policies;
 mod problem;
 mod reader;
 mod resolve;
+mod rules;
 mod values;
 mod vault;
 
 use std::path::{Path, PathBuf};
 
-pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, Sms};
+pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, Sms, Store};
 pub use problem::{Excerpt, Place, Problem, Severity};
 
 use problem::{Report, Source, tidy};
@@ -34,7 +39,7 @@ use reader::Document;
 use resolve::Resolver;
 use vault::Vault;
 
-use crate::domain::Secrets;
+use crate::domain::{Policy, Secrets};
 
 /// Looks up an environment variable.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -64,6 +69,46 @@ pub fn load_secrets(path: &Path) -> Result<Secrets, Vec<Problem>> {
     let environment: Box<Environment<'_>> = Box::new(variable);
     let secrets = Vault::open(path, &environment, &report).alone(&report);
     if report.has_errors() { Err(report.sorted(&tidy(path))) } else { Ok(secrets) }
+}
+
+/// A policy that can be used, on its own.
+#[derive(Debug, Clone)]
+pub struct LoadedPolicy {
+    /// The policy; its name is the file's without the ending.
+    pub policy: Policy,
+    /// What the file says of it, for people who choose one.
+    pub description: Option<String>,
+    /// What is legal but unwise in it, by place.
+    pub warnings: Vec<Problem>,
+}
+
+/// Loads a policy's file alone. On failure, every problem of it, at least one of them an error.
+pub fn load_policy(path: &Path) -> Result<LoadedPolicy, Vec<Problem>> {
+    let report = Report::default();
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let rules = match Source::read(path, false) {
+        Ok(source) => Document::parse(&source, &report).and_then(|document| rules::read(&name, &document, &report)),
+        Err(error) => {
+            let message = if error.kind() == std::io::ErrorKind::NotFound {
+                "there is no such policy: name a file such as policies/default.toml".to_owned()
+            } else {
+                format!("the policy cannot be read: {error}")
+            };
+            report.push(Problem::in_file(Severity::Error, &tidy(path), message));
+            None
+        }
+    };
+    if let Some(rules) = &rules {
+        rules.advise(&report);
+    }
+    let failed = report.has_errors();
+    let problems = report.sorted(&tidy(path));
+    match rules {
+        Some(rules) if !failed => {
+            Ok(LoadedPolicy { policy: rules.policy, description: rules.description, warnings: problems })
+        }
+        _ => Err(problems),
+    }
 }
 
 /// Loads a configuration with other means than the machine's own.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
 use super::Place;
-use crate::domain::{CheckName, ClusterName, Secret, Secrets, Service, Vantage};
+use crate::domain::{CheckName, ClusterName, Limits, Secret, Secrets, Service, Vantage};
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -18,6 +19,10 @@ pub struct Config {
     pub controller: Controller,
     /// The agents' settings.
     pub agents: Agents,
+    /// What holds for all services together.
+    pub limits: Limits,
+    /// What is kept, and for how long.
+    pub store: Store,
     /// Where probes run, in the order of the file.
     pub vantages: Vec<Vantage>,
     /// What is looked after, in the order of the file.
@@ -39,6 +44,8 @@ pub struct Controller {
     pub data: PathBuf,
     /// What callers of its API present; always there unless `listen` is a loopback address.
     pub token: Option<Secret>,
+    /// While a file of that name is there, nothing moves; default the journal's file with `.freeze` after its name.
+    pub local_freeze: PathBuf,
 }
 
 /// The agents' settings.
@@ -48,6 +55,18 @@ pub struct Agents {
     pub controllers: Vec<Url>,
     /// How many observations an agent keeps while no controller answers, 1 to 10,000,000; default 10,000.
     pub spool: usize,
+    /// Neutral places that an agent asks when a probe fails: http or https URLs, or `tcp://host:port`. Default none.
+    pub canaries: Vec<Url>,
+    /// How many of them must answer, or the agent's vote is an abstention: 1 to as many as there are, default 2; 0 where
+    /// there are none.
+    pub canaries_needed: usize,
+}
+
+/// What is kept, and for how long.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// For how long observations are kept, 1 hour to 400 days; default 7 days. The journal is kept for ever.
+    pub observations_kept: Duration,
 }
 
 /// A service and what the domain need not know of it.

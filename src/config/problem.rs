@@ -4,6 +4,7 @@
 //! belongs: somebody may have pasted the secret itself.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -198,6 +199,23 @@ impl Report {
     /// Whether anything so far makes the configuration unusable.
     pub(super) fn has_errors(&self) -> bool {
         self.0.borrow().iter().any(|problem| problem.severity == Severity::Error)
+    }
+
+    /// Reports everything that goes by a name that is taken.
+    pub(super) fn unique<'d, T: fmt::Display + Ord + 'd>(&self, what: &str, items: impl Iterator<Item = &'d At<T>>) {
+        let mut first: BTreeMap<&T, &Spot> = BTreeMap::new();
+        for item in items {
+            match first.get(&item.value) {
+                Some(before) => {
+                    let line = before.place().line;
+                    let message = format!("a second {what} '{}': the first is on line {line}", item.value);
+                    self.error(&item.spot, message);
+                }
+                None => {
+                    first.insert(&item.value, &item.spot);
+                }
+            }
+        }
     }
 
     /// Everything by place: the main file first, then the others by path.

@@ -4,6 +4,8 @@
 //!
 //! It refuses to guess: a number is not a string, a string is not a list of one.
 
+mod scalars;
+
 use std::fmt::Display;
 use std::ops::{Range, RangeInclusive};
 use std::rc::Rc;
@@ -14,6 +16,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{At, Report, Source, Spot};
 use super::values::{duration, human, nearest};
+
+pub(super) use scalars::decimal;
 
 /// A parsed file.
 pub(super) struct Document<'i> {

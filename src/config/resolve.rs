@@ -3,7 +3,6 @@
 //! Nothing here stops at a problem: each section is judged, and only then is it asked whether all are whole.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,12 +11,14 @@ use url::Url;
 
 use super::draft::{CheckDraft, DnsDraft, Draft, ServiceDraft, SiteDraft};
 use super::policies::{DEFAULT_POLICY, Policies};
-use super::problem::{At, Problem, Report, Severity, Spot, tidy};
+use super::problem::{At, Problem, Report, Severity, tidy};
 use super::values::{answer, nearest, url};
 use super::vault::Vault;
-use super::{Agents, Check, Config, Controller, Environment, Notify, ReadOnly, ScriptJudge, ServiceConfig, Sms};
-use super::{lint, placement};
-use crate::domain::{CheckName, DnsTarget, RecordType, Secret, Secrets, Service, Site, Vantage, VantageName};
+use super::{
+    Agents, Check, Config, Controller, Environment, Notify, ReadOnly, ScriptJudge, ServiceConfig, Sms, Store,
+};
+use super::{canaries, judges, lint, placement};
+use crate::domain::{CheckName, DnsTarget, Limits, RecordType, Secret, Secrets, Service, Site, Vantage, VantageName};
 
 /// Where the controller listens when nothing else is said: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
@@ -25,6 +26,10 @@ const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALH
 const SPOOL: u32 = 10_000;
 /// The time to live when nothing else is said (safety notes: a flip by records then meets two minutes).
 const TTL: Duration = Duration::from_secs(30);
+/// The account of a vantage that names none.
+const ACCOUNT: &str = "default";
+/// For how long observations are kept when nothing else is said: an incident is looked into within a week.
+const OBSERVATIONS_KEPT: Duration = Duration::from_secs(7 * 86_400);
 /// Twilio's API.
 const TWILIO: &str = "https://api.twilio.com";
 
@@ -66,22 +71,23 @@ impl<'a> Resolver<'a> {
             self.report
                 .error(&draft.start, "there is no service: add a [[service]] for each name that is looked after");
         }
-        self.unique("service", draft.services.iter().filter_map(|service| service.name.as_ref()));
+        self.report.unique("service", draft.services.iter().filter_map(|service| service.name.as_ref()));
         let names = draft.services.iter().filter_map(|service| service.dns.as_ref()?.name.as_ref());
-        self.unique("service that moves", names);
+        self.report.unique("service that moves", names);
         let services: Vec<Option<ServiceConfig>> =
             draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
         let notify = self.notify();
         lint::draft(draft, self.report);
-        // with something wrong elsewhere, whatever stands in the wrong place would also count as unused
         if !self.report.has_errors() {
-            lint::unused(draft, self.report);
+            lint::whole(draft, self.report);
             self.vault.lint(self.report);
         }
         Some(Config {
             cluster: draft.cluster.as_ref()?.value.clone(),
             controller: controller?,
             agents: agents?,
+            limits: self.limits(),
+            store: self.store(),
             vantages: vantages?,
             services: services.into_iter().collect::<Option<_>>()?,
             checks: checks.into_iter().collect::<Option<_>>()?,
@@ -108,7 +114,10 @@ impl<'a> Resolver<'a> {
             None => None,
         };
         let data = draft.data.as_ref().map_or("quorate.db", |data| data.value.as_str());
-        Some(Controller { listen, data: self.folder.join(data), token })
+        let beside = format!("{data}.freeze");
+        let local_freeze = draft.local_freeze.as_ref().map_or(beside.as_str(), |file| file.value.as_str());
+        let (data, local_freeze) = (self.folder.join(data), self.folder.join(local_freeze));
+        Some(Controller { listen, data, token, local_freeze })
     }
 
     fn listen(&self) -> SocketAddr {
@@ -138,7 +147,27 @@ impl<'a> Resolver<'a> {
             None => Some(vec![Url::parse(&format!("http://{listen}")).ok()?]),
         };
         let spool = draft.spool.as_ref().map_or(SPOOL, |spool| spool.value);
-        Some(Agents { controllers: controllers?, spool: usize::try_from(spool).ok()? })
+        let canaries: &[At<Url>] = draft.canaries.as_ref().map_or(&[], |list| &list.value);
+        self.report.unique("canary", canaries.iter());
+        let canaries_needed = canaries::needed(draft, self.report);
+        Some(Agents {
+            controllers: controllers?,
+            spool: usize::try_from(spool).ok()?,
+            canaries: canaries.iter().map(|canary| canary.value.clone()).collect(),
+            canaries_needed: canaries_needed?,
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        let (draft, default) = (&self.draft.limits, Limits::default());
+        let moves = draft.moves.as_ref().and_then(|moves| usize::try_from(moves.value).ok());
+        let per = draft.per.as_ref().map(|per| per.value);
+        Limits { moves: moves.unwrap_or(default.moves), per: per.unwrap_or(default.per) }
+    }
+
+    fn store(&self) -> Store {
+        let kept = self.draft.observations_kept.as_ref();
+        Store { observations_kept: kept.map_or(OBSERVATIONS_KEPT, |kept| kept.value) }
     }
 
     /// The vantages, if all of them are whole: with one left out, counting them would find problems that are not there.
@@ -151,7 +180,7 @@ impl<'a> Resolver<'a> {
             );
             return None;
         }
-        self.unique("vantage", drafts.iter().filter_map(|vantage| vantage.name.as_ref()));
+        self.report.unique("vantage", drafts.iter().filter_map(|vantage| vantage.name.as_ref()));
         if drafts.is_empty() {
             return None;
         }
@@ -160,8 +189,8 @@ impl<'a> Resolver<'a> {
                 name: vantage.name.as_ref()?.value.clone(),
                 cloud: vantage.cloud.as_ref()?.value.clone(),
                 region: vantage.region.as_ref()?.value.clone(),
-                network: None,
-                account: "default".to_owned(),
+                network: vantage.network.as_ref().map(|network| network.value.clone()),
+                account: vantage.account.as_ref().map_or(ACCOUNT, |account| account.value.as_str()).to_owned(),
             })
         });
         whole.collect()
@@ -214,14 +243,17 @@ impl<'a> Resolver<'a> {
     }
 
     fn service(&mut self, draft: &ServiceDraft, vantages: Option<&[Vantage]>) -> Option<ServiceConfig> {
-        let checks = self.checks_of(draft);
+        let judges = judges::judges(draft, self.draft, self.report);
         let vantages = self.vantages_of(draft, vantages);
         let policy_name = draft.policy.as_ref().map_or(DEFAULT_POLICY, |policy| policy.value.as_str());
         let policy_spot = draft.policy.as_ref().map_or(&draft.at, |policy| &policy.spot);
-        let policy = self.policies.get(policy_name, policy_spot, self.report);
-        if let (Some(policy), Some(vantages)) = (&policy, &vantages) {
+        let policy = self.policies.get(policy_name, policy_spot, !canaries::on_this_machine(draft), self.report);
+        if let Some(policy) = &policy {
             let file = self.policies.path(policy_name);
-            placement::judge(draft, policy, &file, vantages, self.report);
+            judges::needed(draft, policy, &file, self.report);
+            if let Some(vantages) = &vantages {
+                placement::judge(draft, policy, &file, vantages, self.report);
+            }
         }
         let dns = draft.dns.as_ref().and_then(|dns| self.dns(dns));
         let kind = draft.dns.as_ref().and_then(|dns| dns.kind.as_ref()).map(|kind| kind.value);
@@ -236,40 +268,22 @@ impl<'a> Resolver<'a> {
                 key: key?,
             })
         });
+        let judges = judges?;
         let service = Service {
             name: draft.name.as_ref()?.value.clone(),
             public_url: draft.public_url.as_ref()?.value.clone(),
             dns: dns?,
             primary: primary?,
             standby: standby?,
-            checks: checks?,
-            critical: Vec::new(),
-            veto: None,
+            checks: judges.checks,
+            critical: judges.critical,
+            veto: judges.veto,
             policy: policy?,
+            maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
             vantages: vantages?,
         };
         let zone_at = draft.dns.as_ref()?.zone.as_ref()?.spot.place();
         Some(ServiceConfig { service, read_only: read_only?, zone_at })
-    }
-
-    fn checks_of(&self, draft: &ServiceDraft) -> Option<Vec<CheckName>> {
-        let list = draft.checks.as_ref()?;
-        if list.value.is_empty() {
-            self.report.error(&list.spot, "'checks' is empty: nothing would say whether a site is up");
-        }
-        self.unique("check", list.value.iter());
-        let defined = || self.draft.checks.iter().map(|check| check.key.value.as_str());
-        for check in &list.value {
-            let name = check.value.as_str();
-            if !defined().any(|known| known == name) {
-                let way_out = match nearest(name, defined()) {
-                    Some(near) => format!("did you mean '{near}'?"),
-                    None => format!("add [check.{name}] with its script"),
-                };
-                self.report.error(&check.spot, format!("the check '{name}' is not defined: {way_out}"));
-            }
-        }
-        Some(list.value.iter().map(|check| check.value.clone()).collect())
     }
 
     fn vantages_of(&self, draft: &ServiceDraft, all: Option<&[Vantage]>) -> Option<Vec<Vantage>> {
@@ -278,7 +292,7 @@ impl<'a> Resolver<'a> {
             self.report.error(&list.spot, "'vantages' is empty: leave it out for all of them");
             return None;
         }
-        self.unique("vantage", list.value.iter());
+        self.report.unique("vantage", list.value.iter());
         let defined = || self.draft.vantages.iter().filter_map(|vantage| vantage.name.as_ref());
         let mut whole = true;
         for vantage in &list.value {
@@ -368,7 +382,7 @@ impl<'a> Resolver<'a> {
             if let Some(to) = sms.to.as_ref().filter(|to| to.value.is_empty()) {
                 self.report.error(&to.spot, "'to' is empty: list a telephone number, or remove [notify.sms]");
             }
-            self.unique("number", sms.to.iter().flat_map(|to| &to.value));
+            self.report.unique("number", sms.to.iter().flat_map(|to| &to.value));
             Some(Sms {
                 base_url: match &sms.base_url {
                     Some(url) => url.value.clone(),
@@ -396,23 +410,6 @@ impl<'a> Resolver<'a> {
 
     fn secret(&self, name: &At<String>) -> Option<Secret> {
         self.vault.get(name, self.report)
-    }
-
-    /// Reports everything that goes by a name that is taken.
-    fn unique<'d, T: Display + Ord + 'd>(&self, what: &str, items: impl Iterator<Item = &'d At<T>>) {
-        let mut first: BTreeMap<&T, &Spot> = BTreeMap::new();
-        for item in items {
-            match first.get(&item.value) {
-                Some(before) => {
-                    let line = before.place().line;
-                    let message = format!("a second {what} '{}': the first is on line {line}", item.value);
-                    self.report.error(&item.spot, message);
-                }
-                None => {
-                    first.insert(&item.value, &item.spot);
-                }
-            }
-        }
     }
 }
 

@@ -50,9 +50,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|_| format!("'{text}' is not a duration: write a number with its unit, such as \"2s\" or \"500ms\""))
 }
 
-/// A duration as people write it.
+/// A duration as people write it. Months and years, which have no one length, are days.
 pub(super) fn human(duration: Duration) -> String {
-    humantime::format_duration(duration).to_string()
+    const DAY_S: u64 = 86_400;
+    let days = duration.as_secs() / DAY_S;
+    let rest = duration.saturating_sub(Duration::from_secs(days * DAY_S));
+    match (days, rest.is_zero()) {
+        (0 | 1, _) => humantime::format_duration(duration).to_string(),
+        (days, true) => format!("{days}days"),
+        (days, false) => format!("{days}days {}", humantime::format_duration(rest)),
+    }
 }
 
 /// A host name, lower case and without the final dot: what DNS compares by.
@@ -165,6 +172,16 @@ mod tests {
         assert_eq!(nearest("tll", known), Some("ttl"));
         assert_eq!(nearest("quorums", known), Some("quorum"));
         assert_eq!(nearest("colour", known), None);
+    }
+
+    #[test]
+    fn a_duration_is_written_as_it_can_be_read_again() {
+        let cases = [(0, "0s"), (90, "1m 30s"), (86_400, "1day"), (90_000, "1day 1h"), (34_560_000, "400days")];
+        for (seconds, text) in cases {
+            assert_eq!(human(Duration::from_secs(seconds)), text);
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        assert_eq!(human(Duration::from_secs(31 * 86_400 + 60)), "31days 1m");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{CheckName, Policy, RecordType, Role, ServiceName, SiteName, VantageName};
+use super::{CheckName, Policy, RecordType, Role, ServiceName, SiteName, VantageName, Window};
 
 /// Where probes run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +91,8 @@ pub struct Service {
     pub policy: Policy,
     /// Who watches it.
     pub vantages: Vec<Vantage>,
+    /// When it is worked on, and nothing is moved automatically.
+    pub maintenance: Vec<Window>,
 }
 
 impl Service {

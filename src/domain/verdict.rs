@@ -55,7 +55,8 @@ impl Lane {
         }
     }
 
-    fn votes_needed(self, quorum: usize) -> usize {
+    /// Votes that it takes, where a quorum is that many.
+    pub fn votes_needed(self, quorum: usize) -> usize {
         match self {
             Self::Down | Self::Burn => quorum.max(1),
             Self::Suspect => quorum.max(1).saturating_add(1),

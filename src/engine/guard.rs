@@ -106,6 +106,13 @@ pub enum Blocker {
         /// For how long still.
         remaining: Duration,
     },
+    /// The last plan was given up a moment ago.
+    Resting {
+        /// Which plan.
+        plan: PlanId,
+        /// For how long still.
+        remaining: Duration,
+    },
     /// The service was moved too recently.
     CoolDown {
         /// For how long still.
@@ -163,6 +170,7 @@ impl Blocker {
             Self::Confirming { remaining }
             | Self::Pinned { remaining, .. }
             | Self::Unsettled { remaining, .. }
+            | Self::Resting { remaining, .. }
             | Self::CoolDown { remaining }
             | Self::Budget { remaining, .. }
             | Self::Velocity { remaining, .. } => Some(*remaining),
@@ -190,6 +198,7 @@ impl Blocker {
             Self::Pinned { .. } => "pinned",
             Self::Maintenance { .. } => "maintenance",
             Self::Unsettled { .. } => "unsettled",
+            Self::Resting { .. } => "resting",
             Self::CoolDown { .. } => "cool-down",
             Self::Budget { .. } => "budget",
             Self::Velocity { .. } => "velocity",
@@ -240,6 +249,9 @@ impl fmt::Display for Blocker {
             Self::Maintenance { window } => write!(f, "nothing moves by itself during maintenance: {window}"),
             Self::Unsettled { why, remaining } => {
                 write!(f, "{why}: nothing moves by itself for another {}", human(*remaining))
+            }
+            Self::Resting { plan, remaining } => {
+                write!(f, "{plan} was given up: nothing is tried again for another {}", human(*remaining))
             }
             Self::CoolDown { remaining } => {
                 write!(f, "it was moved a short while ago: nothing moves by itself for another {}", human(*remaining))

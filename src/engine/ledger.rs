@@ -129,6 +129,8 @@ pub struct LastPlan {
     pub plan: Plan,
     /// How it ended.
     pub end: PlanEnd,
+    /// When.
+    pub at: WallTime,
 }
 
 /// See the module.
@@ -156,6 +158,8 @@ pub struct Ledger {
     pub stuck: Option<Stuck>,
     /// The last plan that ended.
     pub last: Option<LastPlan>,
+    /// How many plans in a row were given up during this incident.
+    pub given_up: u32,
     /// The flips that were done, in order.
     pub moves: Vec<Moved>,
 }
@@ -189,6 +193,7 @@ impl Ledger {
                     return Err(Inconsistent(format!("incident {number} closed, and was not open")));
                 }
                 self.blocked.clear();
+                self.given_up = 0;
                 // A plan that got stuck before its flip has nothing left to mend once the primary is up again.
                 if *end == IncidentEnd::Recovered && self.serving() == Role::Primary {
                     self.stuck = None;
@@ -278,7 +283,11 @@ impl Ledger {
                         self.stuck = Some(Stuck { why: why.clone(), told: at, reminders: 0 });
                     }
                 }
-                self.last = Some(LastPlan { plan: open.plan, end: end.clone() });
+                self.given_up = match end {
+                    PlanEnd::Abandoned { .. } => self.given_up.saturating_add(1),
+                    PlanEnd::Done | PlanEnd::Stuck { .. } => 0,
+                };
+                self.last = Some(LastPlan { plan: open.plan, end: end.clone(), at });
             }
         }
         Ok(())

@@ -11,6 +11,11 @@ use super::scene::Scene;
 /// A measurement of the lag that is older than this says nothing: unknown lag is too much.
 const LAG_COUNTS_FOR: Duration = Duration::from_secs(30);
 
+/// How long nothing is tried after a plan was given up; it doubles with each further one of the same incident.
+const REST: Duration = Duration::from_secs(60);
+/// The longest such rest.
+const REST_MAX: Duration = Duration::from_secs(15 * 60);
+
 /// How far the standby's data was behind when that was last measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lag {
@@ -47,6 +52,13 @@ pub(super) fn against_automatic(scene: &Scene<'_>) -> Vec<Blocker> {
     }
     if let Some((why, until)) = &scene.unsettled {
         blockers.push(Blocker::Unsettled { why: why.clone(), remaining: until.since(scene.now) });
+    }
+    if let (Some(last), Some(times)) = (&scene.ledger.last, scene.ledger.given_up.checked_sub(1)) {
+        let rest = REST.saturating_mul(1 << times.min(8)).min(REST_MAX);
+        let remaining = rest.saturating_sub(scene.wall.since(last.at));
+        if !remaining.is_zero() {
+            blockers.push(Blocker::Resting { plan: last.plan.id().clone(), remaining });
+        }
     }
     if let Some(last) = scene.ledger.moves.last() {
         let remaining = policy.cool_down.saturating_sub(scene.wall.since(last.at));

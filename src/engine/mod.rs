@@ -38,7 +38,7 @@ use crate::domain::{
     WallTime,
 };
 
-pub use explain::{Explanation, Phase, PlanView, SiteView, StepView};
+pub use explain::{Explanation, Phase, PinView, PlanView, RuleView, SiteView, StepView};
 pub use guard::{Asker, Blocker};
 pub use invariants::Violation;
 pub use io::{Ask, Command, Input, MoveRequest, Note, Output, Reply, StepOrder, StepSuccess};

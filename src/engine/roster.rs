@@ -13,7 +13,7 @@ pub(super) struct Roster {
 impl Roster {
     /// The names, each at its place in the list.
     pub(super) fn new<'a>(names: impl Iterator<Item = &'a ServiceName>) -> Self {
-        let mut pairs: Vec<(u64, usize)> = names.map(|name| mark(name)).zip(0..).collect();
+        let mut pairs: Vec<(u64, usize)> = names.map(mark).zip(0..).collect();
         pairs.sort_unstable();
         let (marks, places) = pairs.into_iter().unzip();
         Self { marks, places }

@@ -368,8 +368,13 @@ impl ServiceState {
             let notice = slow.then(|| incident::flip_is_slow(scene, &error.what, tried_for)).flatten();
             return Telling { entries: vec![failed], notices: notice.into_iter().collect() };
         }
-        let why = format!("could not {}: {}", step.sentence(), error.what);
-        let closed = incident::plan_closed(scene, PlanEnd::Stuck { why });
+        let end = if *step == Step::AskVeto && error.class == Class::Refused {
+            // Nothing was touched, and nobody is needed: somebody has decided.
+            PlanEnd::Abandoned { why: error.what.clone() }
+        } else {
+            PlanEnd::Stuck { why: format!("could not {}: {}", step.sentence(), error.what) }
+        };
+        let closed = incident::plan_closed(scene, end);
         Telling { entries: std::iter::once(failed).chain(closed.entries).collect(), notices: closed.notices }
     }
 

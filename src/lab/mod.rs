@@ -17,8 +17,10 @@
 //! | `/2013-04-01/…` | Route 53 |
 //! | `GET`, `POST /lab/faults` | the fault switchboard |
 //! | `GET /lab/requests` | the log of mutating calls |
+//! | `GET /lab/canary/one`, `…/two`, `…/three` | neutral targets, which always answer 204 |
 //! | `POST /slack/{channel}`, `POST /2010-04-01/Accounts/{sid}/Messages.json`, `GET /lab/notices` | notices |
 
+mod canaries;
 mod clock;
 pub mod cloud;
 mod dns;
@@ -101,7 +103,8 @@ impl Lab {
         let inbox = Arc::new(Inbox::default());
         let router = route53::router(Arc::clone(&api))
             .merge(switch::router(Arc::clone(&api.faults), Arc::clone(&api.log)))
-            .merge(notices::router(Arc::clone(&inbox)));
+            .merge(notices::router(Arc::clone(&inbox)))
+            .merge(canaries::router());
         line::serve(&tasks, listener, router, closing.clone());
         let authority = dns::Authority { store: Arc::clone(&api.store), health: Arc::clone(&api.health) };
         dns::serve(&tasks, sockets, authority, closing.clone());
@@ -111,6 +114,11 @@ impl Lab {
     /// The base URL of the API, to be given to a Route 53 client as its endpoint.
     pub fn api_url(&self) -> String {
         format!("http://{}", self.api_addr)
+    }
+
+    /// The neutral targets: what an agent's canaries can be.
+    pub fn canary_urls(&self) -> [String; 3] {
+        canaries::PATHS.map(|path| format!("{}{path}", self.api_url()))
     }
 
     /// The address of the name server, UDP and TCP.

@@ -2,6 +2,7 @@
 //!
 //! Every error carries what to do about it ([`Class`]), decided where the facts are: in the adapter.
 
+mod canary;
 mod clock;
 mod dns;
 mod notify;
@@ -11,10 +12,13 @@ mod standby;
 mod store;
 
 pub use crate::domain::{Class, PortError};
+pub use canary::CanaryRunner;
 pub use clock::Clock;
 pub use dns::{ChangeState, DnsProvider, Resolver};
 pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};
 pub use sink::ObservationSink;
 pub use standby::{StandbyControl, WriteProbe};
-pub use store::{JournalStore, LeaseStore, ObservationLog, Outbox, QueuedDelivery, SeenUpTo};
+pub use store::{
+    JournalStore, LeaseStore, LogPlace, LoggedObservation, ObservationLog, Outbox, QueuedDelivery, SeenUpTo,
+};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use url::Url;
 
-use crate::domain::{CheckName, ProbeReport, Role, VantageName};
+use crate::domain::{CheckName, Generation, ProbeReport, Role, VantageName};
 
 /// How the probe turns the target's name into an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,4 +39,7 @@ pub struct ProbeRequest {
 pub trait ProbeRunner: Send + Sync {
     /// Runs one probe to its end or its deadline.
     async fn run(&self, request: &ProbeRequest) -> ProbeReport;
+
+    /// The mark of the check's script and settings, which changes when they do; the default for a check that is not there.
+    fn generation(&self, check: &CheckName) -> Generation;
 }

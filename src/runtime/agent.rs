@@ -1,33 +1,36 @@
 //! An agent: probes every assigned check against both sites on a jittered schedule, and delivers what it saw to every controller.
 //!
-//! It decides nothing and takes no orders. While a controller is away it keeps what it saw (see `spool`) and delivers on
-//! return, each observation with its age, so that late ones are seen to be late.
+//! It decides nothing and takes no orders: that a controller wishes it to probe more often for a while it follows within limits of its
+//! own (see `tempo`). It tells with each failure whether its own network works (see `canaries`). While a controller is away it keeps
+//! what it saw (see `spool`) and delivers on return, each observation with its age, so that late ones are seen to be late.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rand::RngExt;
-use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::beat::Beat;
+use super::canaries::CanaryWatch;
+use super::chance::{Backoff, nonce, scatter};
 use super::spool::Spool;
-use crate::domain::{Canaries, CheckName, Generation, Observation, ObservationId, Role, ServiceName, VantageName};
-use crate::ports::{Class, Clock, ObservationSink, ProbeRequest, ProbeRunner, Resolution};
+use super::tempo::{LAPSE, Tempo, at};
+use super::upkeep::keep_up;
+use crate::domain::{
+    Burst, Canaries, CheckName, Observation, ObservationId, Outcome, Role, ServiceName, VantageName,
+};
+use crate::ports::{CanaryRunner, Class, Clock, ObservationSink, ProbeRequest, ProbeRunner, Resolution};
 
 /// How many observations go in one delivery: some hundred kilobytes at most.
 const BATCH: usize = 200;
-/// The first wait after a delivery failed; it doubles up to [`RETRY_MAX`].
-const RETRY: Duration = Duration::from_millis(200);
-/// The longest such wait: a controller that is back hears from everyone within seconds.
-const RETRY_MAX: Duration = Duration::from_secs(5);
-/// How much a probe's time is scattered around its schedule, so that agents do not fall into step.
-const JITTER: f64 = 0.1;
 /// How long a probe may overrun its deadline before the agent stops waiting for it.
 const GRACE: Duration = Duration::from_secs(2);
-/// How many probes one assignment may have under way: a slow one does not delay the next, a hung one does not pile up.
+/// How many probes one assignment may have under way: a slow one does not delay the next, a hung one does not pile up (safety.md I9).
 const IN_FLIGHT: usize = 6;
 
 /// One check against one site.
@@ -41,10 +44,12 @@ pub struct Assignment {
     pub role: Role,
     /// Where the site is.
     pub target: Url,
-    /// How often.
+    /// How often at rest.
     pub interval: Duration,
     /// The limit of one probe.
     pub timeout: Duration,
+    /// How often while this agent's own probes of the service fail, by itself and whatever controllers say; none is as often as at rest.
+    pub burst: Option<Burst>,
 }
 
 /// What an agent is to do, and with what.
@@ -55,6 +60,8 @@ pub struct Agent {
     pub assignments: Vec<Assignment>,
     /// How it probes.
     pub probes: Arc<dyn ProbeRunner>,
+    /// How it tells its own network's trouble from a site's.
+    pub canaries: Arc<dyn CanaryRunner>,
     /// Whom it tells.
     pub controllers: Vec<Arc<dyn ObservationSink>>,
     /// How many observations it keeps.
@@ -69,6 +76,8 @@ struct Shared {
     next_seq: Mutex<u64>,
     spool: Mutex<Spool>,
     news: Notify,
+    tempo: Tempo,
+    canaries: CanaryWatch,
     clock: Arc<dyn Clock>,
     probes: Arc<dyn ProbeRunner>,
 }
@@ -78,30 +87,38 @@ impl Agent {
     pub async fn run(self, closing: CancellationToken) {
         let shared = Arc::new(Shared {
             vantage: self.vantage,
-            boot: boot_id(),
+            boot: format!("{:016x}", nonce()),
             next_seq: Mutex::new(1),
             spool: Mutex::new(Spool::new(self.spool, self.controllers.len())),
             news: Notify::new(),
+            tempo: Tempo::new(self.controllers.len()),
+            canaries: CanaryWatch::new(self.canaries),
             clock: self.clock,
             probes: self.probes,
         });
         let tasks = TaskTracker::new();
+        let watch = Arc::clone(&shared);
+        keep_up(&tasks, &closing, "the watch over the canaries".to_owned(), move || {
+            let shared = Arc::clone(&watch);
+            async move { shared.canaries.patrol().await }
+        });
         for assignment in self.assignments {
-            let (shared, closing, probes) = (Arc::clone(&shared), closing.clone(), tasks.clone());
-            tasks.spawn(async move {
-                tokio::select! {
-                    () = closing.cancelled() => {}
-                    () = schedule(&shared, &assignment, &probes, &closing) => {}
-                }
-            });
+            let Assignment { service, check, role, .. } = &assignment;
+            let what = format!("the schedule of {service}'s check {check} of the {role}");
+            let shared = Arc::clone(&shared);
+            keep_up(&tasks, &closing, what, move || schedule(Arc::clone(&shared), assignment.clone()));
         }
         for (index, controller) in self.controllers.into_iter().enumerate() {
-            let (shared, closing) = (Arc::clone(&shared), closing.clone());
-            tasks.spawn(async move {
-                tokio::select! {
-                    () = closing.cancelled() => {}
-                    () = deliver(&shared, index, controller.as_ref()) => {}
-                }
+            let name = controller.name().to_owned();
+            let (delivering, listening) =
+                ((Arc::clone(&shared), Arc::clone(&controller)), (Arc::clone(&shared), controller));
+            keep_up(&tasks, &closing, format!("the delivery to {name}"), move || {
+                let (shared, controller) = delivering.clone();
+                async move { deliver(&shared, index, controller.as_ref()).await }
+            });
+            keep_up(&tasks, &closing, format!("the listening to {name}"), move || {
+                let (shared, controller) = listening.clone();
+                async move { shared.tempo.listen(index, controller.as_ref(), LAPSE).await }
             });
         }
         tasks.close();
@@ -109,50 +126,46 @@ impl Agent {
     }
 }
 
-/// Tells one run of an agent from another: a restarted agent counts from 1 again.
-fn boot_id() -> String {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a nonce: it must differ between two runs, and nothing is decided by it"
-    )]
-    let number: u64 = rand::rng().random();
-    format!("{number:016x}")
-}
-
-/// A number between 0 and 1, for jitter.
-fn scatter() -> f64 {
-    #[expect(clippy::disallowed_methods, reason = "jitter")]
-    rand::rng().random()
-}
-
-async fn schedule(shared: &Arc<Shared>, assignment: &Assignment, probes: &TaskTracker, closing: &CancellationToken) {
+async fn schedule(shared: Arc<Shared>, assignment: Assignment) -> Infallible {
     let slots = Arc::new(Semaphore::new(IN_FLIGHT));
-    // A phase of its own for each agent and assignment staggers the vantages; the jitter around each beat keeps them apart.
-    let mut beat = Instant::now() + assignment.interval.mul_f64(scatter());
+    // They end with the schedule.
+    let mut probes = JoinSet::new();
+    let mut changes = shared.tempo.changes();
+    let now = Instant::now();
+    let (interval, mut until) = shared.tempo.interval(&assignment, now);
+    let mut beat = Beat::new(now, interval, scatter());
     loop {
-        sleep_until(beat + assignment.interval.mul_f64(JITTER * scatter())).await;
-        // Beats that were missed, on a machine that stood still, are not made up for: probes in a bunch would be a load of their own.
-        beat = (beat + assignment.interval).max(Instant::now());
-        match Arc::clone(&slots).try_acquire_owned() {
-            Ok(slot) => {
-                let (shared, assignment, closing) = (Arc::clone(shared), assignment.clone(), closing.clone());
-                probes.spawn(async move {
-                    tokio::select! {
-                        () = closing.cancelled() => {}
-                        () = probe(&shared, &assignment) => {}
+        tokio::select! {
+            () = sleep_until(beat.at()) => {
+                beat.struck(Instant::now(), scatter(), scatter());
+                match Arc::clone(&slots).try_acquire_owned() {
+                    Ok(slot) => {
+                        probes.spawn(probe(Arc::clone(&shared), assignment.clone(), slot));
                     }
-                    drop(slot);
-                });
+                    Err(_) => {
+                        tracing::warn!(service = %assignment.service, check = %assignment.check, role = %assignment.role,
+                            "{IN_FLIGHT} probes are under way: one is left out");
+                    }
+                }
             }
-            Err(_) => {
-                tracing::warn!(service = %assignment.service, check = %assignment.check, role = %assignment.role,
-                    "{IN_FLIGHT} probes are under way: one is left out");
+            // What has changed is looked at below; the sender lives as long as `shared`.
+            _ = changes.changed() => {}
+            () = at(until) => {}
+            Some(ended) = probes.join_next() => {
+                if let Err(error) = ended && error.is_panic() {
+                    tracing::error!(service = %assignment.service, check = %assignment.check, role = %assignment.role,
+                        "a probe broke down, and says nothing: {error}; please report this");
+                }
             }
         }
+        let now = Instant::now();
+        let (interval, changes_at) = shared.tempo.interval(&assignment, now);
+        beat.retime(now, interval, scatter());
+        until = changes_at;
     }
 }
 
-async fn probe(shared: &Shared, assignment: &Assignment) {
+async fn probe(shared: Arc<Shared>, assignment: Assignment, slot: OwnedSemaphorePermit) {
     let request = ProbeRequest {
         check: assignment.check.clone(),
         target: assignment.target.clone(),
@@ -165,7 +178,14 @@ async fn probe(shared: &Shared, assignment: &Assignment) {
         tracing::error!(check = %assignment.check, role = %assignment.role, "a probe outlived its deadline, and says nothing");
         return;
     };
-    let at = shared.clock.now();
+    let ended = shared.clock.now();
+    // The site is done with; canaries that take their time take no probe's place.
+    drop(slot);
+    let canaries = if report.outcome == Outcome::Fail { shared.canaries.ask().await } else { Canaries::Unasked };
+    // A vantage that cannot see has nothing to see more often.
+    if report.outcome == Outcome::Fail && canaries != Canaries::Silent {
+        shared.tempo.failed(&assignment.service, Instant::now());
+    }
     let dropped = {
         // Numbers and spool must grow together, or a delivery between the two would pass over an observation.
         let mut spool = shared.spool.lock().unwrap_or_else(PoisonError::into_inner);
@@ -174,17 +194,17 @@ async fn probe(shared: &Shared, assignment: &Assignment) {
         *next += 1;
         spool.push(Observation {
             id: ObservationId { vantage: shared.vantage.clone(), boot: shared.boot.clone(), seq },
-            service: assignment.service.clone(),
-            check: assignment.check.clone(),
+            service: assignment.service,
+            generation: shared.probes.generation(&assignment.check),
+            check: assignment.check,
             role: assignment.role,
-            at,
+            at: ended,
             outcome: report.outcome,
             kind: report.kind,
             reason: report.reason,
             failed_step: report.failed_step,
             duration_ms: report.duration_ms,
-            canaries: Canaries::Unasked,
-            generation: Generation::default(),
+            canaries,
         })
     };
     if dropped > 0 {
@@ -193,8 +213,8 @@ async fn probe(shared: &Shared, assignment: &Assignment) {
     shared.news.notify_waiters();
 }
 
-async fn deliver(shared: &Shared, index: usize, controller: &dyn ObservationSink) {
-    let mut wait = RETRY;
+async fn deliver(shared: &Shared, index: usize, controller: &dyn ObservationSink) -> Infallible {
+    let mut backoff = Backoff::new();
     let mut away = false;
     loop {
         let news = shared.news.notified();
@@ -209,14 +229,13 @@ async fn deliver(shared: &Shared, index: usize, controller: &dyn ObservationSink
                 if std::mem::take(&mut away) {
                     tracing::info!(controller = controller.name(), "delivering again");
                 }
-                wait = RETRY;
+                backoff.reset();
             }
             Err(error) => {
                 if !std::mem::replace(&mut away, true) || error.class == Class::Broken {
                     tracing::warn!("{error}; observations are kept and delivered on its return");
                 }
-                sleep(wait.mul_f64(0.5 + scatter())).await;
-                wait = (wait * 2).min(RETRY_MAX);
+                backoff.pause().await;
             }
         }
     }

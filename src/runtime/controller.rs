@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::events::Events;
 use super::executor::Executor;
 pub use super::outside::Ports;
+use super::pace::Paces;
 use super::{outbox, zone};
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
@@ -91,6 +92,7 @@ struct FenceEnded {
 pub struct Handle {
     mailbox: mpsc::Sender<Message>,
     events: Arc<Events>,
+    paces: Arc<Paces>,
     journal: Arc<dyn JournalStore>,
 }
 
@@ -126,6 +128,11 @@ impl Handle {
         &self.events
     }
 
+    /// How often the engine wishes services to be probed.
+    pub fn paces(&self) -> &Paces {
+        &self.paces
+    }
+
     /// Resolves when the controller has ended, told to or not.
     pub async fn ended(&self) {
         self.mailbox.closed().await;
@@ -142,10 +149,13 @@ struct Controller {
     ports: Ports,
     executors: BTreeMap<ServiceName, Arc<Executor>>,
     events: Arc<Events>,
+    paces: Arc<Paces>,
     mailbox: mpsc::Sender<Message>,
     outbox_news: Arc<Notify>,
     /// The services whose zones this process has fenced before.
     fenced_once: BTreeSet<ServiceName>,
+    /// Each service's last record that this process knows: an append is refused when somebody else has written since (S7).
+    last: BTreeMap<ServiceName, u64>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -161,16 +171,22 @@ pub async fn start(
     closing: &CancellationToken,
 ) -> Result<Handle, StartError> {
     let stored = ports.lease.acquire().await.map_err(StartError::Lease)?;
-    let journal = ports.journal.load().await.map_err(StartError::Journal)?;
     let services: Vec<Service> = setup.services.iter().map(|(service, _)| service.clone()).collect();
     let epoch = stored.following(zones_epoch(&setup.cluster, &services, ports.dns.as_ref()).await);
     let authority = ports.lease.claim(epoch).await.map_err(StartError::Lease)?;
+    // Only now: whoever led before can append nothing more, so what is read is all that there is.
+    let journal = ports.journal.load().await.map_err(StartError::Journal)?;
     tracing::info!(%epoch, entries = journal.len(), "leading");
 
     let (mailbox, messages) = mpsc::channel(MAILBOX);
     let events = Arc::new(Events::default());
-    let handle =
-        Handle { mailbox: mailbox.clone(), events: Arc::clone(&events), journal: Arc::clone(&ports.journal) };
+    let paces = Arc::new(Paces::new());
+    let handle = Handle {
+        mailbox: mailbox.clone(),
+        events: Arc::clone(&events),
+        paces: Arc::clone(&paces),
+        journal: Arc::clone(&ports.journal),
+    };
     let outbox_news = Arc::new(Notify::new());
     tasks.spawn(outbox::run(
         Arc::clone(&ports.outbox),
@@ -189,9 +205,11 @@ pub async fn start(
         executors: executors.collect(),
         ports,
         events,
+        paces,
         mailbox,
         outbox_news,
         fenced_once: BTreeSet::new(),
+        last: BTreeMap::new(),
         tasks: tasks.clone(),
         closing: closing.clone(),
     };
@@ -214,6 +232,7 @@ async fn zones_epoch(cluster: &ClusterName, services: &[Service], dns: &dyn DnsP
 
 impl Controller {
     async fn run(mut self, journal: Vec<JournalRecord>, authority: Authority, mut messages: mpsc::Receiver<Message>) {
+        self.know(&journal);
         let mut wake = self.feed(Input::Recovered { journal, wall: self.ports.clock.wall() }).await;
         wake = self.feed(Input::Led(authority)).await.or(wake);
         let names: Vec<ServiceName> = self.executors.keys().cloned().collect();
@@ -276,6 +295,10 @@ impl Controller {
         }
     }
 
+    fn know(&mut self, records: &[JournalRecord]) {
+        self.last.extend(records.iter().map(|record| (record.service.clone(), record.id)));
+    }
+
     async fn feed(&mut self, input: Input) -> Option<Moment> {
         self.feed_for_reply(input).await.0
     }
@@ -298,11 +321,12 @@ impl Controller {
             for command in commands {
                 match command {
                     Command::Append { service, fence, entries, notices } => {
-                        let entries: Vec<_> = entries.into_iter().map(|entry| (service.clone(), entry)).collect();
                         let deliveries = self.deliveries(&notices);
-                        let wall = self.ports.clock.wall();
-                        match self.ports.journal.append(&fence, wall, &entries, &deliveries).await {
+                        let (after, wall) = (self.last.get(&service).copied(), self.ports.clock.wall());
+                        let journal = &self.ports.journal;
+                        match journal.append(&fence, after, wall, &service, &entries, &deliveries).await {
                             Ok(records) => {
+                                self.know(&records);
                                 inputs.push_back(Input::Journaled(records));
                                 self.outbox_news.notify_one();
                             }
@@ -326,7 +350,7 @@ impl Controller {
                         }));
                     }
                     Command::Fence { service } => self.fence(service),
-                    Command::Pace { .. } => {}
+                    Command::Pace { service, every } => self.paces.set(&service, every),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }
@@ -370,6 +394,11 @@ impl Controller {
             return None;
         }
         match result {
+            // The very epoch that this start has chosen, because the zone was silent then and the store had lost its own: two
+            // controllers must never share one (S6).
+            Ok(taken) if taken.before.epoch >= fence.epoch() && !self.fenced_once.contains(&service) => {
+                self.overtake(service).await
+            }
             Ok(taken) => {
                 self.fenced_once.insert(service.clone());
                 self.feed(Input::Fenced { service, records: taken.records }).await
@@ -385,7 +414,7 @@ impl Controller {
         }
     }
 
-    /// The zone did not answer when the epoch was chosen, and turns out to be ahead: a start takes the next epoch (S6). After a start, being
+    /// The zone did not answer when the epoch was chosen, and turns out to be as far, or ahead: a start takes the next epoch (S6). After a start, being
     /// behind means being overtaken.
     async fn overtake(&mut self, service: ServiceName) -> Option<Moment> {
         let executor = self.executors.get(&service).cloned()?;
@@ -396,7 +425,7 @@ impl Controller {
         };
         match claimed {
             Ok(authority) => {
-                tracing::info!(epoch = %authority.epoch(), %service, "its zone was ahead");
+                tracing::info!(epoch = %authority.epoch(), %service, "its zone was as far, or ahead");
                 let wake = self.feed(Input::Led(authority)).await;
                 // What was fenced under the epoch before is not fenced under this one; what is being fenced is fenced again when it comes back.
                 for fenced in self.fenced_once.iter().chain([&service]) {

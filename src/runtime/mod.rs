@@ -2,14 +2,21 @@
 //! the ports answered back to the engine. It decides nothing.
 
 pub mod agent;
+mod beat;
+mod canaries;
+mod chance;
 pub mod controller;
 mod events;
 mod executor;
 mod intake;
 mod outbox;
 mod outside;
+mod pace;
 mod spool;
+mod tempo;
+mod upkeep;
 pub mod zone;
 
 pub use events::{Event, Events};
 pub use intake::Intake;
+pub use pace::Paces;

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `GET /healthz` | this process answers |
 //! | `POST /v1/observations` | an agent's delivery |
+//! | `GET /v1/pace?known=MARK` | how often to probe: at once when that is news, else when it is |
 //! | `GET /v1/status` | all services |
 //! | `GET /v1/services/NAME` | one service |
 //! | `GET /v1/services/NAME/history?limit=N` | its journal |
@@ -16,6 +17,7 @@
 
 mod answer;
 mod show;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +33,15 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::domain::{PlanDigest, Role, Secret, Service, ServiceName};
+use crate::domain::{PaceMark, PlanDigest, Role, Secret, Service};
 use crate::engine::{Ask, MoveRequest, Reply};
 use crate::ports::Clock;
 use crate::runtime::Intake;
 use crate::runtime::controller::Handle;
 use crate::wire::VERSION;
-use crate::wire::api::{Events, History, MoveAnswer, MoveBody, PlanPreview, Status, WordAnswer, WordBody};
+use crate::wire::api::{Events, History, MoveAnswer, MoveBody, PlanPreview, Status};
 use crate::wire::observations::{Batch, Receipt};
+use crate::wire::pace::PaceAnswer;
 
 use answer::Refusal;
 
@@ -52,6 +55,8 @@ const HISTORY_MAX: usize = 10_000;
 const EVENTS: usize = 1_000;
 /// How long a follower of events may be kept waiting.
 const EVENTS_WAIT_MAX: Duration = Duration::from_secs(30);
+/// How long an agent that asks for the pace is kept waiting for news: less than what lies between would hold a silent connection open.
+const PACE_WAIT: Duration = Duration::from_secs(25);
 
 /// What the API needs.
 pub struct Api {
@@ -76,12 +81,17 @@ pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
     Router::new()
         .route("/v1/observations", post(observations))
+        .route("/v1/pace", get(pace))
         .route("/v1/status", get(status))
         .route("/v1/services/{name}", get(service))
         .route("/v1/services/{name}/history", get(history))
         .route("/v1/services/{name}/move", post(move_service))
-        .route("/v1/services/{name}/freeze", post(freeze))
-        .route("/v1/services/{name}/unfreeze", post(unfreeze))
+        .route("/v1/services/{name}/freeze", post(words::freeze))
+        .route("/v1/services/{name}/unfreeze", post(words::unfreeze))
+        .route("/v1/services/{name}/pin", post(words::pin))
+        .route("/v1/services/{name}/unpin", post(words::unpin))
+        .route("/v1/services/{name}/approve", post(words::approve))
+        .route("/v1/services/{name}/acknowledge", post(words::acknowledge))
         .route("/v1/events", get(events))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authorize))
         .route("/healthz", get(|| async { "ok\n" }))
@@ -138,6 +148,24 @@ async fn observations(
     }
     let taken_up_to = api.intake.take(&vantage, observations).await?;
     Ok(Json(Receipt { v: VERSION, taken_up_to }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PaceQuery {
+    known: Option<String>,
+}
+
+async fn pace(
+    State(api): Shared,
+    query: Result<Query<PaceQuery>, QueryRejection>,
+) -> Result<Json<PaceAnswer>, Refusal> {
+    let Query(query) = query?;
+    let mark = |text: String| {
+        PaceMark::parse(&text).ok_or_else(|| Refusal::bad("'known' is the mark of an earlier answer, or left out"))
+    };
+    let known = query.known.map(mark).transpose()?;
+    Ok(Json(PaceAnswer::new(&api.controller.paces().after(known, PACE_WAIT).await)))
 }
 
 async fn status(State(api): Shared) -> Result<Json<Status>, Refusal> {
@@ -204,42 +232,6 @@ async fn move_service(
         Reply::AlreadySo | Reply::Done => answer("already-so", None),
         Reply::Blocked(blockers) => {
             MoveAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked", None) }
-        }
-        Reply::NoSuchService => return Err(no_such_service(&api, &name)),
-    }))
-}
-
-async fn freeze(
-    state: Shared,
-    path: Path<String>,
-    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
-) -> Result<Json<WordAnswer>, Refusal> {
-    word(state, path, body, |service, by, reason| Ask::Freeze { service, by, reason }).await
-}
-
-async fn unfreeze(
-    state: Shared,
-    path: Path<String>,
-    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
-) -> Result<Json<WordAnswer>, Refusal> {
-    word(state, path, body, |service, by, reason| Ask::Unfreeze { service, by, reason }).await
-}
-
-async fn word(
-    State(api): Shared,
-    Path(name): Path<String>,
-    body: Result<Json<WordBody>, axum::extract::rejection::JsonRejection>,
-    ask: impl FnOnce(ServiceName, String, String) -> Ask,
-) -> Result<Json<WordAnswer>, Refusal> {
-    let Json(body) = body?;
-    let service = known(&api, &name)?.name.clone();
-    let (by, reason) = (said(&body.by, "by")?, said(&body.reason, "reason")?);
-    let answer = |result: &str| WordAnswer { v: VERSION, result: result.to_owned(), blockers: Vec::new() };
-    Ok(Json(match api.controller.ask(ask(service, by, reason)).await? {
-        Reply::Done | Reply::Opened(_) | Reply::PlanChanged(_) => answer("done"),
-        Reply::AlreadySo => answer("already-so"),
-        Reply::Blocked(blockers) => {
-            WordAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked") }
         }
         Reply::NoSuchService => return Err(no_such_service(&api, &name)),
     }))

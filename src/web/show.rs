@@ -1,17 +1,18 @@
 //! The engine's values in the words of the API.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::domain::{
     Cause, IncidentEnd, JournalEntry, JournalRecord, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex, Verdict,
     Vote,
 };
-use crate::engine::{Blocker, Explanation, LastPlan, PlanView, SiteView};
+use crate::engine::{Blocker, Explanation, LastPlan, Moved, PlanView, RuleView, SiteView};
 use crate::runtime::Event as Noticed;
 use crate::wire::VERSION;
 use crate::wire::api::{
-    BlockerStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, PlanPreview, PlanStatus, ServiceStatus,
-    SiteStatus, Status, StepStatus, VoteStatus, Word,
+    BlockerStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, MoveStatus, PinStatus, PlanPreview,
+    PlanStatus, RuleStatus, ServiceStatus, SiteStatus, Status, StepStatus, VoteStatus, Word,
 };
 
 pub(super) fn status(cluster: &str, explanations: Vec<Explanation>) -> Status {
@@ -29,6 +30,17 @@ fn service(known: Explanation) -> ServiceStatus {
         policy: known.policy,
         quorum: known.quorum,
         token: known.token,
+        rules: known.rules.into_iter().map(rule).collect(),
+        burst_ms: known.burst.map(ms),
+        alerts: known.alerts.iter().map(ToString::to_string).collect(),
+        pinned: known.pinned.map(|pin| PinStatus {
+            to: pin.to.to_string(),
+            by: pin.by,
+            reason: pin.reason,
+            remaining_ms: ms(pin.remaining),
+        }),
+        lag_ms: known.lag.map(ms),
+        moves: known.moves.iter().map(moved).collect(),
         sites: known.sites.into_iter().map(site).collect(),
         incident: known
             .incident
@@ -40,6 +52,29 @@ fn service(known: Explanation) -> ServiceStatus {
         blockers: known.blockers.iter().map(blocker).collect(),
         next: known.next,
     }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn rule(view: RuleView) -> RuleStatus {
+    RuleStatus {
+        rule: view.lane.as_str().to_owned(),
+        have: view.have,
+        need: view.need,
+        clouds: view.clouds,
+        clouds_needed: view.clouds_needed,
+        met: view.met,
+        held_ms: view.held.map(ms),
+        confirm_ms: ms(view.confirm),
+        failing_now: view.failing_now,
+        text: view.text,
+    }
+}
+
+fn moved(moved: &Moved) -> MoveStatus {
+    MoveStatus { to: moved.to.to_string(), at_ms: moved.at.as_ms(), automatic: moved.automatic }
 }
 
 fn site(view: SiteView) -> SiteStatus {
@@ -63,6 +98,10 @@ fn vote(vote: Vote) -> VoteStatus {
     VoteStatus {
         vantage: vote.vantage.to_string(),
         cloud: vote.cloud,
+        account: vote.account,
+        score: vote.score,
+        burn: vote.burn,
+        failing_now: vote.failing_now,
         view: vote.view.to_string(),
         failures: vote.failures,
         kind: vote.kind.map(|kind| kind.to_string()),
@@ -79,7 +118,14 @@ fn plan(view: PlanView) -> PlanStatus {
         status: step.status.to_owned(),
         text: step.text,
     });
-    PlanStatus { id: view.id, direction: view.direction.to_owned(), digest: view.digest, steps: steps.collect() }
+    PlanStatus {
+        id: view.id,
+        direction: view.direction.to_owned(),
+        digest: view.digest,
+        needs_approval: view.needs_approval,
+        approved: view.approved,
+        steps: steps.collect(),
+    }
 }
 
 fn last_plan(last: &LastPlan) -> LastPlanStatus {

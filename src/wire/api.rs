@@ -34,6 +34,18 @@ pub struct ServiceStatus {
     pub token: Option<String>,
     /// Both sites.
     pub sites: Vec<SiteStatus>,
+    /// How far each rule of the policy is from condemning the serving site.
+    pub rules: Vec<RuleStatus>,
+    /// How often it is probed, in milliseconds, where that is more often than the policy says.
+    pub burst_ms: Option<u64>,
+    /// What people were told of and is not over: `reserve-unproven`, `suspected`, `blind`.
+    pub alerts: Vec<String>,
+    /// The pin in force.
+    pub pinned: Option<PinStatus>,
+    /// How far the standby's data is behind, in milliseconds, as last measured.
+    pub lag_ms: Option<u64>,
+    /// The flips so far: where to, when, and whether the policy wanted them.
+    pub moves: Vec<MoveStatus>,
     /// The open incident.
     pub incident: Option<IncidentStatus>,
     /// The freeze in force.
@@ -70,6 +82,55 @@ pub struct SiteStatus {
     pub votes: Vec<VoteStatus>,
 }
 
+/// One rule of the policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuleStatus {
+    /// `down`, `burn` or `suspect`.
+    pub rule: String,
+    /// Votes that count for it.
+    pub have: usize,
+    /// Votes that it takes.
+    pub need: usize,
+    /// Clouds that they come from.
+    pub clouds: usize,
+    /// Clouds that they must come from.
+    pub clouds_needed: usize,
+    /// Whether its votes suffice.
+    pub met: bool,
+    /// For how long they have sufficed without a break, in milliseconds.
+    pub held_ms: Option<u64>,
+    /// For how long they must, in milliseconds.
+    pub confirm_ms: u64,
+    /// How many of the voters see the site fail still.
+    pub failing_now: usize,
+    /// In words.
+    pub text: String,
+}
+
+/// A pin in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PinStatus {
+    /// `primary` or `standby`.
+    pub to: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// For how long still, in milliseconds.
+    pub remaining_ms: u64,
+}
+
+/// A flip that was done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MoveStatus {
+    /// `primary` or `standby`.
+    pub to: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Whether the policy wanted it, and not a person.
+    pub automatic: bool,
+}
+
 /// One vote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VoteStatus {
@@ -77,8 +138,16 @@ pub struct VoteStatus {
     pub vantage: String,
     /// The vantage's cloud.
     pub cloud: String,
-    /// `unknown`, `up`, `failing`, `down` or `stale`.
+    /// The account that its checks log in with.
+    pub account: String,
+    /// `unknown`, `up`, `failing`, `suspect`, `down`, `stale` or `abstaining`.
     pub view: String,
+    /// How far its evidence is towards "down", in thousandths of what is needed.
+    pub score: u32,
+    /// The share of failures over the policy's longer time, in thousandths.
+    pub burn: u32,
+    /// Whether it has not seen three passes that began after its latest failure.
+    pub failing_now: bool,
     /// Failures in a row.
     pub failures: u32,
     /// The kind of the failure that it is in the middle of.
@@ -118,6 +187,10 @@ pub struct PlanStatus {
     pub direction: String,
     /// Its digest.
     pub digest: String,
+    /// Whether a person must approve it.
+    pub needs_approval: bool,
+    /// Who has approved it.
+    pub approved: Option<String>,
     /// Its steps.
     pub steps: Vec<StepStatus>,
 }
@@ -217,7 +290,33 @@ pub struct PlanPreview {
     pub steps: Vec<String>,
 }
 
-/// `POST /v1/services/NAME/freeze` and `…/unfreeze`.
+/// `POST /v1/services/NAME/approve`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveBody {
+    /// The plan's name.
+    pub plan: String,
+    /// The digest that it was shown with.
+    pub digest: String,
+    /// Who.
+    pub by: String,
+}
+
+/// `POST /v1/services/NAME/pin`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PinBody {
+    /// `primary` or `standby`.
+    pub to: String,
+    /// For how long, in seconds: a minute to 30 days.
+    pub for_s: u64,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// `POST /v1/services/NAME/freeze`, `…/unfreeze`, `…/unpin` and `…/acknowledge`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WordBody {
@@ -232,7 +331,7 @@ pub struct WordBody {
 pub struct WordAnswer {
     /// The version of the document.
     pub v: u32,
-    /// `done`, `already-so` or `blocked`.
+    /// `done`, `already-so`, `plan-changed` or `blocked`.
     pub result: String,
     /// What is against it.
     pub blockers: Vec<BlockerStatus>,

@@ -6,6 +6,7 @@ pub mod api;
 mod fields;
 pub mod journal;
 pub mod observations;
+pub mod pace;
 
 /// The version of every document so far.
 pub const VERSION: u32 = 1;

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::judge::{self, Death};
 use super::world::World;
-use super::{holder, settings};
+use super::{filler, holder, settings};
 
 /// How many worlds at once: they mostly wait.
 const WORLDS: usize = 6;
@@ -21,7 +21,12 @@ const WORLDS: usize = 6;
 const CASE_WITHIN: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const UNDISTURBED: &str = "undisturbed";
-const STORE: &str = "store/a killed process leaves the lease and all that it acknowledged";
+/// Cases of the store alone.
+const STORE: [(&str, fn() -> Result<(), String>); 3] = [
+    ("store/a killed process leaves the lease and all that it acknowledged", holder::check),
+    ("store/a full disk refuses appends whole, and takes them again when there is room", filler::check_full),
+    ("store/a process killed while it appends leaves all that it acknowledged", filler::check_killed),
+];
 
 /// Restarts that are killed in turn: recovering from a recovery.
 const TWICE: [&str; 8] = [
@@ -101,9 +106,11 @@ pub(crate) fn main(wanted: Option<&str>) -> ExitCode {
             println!("FAILED {name}\n{why}");
         }
     };
-    if wanted.is_none_or(|wanted| STORE.starts_with(wanted)) {
-        let begun = Instant::now();
-        count(STORE, holder::check().map(|()| begun.elapsed()));
+    for (name, check) in STORE {
+        if wanted.is_none_or(|wanted| name.starts_with(wanted)) {
+            let begun = Instant::now();
+            count(name, check().map(|()| begun.elapsed()));
+        }
     }
     runtime.block_on(async {
         let probes = settings::runner();

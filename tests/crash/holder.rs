@@ -11,19 +11,23 @@ use quorate::ports::{Delivery, JournalStore, LeaseStore, Outbox};
 /// The first argument of the process that is killed.
 pub(crate) const MODE: &str = "holder";
 
-const AT: WallTime = WallTime::from_ms(1_800_000_000_000);
+pub(crate) const AT: WallTime = WallTime::from_ms(1_800_000_000_000);
 const APPENDS: usize = 20;
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn fence(epoch: u64) -> Fence {
+pub(crate) fn fence(epoch: u64) -> Fence {
     Authority::new(Epoch::new(epoch), None).fence(Moment::default()).unwrap()
 }
 
-fn frozen(by: &str) -> (ServiceName, JournalEntry) {
-    (ServiceName::new("shop").unwrap(), JournalEntry::Frozen { by: by.to_owned(), reason: "audit".to_owned() })
+pub(crate) fn shop() -> ServiceName {
+    ServiceName::new("shop").unwrap()
+}
+
+pub(crate) fn frozen(by: &str) -> JournalEntry {
+    JournalEntry::Frozen { by: by.to_owned(), reason: "audit".to_owned() }
 }
 
 /// Leads, records, says so and waits to be killed.
@@ -32,15 +36,13 @@ pub(crate) fn main(path: &Path) -> ExitCode {
         let store = SqliteStore::open(path).unwrap();
         store.acquire().await.unwrap();
         store.claim(Epoch::new(1)).await.unwrap();
+        let mut last = None;
         for key in (0..APPENDS).map(|number| number.to_string()) {
-            let notice = Notice {
-                key: key.clone(),
-                service: ServiceName::new("shop").unwrap(),
-                level: Level::Loud,
-                text: "the shop is down".to_owned(),
-            };
+            let notice =
+                Notice { key: key.clone(), service: shop(), level: Level::Loud, text: "the shop is down".to_owned() };
             let delivery = Delivery { notice, recipient: "slack:loud".to_owned() };
-            store.append(&fence(1), AT, &[frozen(&key)], &[delivery]).await.unwrap();
+            let records = store.append(&fence(1), last, AT, &shop(), &[frozen(&key)], &[delivery]).await.unwrap();
+            last = records.last().map(|record| record.id);
         }
         println!("holding");
         // Until killed, or until the outside is gone.
@@ -67,7 +69,8 @@ pub(crate) fn check() -> Result<(), String> {
         let after = store.acquire().await.map_err(|error| error.class);
         let kept = (store.load().await.unwrap().len(), store.pending(100).await.unwrap().len());
         store.claim(Epoch::new(2)).await.unwrap();
-        let stale = store.append(&fence(1), AT, &[frozen("x")], &[]).await.map_err(|error| error.class).err();
+        let stale = store.append(&fence(1), Some(APPENDS as u64), AT, &shop(), &[frozen("x")], &[]).await;
+        let stale = stale.map_err(|error| error.class).err();
         let seen = (said.trim(), beside, after, kept, stale);
         let right = ("holding", Err(Class::Refused), Ok(Epoch::new(1)), (APPENDS, APPENDS), Some(Class::Fenced));
         if seen == right { Ok(()) } else { Err(format!("{seen:?} instead of {right:?}")) }

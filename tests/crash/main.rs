@@ -23,6 +23,8 @@ mod cases;
 #[cfg(unix)]
 mod child;
 #[cfg(unix)]
+mod filler;
+#[cfg(unix)]
 mod holder;
 #[cfg(unix)]
 mod judge;
@@ -40,6 +42,8 @@ fn main() -> std::process::ExitCode {
     match args[..] {
         [child::MODE, file] => child::main(file.as_ref()),
         [holder::MODE, store] => holder::main(store.as_ref()),
+        [filler::FULL, store] => filler::full(store.as_ref()),
+        [filler::ENDLESS, store] => filler::endless(store.as_ref()),
         // Flags are for the usual test harness, which this is not.
         _ => cases::main(args.into_iter().find(|arg| !arg.starts_with('-'))),
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use quorate::domain::{
-    Authority, ChangeBatch, Epoch, Fence, IncidentEnd, JournalEntry, JournalRecord, Level, Plan, PlanEnd, PlanId,
-    ProbeReport, RecordSet, RecordType, Role, ServiceName, Terms, WallTime,
+    Authority, ChangeBatch, CheckName, Epoch, Fence, Generation, IncidentEnd, JournalEntry, JournalRecord, Level,
+    Plan, PlanEnd, PlanId, ProbeReport, RecordSet, RecordType, Role, ServiceName, Terms, WallTime,
 };
 use quorate::ports::{
     ChangeState, Delivery, DnsProvider, JournalStore, LeaseStore, Notifier, Outbox, PortError, ProbeRequest,
@@ -118,17 +118,24 @@ impl<T: JournalStore> JournalStore for Watched<T> {
     async fn append(
         &self,
         fence: &Fence,
+        after: Option<u64>,
         at: WallTime,
-        entries: &[(ServiceName, JournalEntry)],
+        service: &ServiceName,
+        entries: &[JournalEntry],
         deliveries: &[Delivery],
     ) -> Result<Vec<JournalRecord>, PortError> {
-        for (_, entry) in entries {
+        for entry in entries {
             if let JournalEntry::PlanOpened { plan } = entry {
                 self.gun.set_plan(plan.id().as_str());
             }
         }
-        let names: Vec<String> = entries.iter().map(|(_, entry)| entry_name(entry)).collect();
-        self.around(&append_name(&names), self.inner.append(fence, at, entries, deliveries)).await
+        let names: Vec<String> = entries.iter().map(entry_name).collect();
+        let append = self.inner.append(fence, after, at, service, entries, deliveries);
+        self.around(&append_name(&names), append).await
+    }
+
+    async fn until(&self, at: WallTime) -> Result<Vec<JournalRecord>, PortError> {
+        self.inner.until(at).await
     }
 
     async fn recent(&self, service: &ServiceName, limit: usize) -> Result<Vec<JournalRecord>, PortError> {
@@ -233,5 +240,9 @@ impl<T: Resolver> Resolver for Watched<T> {
 impl<T: ProbeRunner> ProbeRunner for Watched<Arc<T>> {
     async fn run(&self, request: &ProbeRequest) -> ProbeReport {
         self.around(&self.of_plan("public-login"), self.inner.run(request)).await
+    }
+
+    fn generation(&self, check: &CheckName) -> Generation {
+        self.inner.generation(check)
     }
 }

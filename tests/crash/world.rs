@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use quorate::adapters::canary::NetworkCanaries;
 use quorate::adapters::clock::SystemClock;
 use quorate::adapters::controller_http::ControllerHttp;
 use quorate::adapters::sqlite::SqliteStore;
-use quorate::domain::{FailureKind, JournalRecord, Outcome, ProbeReport, Role, Secret};
+use quorate::domain::{CheckName, FailureKind, Generation, JournalRecord, Outcome, ProbeReport, Role, Secret};
 use quorate::lab::cloud::{Cloud, CloudOptions};
 use quorate::lab::{FaultChange, Lab, LabOptions};
 use quorate::ports::{JournalStore, ProbeRequest, ProbeRunner};
@@ -95,11 +96,13 @@ impl World {
                 target: service.site(role).url.clone(),
                 interval: PROBE_EVERY,
                 timeout: PROBE_LIMIT,
+                burst: None,
             });
             let agent = Agent {
                 vantage: vantage.name.clone(),
                 assignments: assignments.to_vec(),
                 probes: Arc::clone(&probes) as Arc<dyn ProbeRunner>,
+                canaries: Arc::new(NetworkCanaries::new(&[], 0).unwrap()),
                 controllers: vec![Arc::new(ControllerHttp::new(&base, None).unwrap())],
                 spool: 1_000,
                 clock: Arc::new(SystemClock::new()),
@@ -252,6 +255,10 @@ impl ProbeRunner for QuickLogin {
             Err(error) => (Outcome::Inconclusive, None, Some(error.to_string())),
         };
         ProbeReport { outcome, kind, reason, failed_step: None, steps: Vec::new(), duration_ms: 1 }
+    }
+
+    fn generation(&self, _: &CheckName) -> Generation {
+        Generation::default()
     }
 }
 

@@ -13,6 +13,7 @@ async fn an_api_with_a_token_tells_nothing_without_it() {
         ("GET", "/v1/services/login/history"),
         ("GET", "/v1/events"),
         ("POST", "/v1/observations"),
+        ("GET", "/v1/pace"),
         ("POST", "/v1/services/login/move"),
         ("POST", "/v1/services/login/freeze"),
         ("POST", "/v1/services/login/unfreeze"),
@@ -59,6 +60,8 @@ async fn what_the_api_does_not_know_is_refused_with_the_way_out() {
         ("/v1/services/login/history?limit=many", 400, "limit"),
         ("/v1/services/login/history?last=5", 400, "last"),
         ("/v1/events?after=-1", 400, "after"),
+        ("/v1/pace?known=7", 400, "known"),
+        ("/v1/pace?after=7", 400, "after"),
         ("/v1/services/login/move", 405, "GET"),
         ("/v1/observations", 405, "GET"),
     ] {

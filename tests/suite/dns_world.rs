@@ -240,6 +240,7 @@ fn service(zone: &str) -> Service {
         checks: vec![CheckName::new("login").unwrap()],
         critical: Vec::new(),
         veto: None,
+        maintenance: Vec::new(),
         policy: Policy::new("default", values).unwrap(),
         vantages: Vec::new(),
     }

@@ -10,5 +10,7 @@
 
 mod chance;
 mod crash;
+mod deciding;
+mod limits;
 mod table;
 mod world;

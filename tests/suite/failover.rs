@@ -43,7 +43,7 @@ async fn a_standby_that_lies_stops_the_failover_before_the_flip() {
 #[tokio::test]
 async fn with_both_sites_down_nothing_moves_and_force_overrules_the_evidence_only() {
     let world = World::healthy(Options::default()).await;
-    world.fault(&world.standby, json!({ "login": "reject" })).await;
+    world.fault(&world.standby, json!({ "login": "error" })).await;
     world.until_verdict(1, "unhealthy").await;
     world.break_primary().await;
     let blocked = world.until_history("blocked").await;
@@ -242,7 +242,7 @@ async fn records_that_are_not_ours_are_never_written() {
 async fn no_secret_is_ever_said_in_a_failover_that_fails() {
     let mut world = World::healthy(Options { token: true, log: "debug", deaf: true, ..Options::default() }).await;
     world.fault(&world.standby, json!({ "read_only": "lies" })).await;
-    world.fault(&world.primary, json!({ "login": "reject" })).await;
+    world.fault(&world.primary, json!({ "login": "error" })).await;
     world.until("the service is stuck", |service| service["phase"] == "stuck").await;
     world.until_noticed("sms", "+15550100101", "is stuck").await;
     let mut said = Vec::new();

@@ -4,6 +4,10 @@
 mod agents;
 /// The API and the commands that read it, with the real binary.
 mod api;
+/// Bursts, from a controller's wish or an agent's own failures to the probes.
+mod bursts;
+/// Canaries, and what agents make of them.
+mod canaries;
 /// `quorate check run` as a person or a CI job calls it.
 mod check_cli;
 /// Checks against real and against misbehaving servers.
@@ -30,8 +34,13 @@ mod journal;
 mod lab;
 /// Support: the emulator.
 mod ministack;
+mod mutants;
 /// Slack and SMS against receivers that record what came.
 mod notify;
+/// The shipped policies, and the page about them.
+mod policies;
+/// Support: an agent in this process, and who listens to it.
+mod probing;
 /// Support: Python packages for emulators.
 mod python;
 /// Support: small servers that misbehave on purpose.
@@ -40,8 +49,14 @@ mod servers;
 mod standby;
 /// What keeps a process from starting.
 mod startup;
-/// The store through reopening, kill and damage.
+/// The store through reopening, and what it refuses.
 mod store;
+/// The store's file changed, cut and lost, byte by byte.
+mod store_damage;
+/// Observations: read back, thinned, forgotten, and how large the file gets.
+mod store_log;
+/// A store that an older version wrote.
+mod store_upgrade;
 /// A controller's start: its epoch, and the fence in every zone.
 mod takeover;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.

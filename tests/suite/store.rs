@@ -5,32 +5,43 @@ use std::path::{Path, PathBuf};
 
 use quorate::adapters::sqlite::{SqliteStore, StoreError};
 use quorate::domain::{
-    Authority, Canaries, CheckName, Class, Epoch, FailureKind, Fence, Generation, JournalEntry, Level, Moment,
-    Notice, Observation, ObservationId, Outcome, Role, ServiceName, VantageName, WallTime,
+    Authority, Canaries, CheckName, Class, Epoch, FailureKind, Fence, Generation, JournalEntry, JournalRecord, Level,
+    Moment, Notice, Observation, ObservationId, Outcome, Role, ServiceName, VantageName, WallTime,
 };
-use quorate::ports::{Delivery, JournalStore, LeaseStore, ObservationLog, Outbox};
+use quorate::ports::{Delivery, JournalStore, LeaseStore, ObservationLog, Outbox, PortError};
 use tempfile::TempDir;
 
 use super::journal::entries;
 
-const AT: WallTime = WallTime::from_ms(1_800_000_000_000);
+pub(super) const AT: WallTime = WallTime::from_ms(1_800_000_000_000);
 
-fn folder() -> (TempDir, PathBuf) {
+pub(super) fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("quorate.db");
     (folder, path)
 }
 
-fn service(name: &str) -> ServiceName {
+pub(super) fn service(name: &str) -> ServiceName {
     ServiceName::new(name).unwrap()
 }
 
-fn fence(epoch: u64) -> Fence {
+pub(super) fn fence(epoch: u64) -> Fence {
     Authority::new(Epoch::new(epoch), None).fence(Moment::default()).unwrap()
 }
 
-fn frozen(by: &str) -> (ServiceName, JournalEntry) {
-    (service("shop"), JournalEntry::Frozen { by: by.into(), reason: "audit".into() })
+pub(super) fn frozen(by: &str) -> JournalEntry {
+    JournalEntry::Frozen { by: by.into(), reason: "audit".into() }
+}
+
+/// Appends for the shop.
+pub(super) async fn append(
+    store: &SqliteStore,
+    epoch: u64,
+    after: Option<u64>,
+    entries: &[JournalEntry],
+    deliveries: &[Delivery],
+) -> Result<Vec<JournalRecord>, PortError> {
+    store.append(&fence(epoch), after, AT, &service("shop"), entries, deliveries).await
 }
 
 fn delivery(key: &str, recipient: &str) -> Delivery {
@@ -43,14 +54,14 @@ fn delivery(key: &str, recipient: &str) -> Delivery {
     Delivery { notice, recipient: recipient.into() }
 }
 
-async fn led(path: &Path, epoch: u64) -> SqliteStore {
+pub(super) async fn led(path: &Path, epoch: u64) -> SqliteStore {
     let store = SqliteStore::open(path).unwrap();
     store.acquire().await.unwrap();
     store.claim(Epoch::new(epoch)).await.unwrap();
     store
 }
 
-fn observation(vantage: &str, boot: &str, seq: u64, at_ms: u64) -> Observation {
+pub(super) fn observation(vantage: &str, boot: &str, seq: u64, at_ms: u64) -> Observation {
     Observation {
         id: ObservationId { vantage: VantageName::new(vantage).unwrap(), boot: boot.into(), seq },
         service: service("shop"),
@@ -68,7 +79,7 @@ fn observation(vantage: &str, boot: &str, seq: u64, at_ms: u64) -> Observation {
 }
 
 /// Looks into the file as another program would.
-fn query<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> Vec<T> {
+pub(super) fn query<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> Vec<T> {
     let connection = rusqlite::Connection::open(path).unwrap();
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
@@ -78,11 +89,10 @@ fn query<T: rusqlite::types::FromSql>(path: &Path, sql: &str) -> Vec<T> {
 async fn everything_is_there_after_a_reopen() {
     let (_folder, path) = folder();
     let store = led(&path, 3).await;
-    let all: Vec<(ServiceName, JournalEntry)> =
-        entries().into_iter().map(|(_, entry)| (service("shop"), entry)).collect();
-    let mut written = store.append(&fence(3), AT, &all, &[delivery("a", "slack:loud")]).await.unwrap();
-    let other = (service("mail"), frozen("bob").1);
-    written.extend(store.append(&fence(3), AT, &[other], &[delivery("b", "sms:+15550100")]).await.unwrap());
+    let all: Vec<JournalEntry> = entries().into_iter().map(|(_, entry)| entry).collect();
+    let mut written = append(&store, 3, None, &all, &[delivery("a", "slack:loud")]).await.unwrap();
+    let deliveries = [delivery("b", "sms:+15550100")];
+    written.extend(store.append(&fence(3), None, AT, &service("mail"), &[frozen("bob")], &deliveries).await.unwrap());
     store.record(Moment::from_ms(9_000), AT, &[observation("aws-use1", "b1", 1, 4_000)]).await.unwrap();
     let pending = store.pending(10).await.unwrap();
     drop(store);
@@ -90,7 +100,8 @@ async fn everything_is_there_after_a_reopen() {
     let store = SqliteStore::open(&path).unwrap();
     let loaded = store.load().await.unwrap();
     assert_eq!(loaded, written);
-    assert_eq!(loaded.iter().map(|record| record.id).collect::<Vec<_>>(), (1..=27).collect::<Vec<_>>());
+    let last = all.len() as u64;
+    assert_eq!(loaded.iter().map(|record| record.id).collect::<Vec<_>>(), (1..=last + 1).collect::<Vec<_>>());
     assert!(loaded.iter().all(|record| record.epoch == Epoch::new(3) && record.at == AT));
     assert_eq!(store.pending(10).await.unwrap(), pending);
     assert_eq!(pending.len(), 2);
@@ -101,7 +112,7 @@ async fn everything_is_there_after_a_reopen() {
     assert_eq!(query::<i64>(&path, "SELECT at_ms FROM observations"), [1_799_999_995_000]);
 
     let recent = store.recent(&service("shop"), 2).await.unwrap();
-    assert_eq!(recent.iter().map(|record| record.id).collect::<Vec<_>>(), [17, 18]);
+    assert_eq!(recent.iter().map(|record| record.id).collect::<Vec<_>>(), [last - 1, last]);
     assert_eq!(store.recent(&service("mail"), 9).await.unwrap().len(), 1);
     assert_eq!(store.recent(&service("none"), 9).await.unwrap(), []);
 }
@@ -110,17 +121,56 @@ async fn everything_is_there_after_a_reopen() {
 async fn an_append_under_another_epoch_is_fenced_and_writes_nothing() {
     let (_folder, path) = folder();
     let store = led(&path, 4).await;
-    store.append(&fence(4), AT, &[frozen("ann")], &[]).await.unwrap();
+    append(&store, 4, None, &[frozen("ann")], &[]).await.unwrap();
     store.claim(Epoch::new(5)).await.unwrap();
     for epoch in [4, 6, 0] {
-        let error = store.append(&fence(epoch), AT, &[frozen("bob")], &[delivery("k", "r")]).await.unwrap_err();
+        let error = append(&store, epoch, Some(1), &[frozen("bob")], &[delivery("k", "r")]).await.unwrap_err();
         assert_eq!(error.class, Class::Fenced, "{error}");
         assert!(error.what.contains("quorate.db") && error.what.contains("which is 5"), "{error}");
     }
     assert_eq!(store.load().await.unwrap().len(), 1);
     assert_eq!(store.pending(9).await.unwrap(), []);
-    let record = store.append(&fence(5), AT, &[frozen("bob")], &[]).await.unwrap();
+    let record = append(&store, 5, Some(1), &[frozen("bob")], &[]).await.unwrap();
     assert_eq!(record[0].id, 2);
+}
+
+#[tokio::test]
+async fn an_append_that_knows_of_another_last_entry_is_refused_and_writes_nothing() {
+    let (_folder, path) = folder();
+    let store = led(&path, 4).await;
+    // What the engine was told, and what somebody else has written meanwhile: a freeze, and another service's.
+    append(&store, 4, None, &[frozen("ann"), frozen("eve")], &[]).await.unwrap();
+    store.append(&fence(4), None, AT, &service("mail"), &[frozen("bob")], &[]).await.unwrap();
+    store.claim(Epoch::new(5)).await.unwrap();
+    for after in [None, Some(1), Some(3), Some(9)] {
+        let error = append(&store, 5, after, &[frozen("late")], &[delivery("k", "r")]).await.unwrap_err();
+        assert_eq!(error.class, Class::Fenced, "{after:?}: {error}");
+        let words = "the journal moved on: entry 2 of 'shop' was written by epoch 4";
+        assert!(error.what.contains(words) && error.what.contains("quorate.db"), "{after:?}: {error}");
+    }
+    let error = store.append(&fence(5), Some(3), AT, &service("new"), &[frozen("x")], &[]).await.unwrap_err();
+    assert!(error.class == Class::Fenced && error.what.contains("entry 3 of 'new' is not there"), "{error}");
+    assert_eq!(store.load().await.unwrap().len(), 3);
+    assert_eq!(store.pending(9).await.unwrap(), []);
+    assert_eq!(append(&store, 5, Some(2), &[frozen("knows")], &[]).await.unwrap()[0].id, 4);
+    assert_eq!(append(&store, 5, Some(4), &[], &[]).await.unwrap(), [], "a notice alone needs to know as much");
+    append(&store, 5, Some(2), &[], &[delivery("k", "r")]).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn the_journal_is_read_as_it_was_at_a_time_even_where_the_clock_was_set_back() {
+    let (_folder, path) = folder();
+    let store = led(&path, 1).await;
+    let mut last = None;
+    for (at, by) in [(1_000, "a"), (5_000, "b"), (3_000, "c"), (7_000, "d")] {
+        let at = WallTime::from_ms(at);
+        let records = store.append(&fence(1), last, at, &service("shop"), &[frozen(by)], &[]).await.unwrap();
+        last = Some(records[0].id);
+    }
+    for (at, entries) in [(999, 0), (1_000, 1), (2_999, 1), (3_000, 3), (6_999, 3), (7_000, 4), (u64::MAX, 4)] {
+        let there = store.until(WallTime::from_ms(at)).await.unwrap();
+        assert_eq!(there, store.load().await.unwrap()[..entries], "at {at}");
+    }
 }
 
 #[tokio::test]
@@ -163,15 +213,15 @@ async fn a_notice_is_queued_once_for_each_recipient_and_leaves_in_order() {
     let (_folder, path) = folder();
     let store = led(&path, 1).await;
     let (slack, sms) = (delivery("down", "slack:loud"), delivery("down", "sms:+15550100"));
-    store.append(&fence(1), AT, &[], &[slack.clone(), sms.clone(), slack.clone()]).await.unwrap();
-    store.append(&fence(1), AT, &[frozen("ann")], std::slice::from_ref(&slack)).await.unwrap();
+    append(&store, 1, None, &[], &[slack.clone(), sms.clone(), slack.clone()]).await.unwrap();
+    append(&store, 1, None, &[frozen("ann")], std::slice::from_ref(&slack)).await.unwrap();
     let pending = store.pending(9).await.unwrap();
     assert_eq!(pending.iter().map(|queued| &queued.delivery).collect::<Vec<_>>(), [&slack, &sms]);
 
     store.failed(pending[0].id, "no answer in time").await.unwrap();
     store.failed(pending[0].id, "503").await.unwrap();
     let later = delivery("still down", "slack:loud");
-    store.append(&fence(1), AT, &[], std::slice::from_ref(&later)).await.unwrap();
+    append(&store, 1, Some(1), &[], std::slice::from_ref(&later)).await.unwrap();
     // One of each recipient: whoever cannot be reached keeps nobody else's back.
     let again = store.pending(1).await.unwrap();
     assert_eq!(again.iter().map(|queued| &queued.delivery).collect::<Vec<_>>(), [&slack, &sms]);
@@ -183,7 +233,7 @@ async fn a_notice_is_queued_once_for_each_recipient_and_leaves_in_order() {
     let stamps = query::<i64>(&path, "SELECT sent_at_ms FROM outbox WHERE sent_at_ms IS NOT NULL");
     assert_eq!(stamps, [1_800_000_000_000]);
     // Sent is not forgotten: the same notice again is known.
-    store.append(&fence(1), AT, &[], &[slack]).await.unwrap();
+    append(&store, 1, Some(1), &[], &[slack]).await.unwrap();
     let left = store.pending(9).await.unwrap();
     assert_eq!(left.iter().map(|queued| &queued.delivery).collect::<Vec<_>>(), [&sms, &later]);
     assert_eq!(store.sent(99, AT).await.unwrap_err().class, Class::Broken);
@@ -197,10 +247,11 @@ async fn appends_side_by_side_keep_their_entries_together_and_in_order() {
     for writer in 0..8 {
         let store = store.clone();
         tasks.spawn(async move {
-            let mut ids = Vec::new();
+            let mut ids: Vec<u64> = Vec::new();
+            let name = service(&format!("shop-{writer}"));
             for turn in 0..10 {
                 let pair = [frozen(&format!("{writer}-{turn}-a")), frozen(&format!("{writer}-{turn}-b"))];
-                let records = store.append(&fence(1), AT, &pair, &[]).await.unwrap();
+                let records = store.append(&fence(1), ids.last().copied(), AT, &name, &pair, &[]).await.unwrap();
                 assert_eq!(records[1].id, records[0].id + 1);
                 ids.extend(records.iter().map(|record| record.id));
             }
@@ -239,7 +290,7 @@ async fn observations_are_forgotten_after_a_week_and_the_journal_never() {
     let store = led(&path, 1).await;
     let now = Moment::from_ms(1_000);
     let day = 24 * 60 * 60 * 1000;
-    store.append(&fence(1), WallTime::from_ms(1), &[frozen("ann")], &[]).await.unwrap();
+    append(&store, 1, None, &[frozen("ann")], &[]).await.unwrap();
     store.record(now, AT, &[observation("aws-use1", "b1", 1, 1_000)]).await.unwrap();
     let later = WallTime::from_ms(AT.as_ms() + 6 * day);
     store.record(now, later, &[observation("aws-use1", "b2", 1, 1_000)]).await.unwrap();
@@ -270,7 +321,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     connection.pragma_update(None, "user_version", 9).unwrap();
     drop(connection);
     let error = SqliteStore::open(&path).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 9, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 9, known: 2, .. }), "{error}");
     assert!(error.to_string().contains("use the newer version that wrote it"), "{error}");
     assert_eq!(query::<i64>(&path, "PRAGMA user_version"), [9]);
 }
@@ -292,7 +343,7 @@ async fn a_damaged_file_is_refused_with_the_way_out() {
     let (_folder, path) = folder();
     let store = led(&path, 1).await;
     let many: Vec<_> = (0..400).map(|number| frozen(&format!("{number}-{}", "x".repeat(60)))).collect();
-    store.append(&fence(1), AT, &many, &[]).await.unwrap();
+    append(&store, 1, None, &many, &[]).await.unwrap();
     drop(store);
     let whole = std::fs::read(&path).unwrap();
     assert!(whole.len() > 60_000);

@@ -61,11 +61,22 @@ async fn until_tokens(controller: &Handle, wanted: impl Fn(&[Option<String>]) ->
 
 #[tokio::test]
 async fn a_zone_that_turns_out_to_be_ahead_raises_the_epoch_of_every_zone() {
+    late_zone("v1;c=demo;e=7;s=3;t=primary;d=-", ";e=8;").await;
+}
+
+/// The model found this one: without it, a store that was restored and a zone that was silent give one epoch to two controllers (S6).
+#[tokio::test]
+async fn a_zone_that_turns_out_to_be_at_the_very_epoch_that_was_chosen_raises_it_too() {
+    late_zone("v1;c=demo;e=1;s=3;t=primary;d=-", ";e=2;").await;
+}
+
+/// A start while a zone cannot be read, which then shows this mark: every zone must come to the epoch that is wanted.
+async fn late_zone(mark: &str, wanted: &str) {
     let lab = Lab::start(LabOptions { propagation: Duration::ZERO, ..LabOptions::default() }).await.unwrap();
     let cluster = ClusterName::new("demo").unwrap();
     let services = vec![service(&lab, &cluster, "ahead"), service(&lab, &cluster, "behind")];
     let ahead = services[0].0.clone();
-    // When the epoch is chosen, nobody can tell that this zone is at 7.
+    // When the epoch is chosen, nobody can tell how far this zone is.
     write_mark(&lab, &ahead, "somebody is editing this").await;
 
     let folder = tempfile::tempdir().unwrap();
@@ -86,8 +97,8 @@ async fn a_zone_that_turns_out_to_be_ahead_raises_the_epoch_of_every_zone() {
     let epoch = |token: &Option<String>, epoch: &str| token.as_ref().is_some_and(|token| token.contains(epoch));
     until_tokens(&controller, |tokens| tokens[0].is_none() && epoch(&tokens[1], ";e=1;")).await;
 
-    write_mark(&lab, &ahead, "v1;c=demo;e=7;s=3;t=primary;d=-").await;
-    until_tokens(&controller, |tokens| tokens.iter().all(|token| epoch(token, ";e=8;"))).await;
+    write_mark(&lab, &ahead, mark).await;
+    until_tokens(&controller, |tokens| tokens.iter().all(|token| epoch(token, wanted))).await;
     closing.cancel();
     controller.ended().await;
 }

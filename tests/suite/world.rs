@@ -602,10 +602,19 @@ interval = "800ms"
 timeout = "800ms"
 quorum = 2
 clouds = 2
+detector = "consecutive"
 down_after = 2
 up_after = 2
 fresh_for = "5s"
 confirm = "300ms"
+burst = false
+burn = false
+warm_up = 0
+settle = "0s"
+recovered_after = "0s"
+cool_down = "0s"
+budget = 1000
+budget_window = "1m"
 "#;
 
 const CONFIG: &str = r#"

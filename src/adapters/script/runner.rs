@@ -21,7 +21,7 @@ use super::language;
 use super::text::{MAX_REASON_CHARS, tidy};
 use super::tls::Trust;
 use super::watch::Watch;
-use crate::domain::{CheckName, Outcome, ProbeReport, Secrets};
+use crate::domain::{CheckName, Generation, Outcome, ProbeReport, Secrets};
 use crate::ports::{ProbeRequest, ProbeRunner};
 
 /// The longest script, in bytes: a check is a page or two.
@@ -64,6 +64,7 @@ pub struct RhaiRunner {
 struct Check {
     ast: Arc<AST>,
     kit: Arc<Kit>,
+    generation: Generation,
 }
 
 impl std::fmt::Debug for RhaiRunner {
@@ -87,8 +88,9 @@ impl RhaiRunner {
             }
             match compile(&library, &script) {
                 Ok(ast) => {
+                    let generation = generation(&script);
                     let kit = Kit { path: script.path, params: script.params, secrets: script.secrets };
-                    checks.insert(script.name, Check { ast: Arc::new(ast), kit: Arc::new(kit) });
+                    checks.insert(script.name, Check { ast: Arc::new(ast), kit: Arc::new(kit), generation });
                 }
                 Err(error) => errors.push(error),
             }
@@ -145,6 +147,19 @@ impl ProbeRunner for RhaiRunner {
         };
         flow.report(ending)
     }
+
+    fn generation(&self, check: &CheckName) -> Generation {
+        self.checks.get(check).map(|check| check.generation).unwrap_or_default()
+    }
+}
+
+/// The mark of all that decides what a check says: its text, its parameters, and which secrets it may see. Never their values: a mark is
+/// no secret, and a new password is no new check.
+fn generation(script: &CheckScript) -> Generation {
+    // The count keeps parameters and secrets apart.
+    let count = script.params.len().to_string();
+    let params = script.params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    Generation::of([script.source.as_str(), &count].into_iter().chain(params).chain(script.secrets.names()))
 }
 
 fn compile(library: &Library, script: &CheckScript) -> Result<AST, ScriptError> {

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use crate::domain::{Class, Epoch, PortError};
+use crate::domain::{Class, Epoch, PortError, ServiceName};
 use crate::wire::journal::WireError;
+
+/// What to do about a damaged store.
+const WAY_OUT: &str = "restore it from a backup; or move it away with the files beside it (-wal, -shm, .mark), see by hand that \
+                       no plan is under way, and start with an empty one";
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -27,11 +31,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// The file is not what was written.
-    #[error(
-        "the store {} is damaged ({what}): restore it from a backup; or move it away, see by hand that no plan is under way, \
-         and start with an empty one",
-        path.display()
-    )]
+    #[error("the store {} is damaged ({what}): {WAY_OUT}", path.display())]
     Damaged {
         /// The store's file.
         path: PathBuf,
@@ -87,9 +87,21 @@ impl StoreError {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
+    #[error("it is damaged ({0}): {WAY_OUT}")]
+    Damaged(String),
+    #[error(
+        "its journal, of {found} entries, is not the one of which {marked} were acknowledged: its write-ahead log (the file with '-wal') \
+         is lost or damaged, or another copy was put in its place. Put back what is missing, or restore it from a backup; to go on with \
+         what is there, see by hand that no plan is under way, and remove the file with '.mark'"
+    )]
+    Older { found: u64, marked: u64 },
     #[error("the epoch {tried} is not the store's, which is {stored}: another controller has taken over")]
     Fenced { tried: Epoch, stored: Epoch },
+    #[error("the journal moved on: entry {id} of '{service}' was written by epoch {epoch}")]
+    MovedOn { id: u64, service: ServiceName, epoch: Epoch },
+    #[error("the journal moved on: entry {id} of '{service}' is not there any more")]
+    NotThere { id: u64, service: ServiceName },
     #[error("the epoch {tried} is not larger than {stored}, the last one: read it again before claiming")]
     EpochNotLarger { tried: Epoch, stored: Epoch },
     #[error("another controller uses it: stop that one first ('fuser {lock}' names it)")]
@@ -111,6 +123,15 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// What stops a store from being opened.
+    pub(super) fn opening(self, path: &Path) -> StoreError {
+        match self {
+            Self::Sqlite(source) => StoreError::opening(path, source),
+            Self::Damaged(what) => StoreError::Damaged { path: path.to_owned(), what },
+            other => StoreError::Damaged { path: path.to_owned(), what: other.to_string() },
+        }
+    }
+
     /// With the store's path and the class.
     pub(super) fn at(self, path: &Path) -> PortError {
         PortError { class: self.class(), what: format!("the store {}: {self}", path.display()) }
@@ -131,17 +152,34 @@ impl Failure {
                 ) => Class::Retry,
                 _ => Class::Broken,
             },
-            Self::Fenced { .. } => Class::Fenced,
+            Self::Fenced { .. } | Self::MovedOn { .. } | Self::NotThere { .. } => Class::Fenced,
             Self::EpochNotLarger { .. } | Self::Leased { .. } => Class::Refused,
             // Descriptors run out and come back.
             Self::Lock { .. } => Class::Retry,
-            Self::NoLease
+            Self::Damaged(_)
+            | Self::Older { .. }
+            | Self::NoLease
             | Self::Entry { .. }
             | Self::Unwritable(_)
             | Self::Value { .. }
             | Self::TooLarge { .. }
             | Self::NoDelivery(_) => Class::Broken,
         }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    /// A page or a value that is not what it must be is damage, whoever comes upon it.
+    fn from(error: rusqlite::Error) -> Self {
+        let value = matches!(
+            error,
+            rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+        );
+        let page = matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase));
+        if value || page { Self::Damaged(error.to_string()) } else { Self::Sqlite(error) }
     }
 }
 

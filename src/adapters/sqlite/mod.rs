@@ -13,13 +13,17 @@
 mod error;
 mod journal;
 mod lease;
+mod mark;
+mod migrations;
 mod observations;
 mod outbox;
 mod schema;
+mod thinning;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
@@ -27,10 +31,14 @@ use rusqlite::backup::Backup;
 
 use self::error::Failure;
 pub use self::error::StoreError;
+use self::journal::Append;
+use self::mark::Mark;
 use crate::domain::{
     Authority, Epoch, Fence, JournalEntry, JournalRecord, Moment, Observation, PortError, ServiceName, WallTime,
 };
-use crate::ports::{Delivery, JournalStore, LeaseStore, ObservationLog, Outbox, QueuedDelivery, SeenUpTo};
+use crate::ports::{
+    Delivery, JournalStore, LeaseStore, LogPlace, LoggedObservation, ObservationLog, Outbox, QueuedDelivery, SeenUpTo,
+};
 
 /// SQLite's own word for a database in memory.
 const MEMORY: &str = ":memory:";
@@ -41,6 +49,7 @@ const ALL_PAGES: i32 = -1;
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     inner: Arc<Inner>,
+    kept: Duration,
 }
 
 /// Where a store lives, and with it on which thread its work is done.
@@ -59,6 +68,8 @@ struct Inner {
     place: Place,
     /// For the lock, and for messages.
     path: PathBuf,
+    /// Where acknowledged appends are marked; nowhere for one in memory.
+    mark: Option<PathBuf>,
     /// One connection: SQLite has one writer at a time in any case, and every use of it is short.
     connection: Mutex<Connection>,
     /// The locked file while this store holds the lease.
@@ -76,7 +87,8 @@ impl SqliteStore {
         let path = path.as_ref();
         let connection = schema::open(path)?;
         let path = path.canonicalize().map_err(|source| StoreError::Path { path: path.to_owned(), source })?;
-        Ok(Self::new(Place::File, path, connection))
+        let mark = Some(mark::path(&path));
+        Ok(Self::new(Place::File, path, mark, connection))
     }
 
     /// A store that is gone when its last handle is, for simulations: the same schema and the same code, its work done on the calling
@@ -86,7 +98,7 @@ impl SqliteStore {
     /// SQLite cannot set it up.
     pub fn in_memory() -> Result<Self, StoreError> {
         let path = PathBuf::from(MEMORY);
-        Ok(Self::new(Place::Memory, path.clone(), schema::in_memory(&path)?))
+        Ok(Self::new(Place::Memory, path.clone(), None, schema::in_memory(&path)?))
     }
 
     /// What a backup taken now would hold, as a store in memory.
@@ -113,9 +125,16 @@ impl SqliteStore {
         limited.map_err(|error| StoreError::opening(&self.inner.path, error))
     }
 
-    fn new(place: Place, path: PathBuf, connection: Connection) -> Self {
-        let inner = Inner { place, path, connection: Mutex::new(connection), lease: Mutex::new(None) };
-        Self { inner: Arc::new(inner) }
+    fn new(place: Place, path: PathBuf, mark: Option<PathBuf>, connection: Connection) -> Self {
+        let inner = Inner { place, path, mark, connection: Mutex::new(connection), lease: Mutex::new(None) };
+        Self { inner: Arc::new(inner), kept: observations::KEPT }
+    }
+
+    /// This store with observations kept for so long instead of a week, by what is recorded through this handle and its clones. The
+    /// journal is kept for ever.
+    #[must_use]
+    pub fn with_observations_kept(self, kept: Duration) -> Self {
+        Self { kept, ..self }
     }
 
     /// The store's file.
@@ -149,6 +168,20 @@ impl Inner {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Marks what was acknowledged, while the connection is held, so that no older mark replaces a newer one. What cannot be marked is
+    /// durable all the same.
+    fn mark(&self, mark: &Mark) {
+        if let Some(path) = &self.mark
+            && let Err(error) = mark::write(path, mark)
+        {
+            tracing::warn!("cannot write {}: {error}; a lost write-ahead log would not be noticed", path.display());
+        }
+    }
+
+    fn marked(&self) -> Option<Mark> {
+        self.mark.as_deref().and_then(mark::read)
+    }
+
     fn lease(&self) -> MutexGuard<'_, Option<File>> {
         // The slot is written by one assignment: a panic leaves it as it was.
         self.lease.lock().unwrap_or_else(PoisonError::into_inner)
@@ -174,7 +207,10 @@ impl LeaseStore for SqliteStore {
             if matches!(inner.place, Place::File) && lease.is_none() {
                 return Err(Failure::NoLease);
             }
-            lease::claim(&mut inner.connection(), epoch)?;
+            let mut connection = inner.connection();
+            lease::claim(&mut connection, epoch)?;
+            let (entries, sum) = journal::end(&connection)?;
+            inner.mark(&Mark { epoch, entries, sum });
             Ok(Authority::new(epoch, None))
         })
         .await
@@ -184,18 +220,46 @@ impl LeaseStore for SqliteStore {
 #[async_trait]
 impl JournalStore for SqliteStore {
     async fn load(&self) -> Result<Vec<JournalRecord>, PortError> {
-        self.run(|inner| journal::load(&inner.connection())).await
+        self.run(|inner| {
+            // The mark first: what is appended between the two is in the journal, and not in the mark.
+            let marked = inner.marked();
+            journal::load(&mut inner.connection(), marked)
+        })
+        .await
+    }
+
+    async fn until(&self, at: WallTime) -> Result<Vec<JournalRecord>, PortError> {
+        // All of it is read, because the sums begin at the first entry.
+        let mut records = self.load().await?;
+        let there = records.iter().rposition(|record| record.at <= at).map_or(0, |last| last + 1);
+        records.truncate(there);
+        Ok(records)
     }
 
     async fn append(
         &self,
         fence: &Fence,
+        after: Option<u64>,
         at: WallTime,
-        entries: &[(ServiceName, JournalEntry)],
+        service: &ServiceName,
+        entries: &[JournalEntry],
         deliveries: &[Delivery],
     ) -> Result<Vec<JournalRecord>, PortError> {
-        let (epoch, entries, deliveries) = (fence.epoch(), entries.to_vec(), deliveries.to_vec());
-        self.run(move |inner| journal::append(&mut inner.connection(), epoch, at, entries, &deliveries)).await
+        let append = Append {
+            epoch: fence.epoch(),
+            after,
+            at,
+            service: service.clone(),
+            entries: entries.to_vec(),
+            deliveries: deliveries.to_vec(),
+        };
+        self.run(move |inner| {
+            let mut connection = inner.connection();
+            let (records, mark) = journal::append(&mut connection, append)?;
+            inner.mark(&mark);
+            Ok(records)
+        })
+        .await
     }
 
     async fn recent(&self, service: &ServiceName, limit: usize) -> Result<Vec<JournalRecord>, PortError> {
@@ -223,8 +287,25 @@ impl Outbox for SqliteStore {
 #[async_trait]
 impl ObservationLog for SqliteStore {
     async fn record(&self, now: Moment, at: WallTime, observations: &[Observation]) -> Result<(), PortError> {
-        let observations = observations.to_vec();
-        self.run(move |inner| observations::record(&mut inner.connection(), now, at, &observations)).await
+        let (observations, kept) = (observations.to_vec(), self.kept);
+        self.run(move |inner| observations::record(&mut inner.connection(), now, at, &observations, kept)).await
+    }
+
+    async fn between(
+        &self,
+        service: Option<&ServiceName>,
+        from: WallTime,
+        to: WallTime,
+        after: Option<LogPlace>,
+        limit: usize,
+    ) -> Result<Vec<LoggedObservation>, PortError> {
+        let service = service.cloned();
+        self.run(move |inner| observations::between(&inner.connection(), service.as_ref(), (from, to), after, limit))
+            .await
+    }
+
+    async fn oldest(&self) -> Result<Option<WallTime>, PortError> {
+        self.run(|inner| observations::oldest(&inner.connection())).await
     }
 
     async fn seen(&self) -> Result<Vec<SeenUpTo>, PortError> {
@@ -245,14 +326,19 @@ mod tests {
         let authority = store.claim(Epoch::new(1)).await.unwrap();
         let fence = authority.fence(Moment::default()).unwrap();
         let service = ServiceName::new("shop").unwrap();
-        let entry = |by: &str| (service.clone(), JournalEntry::Frozen { by: by.into(), reason: "x".repeat(100_000) });
+        let entry = |by: &str| JournalEntry::Frozen { by: by.into(), reason: "x".repeat(100_000) };
         store.inner.connection().pragma_update(None, "max_page_count", 40).unwrap();
-        let error = store.append(&fence, WallTime::default(), &[entry("a"), entry("b")], &[]).await.unwrap_err();
+        let error = store
+            .append(&fence, None, WallTime::default(), &service, &[entry("a"), entry("b")], &[])
+            .await
+            .unwrap_err();
         assert_eq!(error.class, Class::Retry, "{error}");
         assert!(error.what.contains("q.db") && error.what.contains("full"), "{error}");
         assert_eq!(store.load().await.unwrap(), []);
         store.inner.connection().pragma_update(None, "max_page_count", 4000).unwrap();
-        assert_eq!(store.append(&fence, WallTime::default(), &[entry("a")], &[]).await.unwrap().len(), 1);
+        let entries = [entry("a")];
+        let records = store.append(&fence, None, WallTime::default(), &service, &entries, &[]).await.unwrap();
+        assert_eq!(records.len(), 1);
     }
 
     #[tokio::test]
@@ -261,14 +347,17 @@ mod tests {
         store.acquire().await.unwrap();
         let fence = store.claim(Epoch::new(3)).await.unwrap().fence(Moment::default()).unwrap();
         assert_eq!(store.claim(Epoch::new(3)).await.unwrap_err().class, Class::Refused);
-        let entry =
-            (ServiceName::new("shop").unwrap(), JournalEntry::Frozen { by: "ann".into(), reason: "x".into() });
-        store.append(&fence, WallTime::default(), std::slice::from_ref(&entry), &[]).await.unwrap();
+        let shop = ServiceName::new("shop").unwrap();
+        let entry = |reason: String| [JournalEntry::Frozen { by: "ann".into(), reason }];
+        let (wall, small) = (WallTime::default(), entry("x".to_owned()));
+        let first = store.append(&fence, None, wall, &shop, &small, &[]).await.unwrap();
+        let last = first.last().map(|record| record.id);
         let copy = store.copy().unwrap();
-        store.append(&fence, WallTime::default(), std::slice::from_ref(&entry), &[]).await.unwrap();
+        let second = store.append(&fence, last, wall, &shop, &small, &[]).await.unwrap();
+        let last = second.last().map(|record| record.id);
         store.limit_pages(1).unwrap();
-        let large = JournalEntry::Frozen { by: "ann".into(), reason: "x".repeat(100_000) };
-        let full = store.append(&fence, WallTime::default(), &[(entry.0, large)], &[]).await.unwrap_err();
+        let large = entry("x".repeat(100_000));
+        let full = store.append(&fence, last, wall, &shop, &large, &[]).await.unwrap_err();
         assert_eq!(full.class, Class::Retry, "{full}");
         store.limit_pages(u32::MAX).unwrap();
         assert_eq!((copy.load().await.unwrap().len(), store.load().await.unwrap().len()), (1, 2));
@@ -282,7 +371,8 @@ mod tests {
         store.acquire().await.unwrap();
         let fence = store.claim(Epoch::new(1)).await.unwrap().fence(Moment::default()).unwrap();
         let entry = JournalEntry::Unfrozen { by: "ann".into(), reason: "done".into() };
-        store.append(&fence, WallTime::default(), &[(ServiceName::new("shop").unwrap(), entry)], &[]).await.unwrap();
+        let service = ServiceName::new("shop").unwrap();
+        store.append(&fence, None, WallTime::default(), &service, &[entry], &[]).await.unwrap();
         for sql in ["DELETE FROM journal", "UPDATE journal SET epoch = 7"] {
             let error = store.inner.connection().execute_batch(sql).unwrap_err();
             assert!(error.to_string().contains("the journal only grows"), "{error}");
@@ -293,9 +383,14 @@ mod tests {
     async fn an_unreadable_entry_names_itself() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("q.db")).unwrap();
-        let sql =
-            r#"INSERT INTO journal (at_ms, epoch, service, entry) VALUES (0, 1, 'shop', '{"v":1,"type":"frozen"}')"#;
-        store.inner.connection().execute_batch(sql).unwrap();
+        let entry = r#"{"v":1,"type":"frozen"}"#.to_owned();
+        let raw = journal::Raw { id: 1, at_ms: 0, epoch: 0, service: "shop".to_owned(), entry };
+        let sum = raw.sum(journal::START);
+        let connection = store.inner.connection();
+        let values = rusqlite::params![raw.id, raw.at_ms, raw.epoch, raw.service, raw.entry, sum];
+        connection.execute("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values).unwrap();
+        connection.execute("UPDATE journal_end SET entries = 1, sum = ?1", [sum]).unwrap();
+        drop(connection);
         let error = store.load().await.unwrap_err();
         assert_eq!(error.class, Class::Broken);
         assert!(error.what.contains("entry 1") && error.what.contains("by: is missing"), "{error}");

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use super::StoreError;
+use super::error::{Failure, StoreError};
+use super::migrations::MIGRATIONS;
 
 /// "Qrte": what marks a SQLite file as a store of ours.
 const APPLICATION_ID: i64 = 0x5172_7465;
@@ -20,69 +21,12 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 /// What changes the meaning of statements, wherever the database lives.
 const SEMANTICS: [(&str, &str); 2] = [("foreign_keys", "ON"), ("trusted_schema", "OFF")];
 
-/// The steps from each version of the schema to the next; version `n` is what the first `n` give. Never changed, only added to.
-const MIGRATIONS: [&str; 1] = [VERSION_1];
+/// `PRAGMA auto_vacuum`: pages that were freed are given back when that is asked for.
+const INCREMENTAL: i64 = 2;
 
-const VERSION_1: &str = "
-CREATE TABLE epoch (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    epoch INTEGER NOT NULL CHECK (epoch >= 0)
-) STRICT;
-INSERT INTO epoch (one, epoch) VALUES (1, 0);
-
-CREATE TABLE journal (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    at_ms INTEGER NOT NULL,
-    epoch INTEGER NOT NULL,
-    service TEXT NOT NULL,
-    entry TEXT NOT NULL
-) STRICT;
-CREATE INDEX journal_of_service ON journal (service, id);
-CREATE TRIGGER journal_is_never_deleted BEFORE DELETE ON journal
-BEGIN SELECT RAISE(ABORT, 'the journal only grows'); END;
-CREATE TRIGGER journal_is_never_changed BEFORE UPDATE ON journal
-BEGIN SELECT RAISE(ABORT, 'the journal only grows'); END;
-
--- Deliveries stay after they were sent: a notice that is told again must be known.
-CREATE TABLE outbox (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    key TEXT NOT NULL,
-    recipient TEXT NOT NULL,
-    service TEXT NOT NULL,
-    level TEXT NOT NULL,
-    text TEXT NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    last_error TEXT,
-    sent_at_ms INTEGER,
-    UNIQUE (key, recipient)
-) STRICT;
-CREATE INDEX outbox_pending ON outbox (id) WHERE sent_at_ms IS NULL;
-
-CREATE TABLE observations (
-    vantage TEXT NOT NULL,
-    boot TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    service TEXT NOT NULL,
-    check_name TEXT NOT NULL,
-    role TEXT NOT NULL,
-    at_ms INTEGER NOT NULL,
-    outcome TEXT NOT NULL,
-    kind TEXT,
-    reason TEXT,
-    failed_step TEXT,
-    duration_ms INTEGER NOT NULL,
-    UNIQUE (vantage, boot, seq)
-) STRICT;
-CREATE INDEX observations_by_time ON observations (at_ms);
-
-CREATE TABLE seen (
-    vantage TEXT NOT NULL,
-    boot TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    at_ms INTEGER NOT NULL,
-    PRIMARY KEY (vantage, boot)
-) STRICT, WITHOUT ROWID;
-";
+/// The tables whose indexes are compared with them when the store is opened. They stay small; observations do not, and nothing is decided
+/// by them.
+const COMPARED: [&str; 3] = ["journal", "outbox", "seen"];
 
 /// Opens the file, checks it before anything is written to it, and brings its schema up to date.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
@@ -90,6 +34,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     check(&connection, path)?;
     configure(&connection, path)?;
     migrate(&mut connection, path)?;
+    shrinkable(&connection, path)?;
     Ok(connection)
 }
 
@@ -97,6 +42,7 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
 pub(super) fn in_memory(path: &Path) -> Result<Connection, StoreError> {
     let opening = |error| StoreError::opening(path, error);
     let mut connection = Connection::open_in_memory().map_err(opening)?;
+    connection.pragma_update(None, "auto_vacuum", INCREMENTAL).map_err(opening)?;
     for (pragma, value) in SEMANTICS {
         connection.pragma_update(None, pragma, value).map_err(opening)?;
     }
@@ -118,9 +64,17 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Foreign { path: path.to_owned() });
     }
     newest_or_older(path, version)?;
-    // The check walks every page, but does not compare each index with its table, which would take many times as long.
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(opening)?;
-    if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: path.to_owned(), what: found }) }
+    let sound = |pragma: &str| {
+        let found: String = connection.query_row(pragma, [], |row| row.get(0)).map_err(opening)?;
+        if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: path.to_owned(), what: found }) }
+    };
+    // This walks every page, but does not compare each index with its table, which would take many times as long.
+    sound("PRAGMA quick_check(1)")?;
+    if empty {
+        Ok(())
+    } else {
+        COMPARED.iter().try_for_each(|table| sound(&format!("PRAGMA integrity_check({table})")))
+    }
 }
 
 fn newest_or_older(path: &Path, version: i64) -> Result<(), StoreError> {
@@ -148,6 +102,8 @@ fn write_ahead(connection: &Connection) -> rusqlite::Result<String> {
 
 fn configure(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let opening = |error| StoreError::opening(path, error);
+    // For a new file, which takes it before its first page is written. An older one takes it with a VACUUM.
+    connection.pragma_update(None, "auto_vacuum", INCREMENTAL).map_err(opening)?;
     let mode = write_ahead(connection).map_err(opening)?;
     if mode != "wal" {
         return Err(StoreError::NoWriteAheadLog { path: path.to_owned(), mode });
@@ -181,10 +137,39 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
     let found = version(&transaction)?;
     newest_or_older(path, found)?;
+    let failed = |error: Failure| match error {
+        // What a step builds on is not there, or what it makes is: the file is not of the version that it says.
+        Failure::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::Unknown) => {
+            let what = format!("its schema is not version {found}'s: {source}");
+            StoreError::Damaged { path: path.to_owned(), what }
+        }
+        other => other.opening(path),
+    };
     for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
-        transaction.execute_batch(step).map_err(opening)?;
+        step(&transaction).map_err(failed)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(opening)?;
     transaction.pragma_update(None, "user_version", target).map_err(opening)?;
     transaction.commit().map_err(opening)
+}
+
+/// Makes an older file one that can shrink, by rewriting it once. SQLite does that in a transaction: a crash leaves the file as it was, and
+/// the next opening begins again. Where there is no room for the copy, or another process is at work, the file stays as it is: that it
+/// does not shrink is no reason not to start.
+fn shrinkable(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let opening = |error| StoreError::opening(path, error);
+    let mode: i64 = connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0)).map_err(opening)?;
+    if mode == INCREMENTAL {
+        return Ok(());
+    }
+    let rewrite = "PRAGMA auto_vacuum = INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)";
+    match connection.execute_batch(rewrite).map_err(Failure::from) {
+        Ok(()) => Ok(()),
+        Err(Failure::Sqlite(error)) => {
+            let path = path.display();
+            tracing::warn!("the store {path} cannot be made to shrink ({error}); the next start tries again");
+            Ok(())
+        }
+        Err(other) => Err(other.opening(path)),
+    }
 }

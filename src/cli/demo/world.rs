@@ -21,7 +21,7 @@ use crate::domain::{Role, Service};
 /// The demo runs on the very files that are shipped as examples.
 const CONFIG: &str = include_str!("../../../examples/demo/quorate.toml");
 const SECRETS: &str = include_str!("../../../examples/demo/secrets.toml");
-const POLICY: &str = include_str!("../../../policies/fast.toml");
+const POLICY: &str = include_str!("../../../examples/demo/policies/demo.toml");
 const CHECK: &str = include_str!("../../../checks/login.rhai");
 /// The first port in those files, and the name of the zone whose id the lab makes up.
 const EXAMPLE_BASE: u16 = 7100;
@@ -283,11 +283,11 @@ fn write_files(dir: &Path, base: u16, zone: &str) -> Result<(), Failure> {
             text.replace(&format!(":{}", EXAMPLE_BASE + offset), &format!(":{}", base + offset))
         })
     };
-    let config = placed(CONFIG).replace("../../policies", "policies").replace("../../checks", "checks");
+    let config = placed(CONFIG).replace("../../checks", "checks");
     let files = [
         ("quorate.toml", config),
         ("secrets.toml", placed(SECRETS)),
-        ("policies/fast.toml", POLICY.to_owned()),
+        ("policies/demo.toml", POLICY.to_owned()),
         ("checks/login.rhai", CHECK.to_owned()),
     ];
     for (name, text) in files {

@@ -38,8 +38,9 @@ pub enum Flaw {
     NoticesSwallowed,
     /// A plan that was opened is never gone on with after a restart: the store reads as empty.
     StoreReadsEmpty,
-    /// The store is restored from a backup of the same epoch under a running controller, which goes on where it was.
-    RestoredUnderneath,
+    /// The store does not compare what an append follows: one that is restored from a backup under a running controller takes what that
+    /// one goes on with.
+    StoreComparesNothing,
 }
 
 impl Flaw {
@@ -61,7 +62,7 @@ impl Flaw {
         Self::RogueFailback,
         Self::NoticesSwallowed,
         Self::StoreReadsEmpty,
-        Self::RestoredUnderneath,
+        Self::StoreComparesNothing,
     ];
 
     /// What the judge must find violated in some run.
@@ -73,7 +74,7 @@ impl Flaw {
             Self::StoreTakesOldEpoch => &[Invariant::S9],
             Self::StoreLosesIntent => &[Invariant::S7, Invariant::E2],
             Self::StoreReissuesEpoch => &[Invariant::S6],
-            Self::StoreRepeatsRecords | Self::RestoredUnderneath => &[Invariant::E3],
+            Self::StoreRepeatsRecords | Self::StoreComparesNothing => &[Invariant::E3],
             Self::StoreForgetsFreeze => &[Invariant::S10],
             Self::StandbyLies => &[Invariant::S15],
             Self::StandbyForgets => &[Invariant::S1],

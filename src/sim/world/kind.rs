@@ -22,7 +22,7 @@ pub enum Kind {
     StoreLeader,
     /// The store is unreachable for minutes: it has no quorum.
     StoreQuorum,
-    /// The store is restored from a backup: epoch, journal and outbox are earlier ones.
+    /// The store is restored from a backup, with the controllers stopped for it or not: epoch, journal and outbox are earlier ones.
     StoreRestored,
     /// The lease ends early, or outlives its holder: a second controller starts while the first believes that it leads, or none can.
     Lease,

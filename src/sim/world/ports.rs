@@ -18,8 +18,8 @@ use super::net::Party;
 use super::provider::Fate;
 use super::state::{Point, State};
 use crate::domain::{
-    ChangeBatch, Failover, FailureKind, Fence, Level, Moment, Outcome, OwnedRecords, PlanId, ProbeReport, RecordSet,
-    RecordType, Role, ServiceName, Step, WallTime,
+    ChangeBatch, CheckName, Failover, FailureKind, Fence, Generation, Level, Moment, Outcome, OwnedRecords, PlanId,
+    ProbeReport, RecordSet, RecordType, Role, ServiceName, Step, WallTime,
 };
 use crate::ports::{
     ChangeState, Clock, Delivery, DnsProvider, Notifier, PortError, ProbeRequest, ProbeRunner, Resolution, Resolver,
@@ -275,6 +275,10 @@ impl ProbeRunner for Door {
             Some((_, kind, _)) => fail(kind.unwrap_or(FailureKind::Assertion), "the login failed"),
             None => fail(FailureKind::Timeout, "no answer"),
         }
+    }
+
+    fn generation(&self, _check: &CheckName) -> Generation {
+        Generation::default()
     }
 }
 

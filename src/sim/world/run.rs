@@ -137,7 +137,7 @@ fn spoil(script: &mut Script, flaw: Option<Flaw>) {
 
 async fn act(world: &Arc<World>, what: Act) -> Result<(), SimError> {
     match what {
-        Act::Restore => restore(world).await?,
+        Act::Restore { stopped } => restore(world, stopped).await?,
         Act::Ask(wish) => world.spawn(people::ask(Arc::clone(world), wish)),
         _ => world.with(|state, now_ms| plain(state, now_ms, &world.values, what))?,
     }
@@ -210,16 +210,15 @@ fn plain(state: &mut State, now_ms: u64, values: &Values, what: Act) -> Result<(
             state.store.database.limit_pages(u32::MAX).map_err(SimError::of)?;
             state.heal(now_ms, values);
         }
-        Act::Restore | Act::Ask(_) => {}
+        Act::Restore { .. } | Act::Ask(_) => {}
     }
     Ok(())
 }
 
-/// The store goes back to its backup. People stop the controllers for that: the default store cannot be replaced under a process that has
-/// it open, and [`Flaw::RestoredUnderneath`] shows what would come of it elsewhere.
-async fn restore(world: &World) -> Result<(), SimError> {
+/// The store goes back to its backup. SQLite's file cannot be replaced under a process that has it open; a store that is shared can.
+async fn restore(world: &World, stopped: bool) -> Result<(), SimError> {
     let Some(backup) = world.with(|state, _| state.store.backup.clone()) else { return Ok(()) };
-    if world.flaw() != Some(Flaw::RestoredUnderneath) {
+    if stopped {
         world.with(|state, now_ms| {
             for process in state.living() {
                 state.kill(process, now_ms, "it is stopped, for the store to be restored");

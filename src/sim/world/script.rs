@@ -67,7 +67,10 @@ pub(super) enum Act {
     StoreSlow(u64),
     StoreDown(bool),
     Backup,
-    Restore,
+    /// The store goes back to its backup; with the controllers stopped for it, or under their feet.
+    Restore {
+        stopped: bool,
+    },
     /// The lease is lost without its holder noticing, and another controller takes it.
     LeaseSlips,
     /// It outlives its holder, who dies, by so many milliseconds.
@@ -251,7 +254,7 @@ impl Script {
             }
             Kind::StoreRestored => {
                 self.add(begin.min(chance.between(1_000, 90_000)), Act::Backup);
-                self.add(end.max(begin + 1_000), Act::Restore);
+                self.add(end.max(begin + 1_000), Act::Restore { stopped: chance.percent(50) });
             }
             Kind::Lease => {
                 for _ in 0..chance.between(1, 2) {

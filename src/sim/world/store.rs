@@ -14,7 +14,8 @@ use crate::domain::{
     Authority, Class, Epoch, Fence, JournalEntry, JournalRecord, Moment, Observation, ServiceName, WallTime,
 };
 use crate::ports::{
-    Clock, Delivery, JournalStore, LeaseStore, ObservationLog, Outbox, PortError, QueuedDelivery, SeenUpTo,
+    Clock, Delivery, JournalStore, LeaseStore, LogPlace, LoggedObservation, ObservationLog, Outbox, PortError,
+    QueuedDelivery, SeenUpTo,
 };
 
 /// A store as one controller sees it.
@@ -55,17 +56,17 @@ impl SimStore {
     async fn append_there(
         &self,
         fence: &Fence,
+        after: Option<u64>,
         at: WallTime,
-        entries: &[(ServiceName, JournalEntry)],
+        service: &ServiceName,
+        entries: &[JournalEntry],
         deliveries: &[Delivery],
     ) -> Result<Vec<JournalRecord>, PortError> {
         let database = self.enter("before append").await?;
-        let flip = |(_, entry): &(ServiceName, JournalEntry)| {
-            matches!(entry, JournalEntry::StepStarted { intent: Some(_), .. })
-        };
+        let flip = |entry: &JournalEntry| matches!(entry, JournalEntry::StepStarted { intent: Some(_), .. });
         if self.flaw() == Some(Flaw::StoreLosesIntent) && entries.iter().any(flip) {
-            let record = |(service, entry): &(ServiceName, JournalEntry)| JournalRecord {
-                id: 0,
+            let record = |entry: &JournalEntry| JournalRecord {
+                id: after.unwrap_or(0),
                 at,
                 epoch: fence.epoch(),
                 service: service.clone(),
@@ -74,15 +75,20 @@ impl SimStore {
             return Ok(entries.iter().map(record).collect());
         }
         let stored = database.acquire().await?;
-        let mut result = database.append(fence, at, entries, deliveries).await;
+        let mut after = after;
+        if self.flaw() == Some(Flaw::StoreComparesNothing) {
+            after = database.recent(service, 1).await?.last().map(|record| record.id);
+        }
+        let mut result = database.append(fence, after, at, service, entries, deliveries).await;
         let forged = Authority::new(stored, None).fence(Moment::default());
         if self.flaw() == Some(Flaw::StoreTakesOldEpoch)
             && result.as_ref().is_err_and(|error| error.class == Class::Fenced)
             && let Some(forged) = forged
         {
-            result = database.append(&forged, at, entries, deliveries).await;
+            let after = database.recent(service, 1).await?.last().map(|record| record.id);
+            result = database.append(&forged, after, at, service, entries, deliveries).await;
         }
-        let all: Vec<&JournalEntry> = entries.iter().map(|(_, entry)| entry).collect();
+        let all: Vec<&JournalEntry> = entries.iter().collect();
         self.door.world.with(|state, now_ms| {
             let process = self.door.process;
             match &result {
@@ -196,20 +202,26 @@ impl JournalStore for SimStore {
     async fn append(
         &self,
         fence: &Fence,
+        after: Option<u64>,
         at: WallTime,
-        entries: &[(ServiceName, JournalEntry)],
+        service: &ServiceName,
+        entries: &[JournalEntry],
         deliveries: &[Delivery],
     ) -> Result<Vec<JournalRecord>, PortError> {
         let now = self.door.world.clock(self.door.process).now();
-        let all: Vec<&JournalEntry> = entries.iter().map(|(_, entry)| entry).collect();
+        let all: Vec<&JournalEntry> = entries.iter().collect();
         self.door.world.with(|state, now_ms| {
             state.judge.at(now_ms).busy(self.door.process);
             state.judge.deciding(self.door.process, now, &all);
         });
-        let result = self.append_there(fence, at, entries, deliveries).await;
+        let result = self.append_there(fence, after, at, service, entries, deliveries).await;
         self.door.point("after append").await;
         self.door.world.with(|state, now_ms| state.judge.at(now_ms).idle(self.door.process));
         result
+    }
+
+    async fn until(&self, at: WallTime) -> Result<Vec<JournalRecord>, PortError> {
+        self.enter("before until").await?.until(at).await
     }
 
     async fn recent(&self, service: &ServiceName, limit: usize) -> Result<Vec<JournalRecord>, PortError> {
@@ -246,6 +258,21 @@ impl ObservationLog for SimStore {
             }
         });
         Ok(())
+    }
+
+    async fn between(
+        &self,
+        service: Option<&ServiceName>,
+        from: WallTime,
+        to: WallTime,
+        after: Option<LogPlace>,
+        limit: usize,
+    ) -> Result<Vec<LoggedObservation>, PortError> {
+        self.enter("before between").await?.between(service, from, to, after, limit).await
+    }
+
+    async fn oldest(&self) -> Result<Option<WallTime>, PortError> {
+        self.enter("before oldest").await?.oldest().await
     }
 
     async fn seen(&self) -> Result<Vec<SeenUpTo>, PortError> {

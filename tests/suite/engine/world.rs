@@ -42,6 +42,7 @@ pub(super) fn service(name: &str) -> Service {
         checks: vec![CheckName::new("login").unwrap()],
         critical: Vec::new(),
         veto: None,
+        maintenance: Vec::new(),
         policy: Policy::new("test", values).unwrap(),
         vantages: VANTAGES
             .iter()
@@ -114,7 +115,10 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
-        let service = service("login");
+        Self::of(service("login"))
+    }
+
+    pub(super) fn of(service: Service) -> Self {
         let cluster = ClusterName::new("demo").unwrap();
         let mark = RecordSet {
             name: OwnedRecords::mark_name(&service.dns.name),
@@ -411,9 +415,22 @@ impl World {
     }
 
     pub(super) fn observe_by(&mut self, vantage: &str, check: &str, role: Role, outcome: Outcome, age_ms: u64) {
+        let seen = self.seen(vantage, check, role, outcome, age_ms);
+        self.give(Input::Observed(seen));
+    }
+
+    /// An observation that ended so long ago, of a vantage's one run.
+    pub(super) fn seen(
+        &mut self,
+        vantage: &str,
+        check: &str,
+        role: Role,
+        outcome: Outcome,
+        age_ms: u64,
+    ) -> Observation {
         self.seq += 1;
         let failed = outcome != Outcome::Pass;
-        let seen = Observation {
+        Observation {
             id: ObservationId { vantage: VantageName::new(vantage).unwrap(), boot: "b".to_owned(), seq: self.seq },
             service: self.service.name.clone(),
             check: CheckName::new(check).unwrap(),
@@ -426,8 +443,7 @@ impl World {
             duration_ms: 40,
             canaries: Canaries::Unasked,
             generation: Generation::default(),
-        };
-        self.give(Input::Observed(seen));
+        }
     }
 
     /// Every vantage looks at both sites.
