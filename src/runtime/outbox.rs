@@ -32,6 +32,8 @@ pub(super) async fn run(
         let told = news.notified();
         let wake = round(outbox.as_ref(), notifier.as_ref(), clock.as_ref(), &mut not_before).await;
         tokio::select! {
+            // In order: all but the first lead to the same round, and a run in virtual time takes the same way twice.
+            biased;
             () = closing.cancelled() => return,
             () = told => {}
             () = sleep_until(wake) => {}

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
+use rusqlite::backup::Backup;
 
 use self::error::Failure;
 pub use self::error::StoreError;
@@ -39,6 +40,11 @@ use crate::ports::{
     Delivery, JournalStore, LeaseStore, LogPlace, LoggedObservation, ObservationLog, Outbox, QueuedDelivery, SeenUpTo,
 };
 
+/// SQLite's own word for a database in memory.
+const MEMORY: &str = ":memory:";
+/// A backup in one step.
+const ALL_PAGES: i32 = -1;
+
 /// A store in one SQLite file. Clones are handles on the same store; the lease ends with the last of them.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
@@ -46,11 +52,23 @@ pub struct SqliteStore {
     kept: Duration,
 }
 
+/// Where a store lives, and with it on which thread its work is done.
+#[derive(Debug)]
+enum Place {
+    /// In a file: the work waits for the disk, on a thread where blocking is allowed. The path is as the file system knows it, so that
+    /// every way to the file leads to the same lock.
+    File,
+    /// In memory: the work waits for nothing and is done where it is called, so that a simulation stays on one thread. Nobody else can open
+    /// it, so there is no lock either.
+    Memory,
+}
+
 #[derive(Debug)]
 struct Inner {
-    /// As the file system knows it, so that every way to the file leads to the same lock.
+    place: Place,
+    /// For the lock, and for messages.
     path: PathBuf,
-    /// Where acknowledged appends are marked.
+    /// Where acknowledged appends are marked; nowhere for one in memory.
     mark: Option<PathBuf>,
     /// One connection: SQLite has one writer at a time in any case, and every use of it is short.
     connection: Mutex<Connection>,
@@ -70,8 +88,46 @@ impl SqliteStore {
         let connection = schema::open(path)?;
         let path = path.canonicalize().map_err(|source| StoreError::Path { path: path.to_owned(), source })?;
         let mark = Some(mark::path(&path));
-        let inner = Inner { path, mark, connection: Mutex::new(connection), lease: Mutex::new(None) };
-        Ok(Self { inner: Arc::new(inner), kept: observations::KEPT })
+        Ok(Self::new(Place::File, path, mark, connection))
+    }
+
+    /// A store that is gone when its last handle is, for simulations: the same schema and the same code, its work done on the calling
+    /// thread. Its lease is nobody's: whoever simulates several controllers decides who may lead.
+    ///
+    /// # Errors
+    /// SQLite cannot set it up.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let path = PathBuf::from(MEMORY);
+        Ok(Self::new(Place::Memory, path.clone(), None, schema::in_memory(&path)?))
+    }
+
+    /// What a backup taken now would hold, as a store in memory.
+    ///
+    /// # Errors
+    /// SQLite cannot copy it.
+    pub fn copy(&self) -> Result<Self, StoreError> {
+        let copy = Self::in_memory()?;
+        let opening = |error| StoreError::opening(&self.inner.path, error);
+        Backup::new(&self.inner.connection(), &mut copy.inner.connection())
+            .and_then(|backup| backup.step(ALL_PAGES))
+            .map_err(opening)?;
+        Ok(copy)
+    }
+
+    /// Lets the file grow to so many pages and no further, as a full disk would; it never shrinks. `u32::MAX` is no limit.
+    ///
+    /// # Errors
+    /// SQLite refuses it.
+    pub fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        let connection = self.inner.connection();
+        // The pragma answers with the limit in force, which is never below what is used.
+        let limited = connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()));
+        limited.map_err(|error| StoreError::opening(&self.inner.path, error))
+    }
+
+    fn new(place: Place, path: PathBuf, mark: Option<PathBuf>, connection: Connection) -> Self {
+        let inner = Inner { place, path, mark, connection: Mutex::new(connection), lease: Mutex::new(None) };
+        Self { inner: Arc::new(inner), kept: observations::KEPT }
     }
 
     /// This store with observations kept for so long instead of a week, by what is recorded through this handle and its clones. The
@@ -86,12 +142,15 @@ impl SqliteStore {
         &self.inner.path
     }
 
-    /// Runs `work` on a thread where blocking is allowed. Work that was begun is finished even when nobody waits for it any more.
+    /// Runs `work` on the thread that its place asks for. Work that was begun is finished even when nobody waits for it any more.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Inner) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, PortError> {
         let inner = Arc::clone(&self.inner);
+        if matches!(inner.place, Place::Memory) {
+            return work(&inner).map_err(|failure| failure.at(&inner.path));
+        }
         let done = tokio::task::spawn_blocking(move || work(&inner).map_err(|failure| failure.at(&inner.path)));
         match done.await {
             Ok(result) => result,
@@ -133,7 +192,9 @@ impl Inner {
 impl LeaseStore for SqliteStore {
     async fn acquire(&self) -> Result<Epoch, PortError> {
         self.run(|inner| {
-            lease::lock(&mut inner.lease(), &inner.path)?;
+            if matches!(inner.place, Place::File) {
+                lease::lock(&mut inner.lease(), &inner.path)?;
+            }
             lease::epoch(&inner.connection())
         })
         .await
@@ -143,7 +204,7 @@ impl LeaseStore for SqliteStore {
         self.run(move |inner| {
             // Held until the epoch is durable.
             let lease = inner.lease();
-            if lease.is_none() {
+            if matches!(inner.place, Place::File) && lease.is_none() {
                 return Err(Failure::NoLease);
             }
             let mut connection = inner.connection();
@@ -278,6 +339,29 @@ mod tests {
         let entries = [entry("a")];
         let records = store.append(&fence, None, WallTime::default(), &service, &entries, &[]).await.unwrap();
         assert_eq!(records.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_store_in_memory_does_what_one_in_a_file_does_and_a_copy_stays_as_it_was() {
+        let store = SqliteStore::in_memory().unwrap();
+        store.acquire().await.unwrap();
+        let fence = store.claim(Epoch::new(3)).await.unwrap().fence(Moment::default()).unwrap();
+        assert_eq!(store.claim(Epoch::new(3)).await.unwrap_err().class, Class::Refused);
+        let shop = ServiceName::new("shop").unwrap();
+        let entry = |reason: String| [JournalEntry::Frozen { by: "ann".into(), reason }];
+        let (wall, small) = (WallTime::default(), entry("x".to_owned()));
+        let first = store.append(&fence, None, wall, &shop, &small, &[]).await.unwrap();
+        let last = first.last().map(|record| record.id);
+        let copy = store.copy().unwrap();
+        let second = store.append(&fence, last, wall, &shop, &small, &[]).await.unwrap();
+        let last = second.last().map(|record| record.id);
+        store.limit_pages(1).unwrap();
+        let large = entry("x".repeat(100_000));
+        let full = store.append(&fence, last, wall, &shop, &large, &[]).await.unwrap_err();
+        assert_eq!(full.class, Class::Retry, "{full}");
+        store.limit_pages(u32::MAX).unwrap();
+        assert_eq!((copy.load().await.unwrap().len(), store.load().await.unwrap().len()), (1, 2));
+        assert_eq!(copy.acquire().await.unwrap(), Epoch::new(3));
     }
 
     #[tokio::test]

@@ -18,6 +18,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two tries where SQLite does not wait by itself.
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
+/// What changes the meaning of statements, wherever the database lives.
+const SEMANTICS: [(&str, &str); 2] = [("foreign_keys", "ON"), ("trusted_schema", "OFF")];
+
 /// `PRAGMA auto_vacuum`: pages that were freed are given back when that is asked for.
 const INCREMENTAL: i64 = 2;
 
@@ -32,6 +35,18 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     configure(&connection, path)?;
     migrate(&mut connection, path)?;
     shrinkable(&connection, path)?;
+    Ok(connection)
+}
+
+/// A new database in memory with the schema of a file's. What is for the sake of the disk is left out.
+pub(super) fn in_memory(path: &Path) -> Result<Connection, StoreError> {
+    let opening = |error| StoreError::opening(path, error);
+    let mut connection = Connection::open_in_memory().map_err(opening)?;
+    connection.pragma_update(None, "auto_vacuum", INCREMENTAL).map_err(opening)?;
+    for (pragma, value) in SEMANTICS {
+        connection.pragma_update(None, pragma, value).map_err(opening)?;
+    }
+    migrate(&mut connection, path)?;
     Ok(connection)
 }
 
@@ -99,9 +114,10 @@ fn configure(connection: &Connection, path: &Path) -> Result<(), StoreError> {
         // On macOS a plain fsync stops at the drive's cache. No effect elsewhere.
         ("fullfsync", "ON"),
         ("checkpoint_fullfsync", "ON"),
-        ("foreign_keys", "ON"),
-        ("trusted_schema", "OFF"),
-    ] {
+    ]
+    .into_iter()
+    .chain(SEMANTICS)
+    {
         connection.pragma_update(None, pragma, value).map_err(opening)?;
     }
     Ok(())
