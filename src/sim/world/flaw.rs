@@ -36,7 +36,7 @@ pub enum Flaw {
     RogueFailback,
     /// Notices are taken, and told to nobody.
     NoticesSwallowed,
-    /// A plan that was opened is never gone on with after a restart: the store reads as empty.
+    /// The store reads as empty, and takes what is appended all the same.
     StoreReadsEmpty,
     /// The store does not compare what an append follows: one that is restored from a backup under a running controller takes what that
     /// one goes on with.

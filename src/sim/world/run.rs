@@ -232,6 +232,7 @@ async fn restore(world: &World, stopped: bool) -> Result<(), SimError> {
         let count = records.len();
         state.trace.note(now_ms, format_args!("the store is restored from a backup with {count} entries"));
         state.store.database = database;
+        state.store.restored_underneath |= !stopped;
         state.judge.at(now_ms).restored(epoch, &records);
     });
     Ok(())

@@ -76,7 +76,7 @@ impl SimStore {
         }
         let stored = database.acquire().await?;
         let mut after = after;
-        if self.flaw() == Some(Flaw::StoreComparesNothing) {
+        if matches!(self.flaw(), Some(Flaw::StoreComparesNothing | Flaw::StoreReadsEmpty)) {
             after = database.recent(service, 1).await?.last().map(|record| record.id);
         }
         let mut result = database.append(fence, after, at, service, entries, deliveries).await;
