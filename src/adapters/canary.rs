@@ -20,8 +20,6 @@ use super::outbound;
 use crate::domain::Canaries;
 use crate::ports::{CanaryRunner, PortError};
 
-/// How many must answer unless told otherwise (safety.md 3.5).
-pub const NEEDED: usize = 2;
 /// How long a target has. Neutral targets are near and quick; one that is not is as good as silent.
 const WITHIN: Duration = Duration::from_secs(2);
 /// For how long an answer stands for those who ask next: failures come in bunches.

@@ -1,14 +1,16 @@
-//! Keeping a standby read-only through two endpoints that its site offers.
+//! Keeping a standby read-only, and asking how far it is behind, through endpoints that its site offers.
 //!
 //! | request | body | answers |
 //! |---|---|---|
 //! | `POST` enter URL | `{"service":…,"read_only":true,"epoch":N,"plan":…}` | 200 `{"read_only":true}`; 409 `{"error":"stale-epoch","seen":N}` |
 //! | `POST` write-probe URL | `{"service":…,"plan":…}` | 503 `{"error":"read-only"}`; any 2xx means that it took the write |
+//! | `POST` lag URL, where there is one | `{"service":…}` | 200 `{"lag_ms":N}` |
 //!
 //! Every request is signed with a key that both sides hold: see [`signature`].
 //!
 //! A write counts as refused only by the exact answer above (S15): an outage, a proxy's 503 and a login page refuse writes too,
-//! and none of them proves that the standby will. It follows no redirects, and neither key nor URL reaches an error. A
+//! and none of them proves that the standby will. A lag likewise is known
+//! only by the exact answer. It follows no redirects, and neither key nor URL reaches an error. A
 //! site that has seen a newer epoch ends this controller's authority (S5).
 
 use std::sync::Arc;
@@ -72,6 +74,7 @@ pub struct StandbyHttp {
     who: String,
     enter_url: Url,
     write_probe_url: Url,
+    lag_url: Option<Url>,
     key: Secret,
     clock: Arc<dyn Clock>,
     client: Client,
@@ -97,6 +100,11 @@ struct TryWrite<'a> {
     plan: &'a str,
 }
 
+#[derive(Serialize)]
+struct AskLag<'a> {
+    service: &'a str,
+}
+
 impl StandbyHttp {
     /// Control of the site `name` through its two endpoints, signed with `key` at the time of `clock`.
     ///
@@ -110,7 +118,14 @@ impl StandbyHttp {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PortError> {
         let client = outbound::client_for(&enter_url, TIMEOUT)?;
-        Ok(Self { who: format!("the standby '{name}'"), enter_url, write_probe_url, key, clock, client })
+        let who = format!("the standby '{name}'");
+        Ok(Self { who, enter_url, write_probe_url, lag_url: None, key, clock, client })
+    }
+
+    /// The same, with the endpoint that says how far its data is behind, if it has one.
+    #[must_use]
+    pub fn with_lag(self, lag_url: Option<Url>) -> Self {
+        Self { lag_url, ..self }
     }
 
     async fn post(&self, url: &Url, body: &impl Serialize) -> Result<Answer, PortError> {
@@ -164,7 +179,7 @@ impl StandbyHttp {
     /// A site could send the key or its URL's query back.
     fn secrets(&self) -> Secrets {
         let mut secrets = vec![("key".to_owned(), self.key.clone())];
-        for url in [&self.enter_url, &self.write_probe_url] {
+        for url in [&self.enter_url, &self.write_probe_url].into_iter().chain(&self.lag_url) {
             let parts = [url.query(), url.password()].into_iter().flatten();
             secrets.extend(parts.map(|part| (part.to_owned(), Secret::new(part))));
         }
@@ -214,5 +229,23 @@ impl StandbyControl for StandbyHttp {
             return Ok(WriteProbe::Refused { how: format!("answered {} with the error 'read-only'", answer.status) });
         }
         Err(self.unexpected(&self.write_probe_url, &answer))
+    }
+
+    async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError> {
+        let who = &self.who;
+        let Some(url) = &self.lag_url else {
+            return Err(PortError::broken(format!("{who}: no URL is configured to ask for its lag: read_only.lag")));
+        };
+        let answer = self.post(url, &AskLag { service: service.as_str() }).await?;
+        if answer.status != StatusCode::OK {
+            return Err(self.unexpected(url, &answer));
+        }
+        let lag = answer.json().get("lag_ms").and_then(Value::as_u64).map(Duration::from_millis);
+        lag.ok_or_else(|| {
+            let said = answer.quote(&self.secrets());
+            PortError::broken(format!(
+                "{who}: answered 200, and no whole number as 'lag_ms': check the URL that says its lag; it said '{said}'"
+            ))
+        })
     }
 }

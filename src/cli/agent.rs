@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
 use super::{compose, life};
-use crate::adapters::canary::{self, NetworkCanaries};
+use crate::adapters::canary::NetworkCanaries;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::controller_http::ControllerHttp;
 use crate::domain::{Role, VantageName};
@@ -59,7 +59,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             }));
         }
     }
-    let canaries = NetworkCanaries::new(&[], canary::NEEDED).map_err(Failure::usage)?;
+    let canaries =
+        NetworkCanaries::new(&config.agents.canaries, config.agents.canaries_needed).map_err(Failure::usage)?;
     let controllers = config.agents.controllers.iter().map(|base| {
         let sink = ControllerHttp::new(base, config.controller.token.clone()).map_err(Failure::usage)?;
         Ok(Arc::new(sink) as Arc<dyn ObservationSink>)

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::client::{Controller, Where};
 use super::exit::Failure;
+use super::moment::Moment;
 use super::{life, show};
 use crate::wire::api::{LastPlanStatus, MoveAnswer, MoveBody, ServiceStatus, Status, StepStatus};
 
@@ -37,11 +38,14 @@ pub(super) struct StatusArgs {
     controller: Where,
 }
 
-/// Explain a service: what is known, what would be done, and every guard that blocks.
+/// Explain a service: the votes and their numbers, how far each rule is from acting, every guard that blocks, and what happens next.
 #[derive(Debug, clap::Args)]
 pub(super) struct ExplainArgs {
     /// The service.
     service: String,
+    /// As it was then, by the policy of today: 2026-11-20T02:14:00Z, or 10m for ten minutes ago.
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    at: Option<Moment>,
     /// Print the answer of the API.
     #[arg(long)]
     json: bool,
@@ -173,7 +177,11 @@ fn judged(status: &Status) -> Result<(), Failure> {
 }
 
 pub(super) async fn explain(args: ExplainArgs) -> Result<(), Failure> {
-    let status = args.controller.controller()?.status(Some(&args.service)).await?;
+    let controller = args.controller.controller()?;
+    let status = match args.at {
+        None => controller.status(Some(&args.service)).await?,
+        Some(at) => controller.status_at(&args.service, at).await?,
+    };
     if args.json {
         return print_json(&status);
     }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
 use super::exit::Failure;
+use super::moment::Moment;
 use crate::domain::Secret;
 use crate::wire::api::{ErrorAnswer, Events, History, MoveAnswer, MoveBody, Status, WordAnswer};
 
@@ -78,6 +79,15 @@ impl Controller {
             Some(service) => self.get(&["v1", "services", service], &[]).await,
             None => self.get(&["v1", "status"], &[]).await,
         }
+    }
+
+    /// One service as it was, at a time or so many milliseconds ago.
+    pub(super) async fn status_at(&self, service: &str, at: Moment) -> Result<Status, Failure> {
+        let query = match at {
+            Moment::At(at) => ("at_ms", at.as_ms().to_string()),
+            Moment::Ago(ago) => ("ago_ms", ago.as_millis().to_string()),
+        };
+        self.get(&["v1", "services", service], &[query]).await
     }
 
     pub(super) async fn history(&self, service: &str, limit: usize) -> Result<History, Failure> {

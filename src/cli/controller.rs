@@ -1,7 +1,7 @@
 //! `quorate controller`: the long-lived service that decides and acts.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::config::ServiceConfig;
 use crate::ports::{Class, Clock, DnsProvider, PortError, StandbyControl};
 use crate::runtime::Intake;
 use crate::runtime::controller::{self, Ports, Setup, StartError};
+use crate::runtime::past::Past;
 use crate::web::{self, Api};
 
 /// How long a shutdown waits for what is under way: a step that is cut short is found in the journal by the next start.
@@ -65,12 +66,16 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         let (enter, probe) = (read_only.url.clone(), read_only.write_probe.clone());
         let name = &service.standby.name;
         let standby = StandbyHttp::new(name, enter, probe, read_only.key.clone(), Arc::clone(&clock));
-        let standby: Arc<dyn StandbyControl> = Arc::new(standby.map_err(Failure::unknown)?);
+        let standby = standby.map_err(Failure::unknown)?.with_lag(read_only.lag.clone());
+        let standby: Arc<dyn StandbyControl> = Arc::new(standby);
         Ok((service.clone(), standby))
     });
     let services = services.collect::<Result<Vec<_>, Failure>>()?;
     let known = config.services.iter().map(|service| service.service.clone()).collect();
-    let setup = Setup { cluster: config.cluster.clone(), limits: crate::domain::Limits::default(), services };
+    // People read this path far from the folder that this process was started in.
+    let halt_file = absolute(&config.controller.local_freeze).map_err(Failure::unknown)?;
+    let setup =
+        Setup { cluster: config.cluster.clone(), limits: config.limits, services, halt_file: Some(halt_file) };
     let ports = Ports {
         clock: Arc::clone(&clock),
         dns,
@@ -88,12 +93,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         StartError::Lease(PortError { class: Class::Refused, .. }) => Failure::refused(&error),
         StartError::Lease(_) | StartError::Journal(_) => Failure::unknown(&error),
     })?;
+    let past = Past::new(config.cluster.clone(), config.limits, store.clone(), store.clone());
     let vantages: BTreeSet<_> = config.vantages.iter().map(|vantage| vantage.name.clone()).collect();
     let intake = Intake::open(vantages, store, Arc::clone(&clock), handle.clone()).await.map_err(Failure::unknown)?;
     let api = Api {
         cluster: config.cluster.to_string(),
         services: known,
         controller: handle.clone(),
+        past,
         intake,
         clock,
         token: config.controller.token,

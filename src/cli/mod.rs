@@ -10,7 +10,10 @@ mod demo;
 mod exit;
 mod lab;
 mod life;
+mod moment;
+mod replay;
 mod show;
+mod simulate;
 pub mod validate;
 mod words;
 
@@ -51,6 +54,8 @@ enum Command {
     Pin(words::PinArgs),
     Unpin(words::UnpinArgs),
     Acknowledge(words::AcknowledgeArgs),
+    Simulate(simulate::Args),
+    Replay(replay::Args),
     #[command(subcommand, hide = true)]
     Lab(lab::LabCommand),
 }
@@ -90,6 +95,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Pin(args) => exit::said(words::pin(args).await),
         Command::Unpin(args) => exit::said(words::unpin(args).await),
         Command::Acknowledge(args) => exit::said(words::acknowledge(args).await),
+        Command::Simulate(args) => exit::said(simulate::run(args).await),
+        Command::Replay(args) => exit::said(replay::run(args).await),
         Command::Lab(command) => exit::said(lab::run(command).await),
     }
 }

@@ -218,6 +218,10 @@ pub(super) fn step(out: &mut impl Write, number: usize, of: usize, step: &StepSt
 /// One service, with everything.
 pub(super) fn explain(out: &mut impl Write, status: &Status) -> io::Result<()> {
     for service in &status.services {
+        if let Some(at) = status.as_of_ms {
+            let at = crate::domain::WallTime::from_ms(at);
+            writeln!(out, "{WARN}as it was at {at}{WARN:#}{QUIET}, by the policy of today{QUIET:#}")?;
+        }
         headline(out, service)?;
         writeln!(
             out,

@@ -120,8 +120,12 @@ pub(super) struct SiteDraft {
 }
 
 pub(super) struct ReadOnlyDraft {
+    pub(super) at: Spot,
     pub(super) url: Option<At<Url>>,
     pub(super) write_probe: Option<At<Url>>,
+    pub(super) lag: Option<At<Url>>,
+    /// Whether there is one, good or bad.
+    pub(super) has_lag: bool,
     pub(super) key: Option<At<String>>,
 }
 
@@ -290,8 +294,11 @@ impl SiteDraft {
 impl ReadOnlyDraft {
     fn read(mut table: Reader<'_>) -> Self {
         Self {
+            at: table.spot(),
             url: table.need("url", "\"https://login.azure.example.com/admin/read-only\"", url),
             write_probe: table.need("write_probe", "\"https://login.azure.example.com/admin/write-probe\"", url),
+            lag: table.text("lag", url),
+            has_lag: table.has("lag"),
             key: table.need_secret("key", "standby-admin"),
         }
     }

@@ -87,6 +87,8 @@ pub struct ReadOnly {
     pub url: Url,
     /// Where a write must then be refused.
     pub write_probe: Url,
+    /// Where it says how far its data is behind; always there where the policy has `max_lag`.
+    pub lag: Option<Url>,
     /// The key that signs.
     pub key: Secret,
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
@@ -18,7 +18,9 @@ use super::{
     Agents, Check, Config, Controller, Environment, Notify, ReadOnly, ScriptJudge, ServiceConfig, Sms, Store,
 };
 use super::{canaries, judges, lint, placement};
-use crate::domain::{CheckName, DnsTarget, Limits, RecordType, Secret, Secrets, Service, Site, Vantage, VantageName};
+use crate::domain::{
+    CheckName, DnsTarget, Limits, Policy, RecordType, Secret, Secrets, Service, Site, Vantage, VantageName,
+};
 
 /// Where the controller listens when nothing else is said: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
@@ -251,6 +253,7 @@ impl<'a> Resolver<'a> {
         if let Some(policy) = &policy {
             let file = self.policies.path(policy_name);
             judges::needed(draft, policy, &file, self.report);
+            self.lag_is_asked(draft, policy, &file);
             if let Some(vantages) = &vantages {
                 placement::judge(draft, policy, &file, vantages, self.report);
             }
@@ -265,6 +268,7 @@ impl<'a> Resolver<'a> {
             Some(ReadOnly {
                 url: read_only.url.as_ref()?.value.clone(),
                 write_probe: read_only.write_probe.as_ref()?.value.clone(),
+                lag: read_only.lag.as_ref().map(|lag| lag.value.clone()),
                 key: key?,
             })
         });
@@ -284,6 +288,19 @@ impl<'a> Resolver<'a> {
         };
         let zone_at = draft.dns.as_ref()?.zone.as_ref()?.spot.place();
         Some(ServiceConfig { service, read_only: read_only?, zone_at })
+    }
+
+    /// A policy that limits the lag needs somewhere to ask for it.
+    fn lag_is_asked(&self, draft: &ServiceDraft, policy: &Policy, file: &Path) {
+        let Some(read_only) = draft.read_only.as_ref().filter(|read_only| !read_only.has_lag) else { return };
+        if policy.max_lag.is_some() {
+            let message = format!(
+                "max_lag ({}) needs 'lag', the URL where the standby says how far it is behind: unknown lag would block \
+                 every move; add it here, or choose another policy",
+                file.display()
+            );
+            self.report.error(&read_only.at, message);
+        }
     }
 
     fn vantages_of(&self, draft: &ServiceDraft, all: Option<&[Vantage]>) -> Option<Vec<Vantage>> {

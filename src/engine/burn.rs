@@ -18,13 +18,19 @@ pub(super) struct Share {
     slices: [Slice; SLICES],
     /// The number, since the process began, of the slice that was last written.
     newest: u64,
-    /// Failures in all slices: none is the ordinary case, and then there is nothing to add up.
-    failures: u32,
+    /// The sum of all slices' shares, in thousandths: it is asked for far more often than it changes.
+    sum: u32,
+}
+
+impl Slice {
+    fn share(self) -> u32 {
+        if self.probes == 0 { 0 } else { 1_000 * u32::from(self.failures) / u32::from(self.probes) }
+    }
 }
 
 impl Default for Share {
     fn default() -> Self {
-        Self { slices: [Slice::default(); SLICES], newest: 0, failures: 0 }
+        Self { slices: [Slice::default(); SLICES], newest: 0, sum: 0 }
     }
 }
 
@@ -41,11 +47,10 @@ impl Share {
         if slice.probes == u8::MAX {
             return;
         }
+        let before = *slice;
         slice.probes += 1;
-        if failed {
-            slice.failures += 1;
-            self.failures += 1;
-        }
+        slice.failures += u8::from(failed);
+        self.sum = self.sum - before.share() + slice.share();
     }
 
     /// Empties the slices between the newest and this one.
@@ -53,7 +58,7 @@ impl Share {
         let first = (self.newest + 1).max(number.saturating_sub(SLICES as u64 - 1));
         for passed in first..=number {
             if let Some(slice) = self.slices.get_mut(Self::place(passed)) {
-                self.failures -= u32::from(slice.failures);
+                self.sum -= slice.share();
                 *slice = Slice::default();
             }
         }
@@ -62,16 +67,14 @@ impl Share {
 
     /// The share now, in thousandths.
     pub(super) fn thousandths(&self, rule: &Burn, now: Moment) -> u32 {
-        if self.failures == 0 {
+        if self.sum == 0 {
             return 0;
         }
-        let oldest = Self::number(rule, now).saturating_sub(SLICES as u64 - 1);
-        let mut sum = 0;
-        for number in oldest..=self.newest {
-            let slice = self.slices.get(Self::place(number)).copied().unwrap_or_default();
-            if slice.probes > 0 {
-                sum += 1_000 * u32::from(slice.failures) / u32::from(slice.probes);
-            }
+        // What has passed out of the time since the newest slice was written is taken out again.
+        let mut sum = self.sum;
+        let passed = Self::number(rule, now).saturating_sub(self.newest).min(SLICES as u64);
+        for number in (0..passed).map(|slice| self.newest + 1 + slice) {
+            sum -= self.slices.get(Self::place(number)).map_or(0, |slice| slice.share());
         }
         // A slice without a probe is no failure: two probes after a start are no three minutes.
         sum / SLICES as u32

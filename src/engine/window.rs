@@ -116,8 +116,8 @@ pub(super) struct Window {
     last: Option<Moment>,
     /// When the latest observation came for which the vantage's own network was down.
     silent: Option<Moment>,
-    /// When the latest of all failures began.
-    failure_began: Option<Moment>,
+    /// When the latest failure ended.
+    failed_at: Option<Moment>,
     /// When the latest passes began, latest first.
     passes_began: [Option<Moment>; PASSES_AFTER],
     share: Share,
@@ -154,7 +154,7 @@ impl Window {
         let hard = !matches!(seen.kind, Some(FailureKind::Denied | FailureKind::Assertion));
         self.passes = 0;
         self.failures = self.failures.saturating_add(1);
-        self.failure_began = self.failure_began.max(Some(began));
+        self.failed_at = Some(at);
         self.any.fail(tuning);
         if hard {
             self.hard.fail(tuning);
@@ -217,10 +217,11 @@ impl Window {
         }
     }
 
-    /// Whether it fails still: fewer than three passes have begun after the latest failure began.
+    /// Whether it fails still: fewer than three passes have begun since the latest failure was seen. A probe that hangs is seen to have failed
+    /// only at its end: passes that began before are older than what it tells.
     pub(super) fn failing_now(&self) -> bool {
-        self.failure_began.is_some_and(|failure| {
-            self.passes_began.iter().filter(|began| **began > Some(failure)).count() < PASSES_AFTER
+        self.failed_at.is_some_and(|failed| {
+            self.passes_began.iter().filter(|began| **began > Some(failed)).count() < PASSES_AFTER
         })
     }
 
@@ -264,5 +265,45 @@ impl Window {
     pub(super) fn why(&self) -> Option<&Why> {
         let failing = self.failures > 0 || self.any.down;
         self.mute.as_ref().or(self.last_failure.as_ref().filter(|_| failing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{CheckName, ObservationId, Role, ServiceName, VantageName};
+
+    fn seen(ended_s: u64, took_s: u64, outcome: Outcome) -> Observation {
+        let vantage = VantageName::new("aws-1").unwrap();
+        Observation {
+            id: ObservationId { vantage, boot: "b".to_owned(), seq: ended_s },
+            service: ServiceName::new("login").unwrap(),
+            check: CheckName::new("login").unwrap(),
+            role: Role::Primary,
+            at: Moment::from_ms(ended_s * 1_000),
+            outcome,
+            kind: (outcome == Outcome::Fail).then_some(FailureKind::Timeout),
+            reason: None,
+            failed_step: None,
+            duration_ms: took_s * 1_000,
+            canaries: Canaries::Answered,
+            generation: Generation::default(),
+        }
+    }
+
+    #[test]
+    fn passes_that_began_before_a_hanging_probe_was_seen_to_fail_do_not_say_that_it_is_over() {
+        let policy = PolicyValues::default();
+        let tuning = Tuning::of(&policy);
+        let mut window = Window::default();
+        for second in 1..=4 {
+            let _ = window.observe(&policy, &tuning, seen(second, 0, Outcome::Pass));
+        }
+        let _ = window.observe(&policy, &tuning, seen(5, 5, Outcome::Fail));
+        assert!(window.failing_now());
+        for (second, failing) in [(6, true), (7, true), (8, false)] {
+            let _ = window.observe(&policy, &tuning, seen(second, 0, Outcome::Pass));
+            assert_eq!(window.failing_now(), failing, "{second} s");
+        }
     }
 }

@@ -1,4 +1,6 @@
-//! Keeping the standby read-only while it serves.
+//! Keeping the standby read-only while it serves, and knowing how far its data is behind.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -29,4 +31,8 @@ pub trait StandbyControl: Send + Sync {
     /// Tries a write. An answer that is neither a clear refusal nor a clear acceptance is an error, never a refusal.
     async fn probe_write(&self, fence: &Fence, service: &ServiceName, plan: &PlanId)
     -> Result<WriteProbe, PortError>;
+
+    /// How far the site's data is behind the primary's: the age, by its own clock, of the last change that it has received and
+    /// applied. An answer that does not say so is an error: unknown is too much, never zero.
+    async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError>;
 }

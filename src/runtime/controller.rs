@@ -10,6 +10,7 @@
 //! write in every zone (S5), and only then does evidence count: the engine does not act on a service whose zone is not fenced.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use super::events::Events;
 use super::executor::Executor;
 pub use super::outside::Ports;
 use super::pace::Paces;
+use super::surroundings::Surroundings;
 use super::{outbox, zone};
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
@@ -47,6 +49,8 @@ pub struct Setup {
     pub limits: Limits,
     /// The services, each with the control of its standby.
     pub services: Vec<(Service, Arc<dyn StandbyControl>)>,
+    /// While a file of that name is there, or cannot be looked for, nothing moves.
+    pub halt_file: Option<PathBuf>,
 }
 
 /// Why a controller did not start.
@@ -71,17 +75,24 @@ impl From<Gone> for PortError {
     }
 }
 
-enum Message {
+/// What comes into the mailbox.
+pub(super) enum Message {
     Observed(Vec<Observation>),
-    StepEnded { service: ServiceName, step: StepIndex, result: Result<StepSuccess, PortError> },
+    StepEnded {
+        service: ServiceName,
+        step: StepIndex,
+        result: Result<StepSuccess, PortError>,
+    },
     Fenced(FenceEnded),
+    /// What surrounds the controller has changed.
+    Noticed(Input),
     Draft(MoveRequest, oneshot::Sender<Reply>),
     Ask(Ask, oneshot::Sender<Result<Reply, PortError>>),
     Explain(Option<ServiceName>, oneshot::Sender<Vec<Explanation>>),
 }
 
 /// One attempt to fence a zone has ended.
-struct FenceEnded {
+pub(super) struct FenceEnded {
     service: ServiceName,
     fence: Fence,
     result: Result<zone::TakenOver, PortError>,
@@ -195,6 +206,9 @@ pub async fn start(
         Arc::clone(&outbox_news),
         closing.clone(),
     ));
+    let mut surroundings = Surroundings::new(&setup, &ports.clock);
+    let noticed = surroundings.first().await;
+    surroundings.watch(&mailbox, tasks, closing);
     let cluster = setup.cluster.clone();
     let executors = setup.services.into_iter().map(|(service, standby)| {
         let (cluster, ports) = (cluster.clone(), ports.clone());
@@ -213,7 +227,7 @@ pub async fn start(
         tasks: tasks.clone(),
         closing: closing.clone(),
     };
-    tasks.spawn(controller.run(journal, authority, messages));
+    tasks.spawn(controller.run(journal, noticed, authority, messages));
     Ok(handle)
 }
 
@@ -231,9 +245,18 @@ async fn zones_epoch(cluster: &ClusterName, services: &[Service], dns: &dyn DnsP
 }
 
 impl Controller {
-    async fn run(mut self, journal: Vec<JournalRecord>, authority: Authority, mut messages: mpsc::Receiver<Message>) {
+    async fn run(
+        mut self,
+        journal: Vec<JournalRecord>,
+        noticed: Vec<Input>,
+        authority: Authority,
+        mut messages: mpsc::Receiver<Message>,
+    ) {
         self.know(&journal);
         let mut wake = self.feed(Input::Recovered { journal, wall: self.ports.clock.wall() }).await;
+        for input in noticed {
+            wake = self.feed(input).await.or(wake);
+        }
         wake = self.feed(Input::Led(authority)).await.or(wake);
         let names: Vec<ServiceName> = self.executors.keys().cloned().collect();
         for service in names {
@@ -274,6 +297,7 @@ impl Controller {
                 self.feed(Input::StepEnded { service, step, result }).await
             }
             Message::Fenced(ended) => self.fenced(ended).await,
+            Message::Noticed(input) => self.feed(input).await,
             Message::Draft(request, sender) => {
                 let _ = sender.send(self.engine.draft(self.ports.clock.now(), &request));
                 self.feed(Input::Tick).await

@@ -7,10 +7,12 @@
 //! | `POST /v1/observations` | an agent's delivery |
 //! | `GET /v1/pace?known=MARK` | how often to probe: at once when that is news, else when it is |
 //! | `GET /v1/status` | all services |
-//! | `GET /v1/services/NAME` | one service |
+//! | `GET /v1/services/NAME?at_ms=T`, `…?ago_ms=T` | one service, now or as it was |
 //! | `GET /v1/services/NAME/history?limit=N` | its journal |
 //! | `POST /v1/services/NAME/move` | plan a move, or with the plan's digest make it |
 //! | `POST /v1/services/NAME/freeze`, `…/unfreeze` | stop or allow all movement |
+//! | `POST /v1/services/NAME/pin`, `…/unpin` | keep it at one site for a time |
+//! | `POST /v1/services/NAME/approve`, `…/acknowledge` | let a plan go on that waits; take over one that is stuck |
 //! | `GET /v1/events?after=N&wait_ms=M` | what was noticed since this process began |
 //!
 //! With a token configured, everything but `/healthz` asks for `authorization: Bearer TOKEN`.
@@ -33,11 +35,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::domain::{PaceMark, PlanDigest, Role, Secret, Service};
+use crate::domain::{Class, PaceMark, PlanDigest, Role, Secret, Service, WallTime};
 use crate::engine::{Ask, MoveRequest, Reply};
 use crate::ports::Clock;
 use crate::runtime::Intake;
 use crate::runtime::controller::Handle;
+use crate::runtime::past::Past;
 use crate::wire::VERSION;
 use crate::wire::api::{Events, History, MoveAnswer, MoveBody, PlanPreview, Status};
 use crate::wire::observations::{Batch, Receipt};
@@ -66,6 +69,8 @@ pub struct Api {
     pub services: Vec<Service>,
     /// The controller.
     pub controller: Handle,
+    /// What was recorded.
+    pub past: Past,
     /// Where deliveries go.
     pub intake: Intake,
     /// The controller's clock, to place deliveries on.
@@ -172,9 +177,41 @@ async fn status(State(api): Shared) -> Result<Json<Status>, Refusal> {
     Ok(Json(show::status(&api.cluster, api.controller.explain(None).await?)))
 }
 
-async fn service(State(api): Shared, Path(name): Path<String>) -> Result<Json<Status>, Refusal> {
-    let service = known(&api, &name)?.name.clone();
-    Ok(Json(show::status(&api.cluster, api.controller.explain(Some(service)).await?)))
+/// A moment: one of the two, or now.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct At {
+    /// Milliseconds since 1970.
+    at_ms: Option<u64>,
+    /// So many milliseconds ago, by this controller's clock.
+    ago_ms: Option<u64>,
+}
+
+async fn service(
+    State(api): Shared,
+    Path(name): Path<String>,
+    query: Result<Query<At>, QueryRejection>,
+) -> Result<Json<Status>, Refusal> {
+    let Query(At { at_ms, ago_ms }) = query?;
+    let service = known(&api, &name)?;
+    let now = api.clock.wall();
+    let at = match (at_ms, ago_ms) {
+        (None, None) => {
+            let known = api.controller.explain(Some(service.name.clone())).await?;
+            return Ok(Json(show::status(&api.cluster, known)));
+        }
+        (Some(at), None) => WallTime::from_ms(at),
+        (None, Some(ago)) => WallTime::from_ms(now.as_ms().saturating_sub(ago)),
+        (Some(_), Some(_)) => return Err(Refusal::bad("'at_ms' or 'ago_ms', and not both")),
+    };
+    if at > now {
+        return Err(Refusal::bad(format!("{at} is yet to come; it is {now} here")));
+    }
+    let known = api.past.explain(service, at).await.map_err(|error| match error.class {
+        Class::Refused => Refusal::new(StatusCode::NOT_FOUND, error.to_string()),
+        Class::Retry | Class::Fenced | Class::Broken => error.into(),
+    })?;
+    Ok(Json(Status { as_of_ms: Some(at.as_ms()), ..show::status(&api.cluster, vec![known]) }))
 }
 
 #[derive(Deserialize)]

@@ -18,7 +18,7 @@ use crate::wire::api::{
 pub(super) fn status(cluster: &str, explanations: Vec<Explanation>) -> Status {
     let epoch = explanations.first().and_then(|service| service.epoch).map(|epoch| epoch.get());
     let services = explanations.into_iter().map(service).collect();
-    Status { v: VERSION, cluster: cluster.to_owned(), epoch, services }
+    Status { v: VERSION, cluster: cluster.to_owned(), epoch, as_of_ms: None, services }
 }
 
 fn service(known: Explanation) -> ServiceStatus {

@@ -11,6 +11,9 @@ pub struct Status {
     pub cluster: String,
     /// This controller's epoch, while it may act.
     pub epoch: Option<u64>,
+    /// The moment in the past that this is of, in milliseconds since 1970; absent means now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of_ms: Option<u64>,
     /// The services.
     pub services: Vec<ServiceStatus>,
 }

@@ -110,8 +110,12 @@ async fn run(settings: Settings) {
         outbox: watched,
         notifier: Arc::new(Watched::new(notifiers(&settings), &gun)),
     };
-    let setup =
-        Setup { cluster: settings::cluster(), limits: Limits::default(), services: vec![(service.clone(), standby)] };
+    let setup = Setup {
+        cluster: settings::cluster(),
+        limits: Limits::default(),
+        services: vec![(service.clone(), standby)],
+        halt_file: None,
+    };
     let tasks = TaskTracker::new();
     let handle = controller::start(setup, ports, &tasks, &CancellationToken::new()).await.unwrap();
     let vantages: BTreeSet<_> = service.vantages.iter().map(|vantage| vantage.name.clone()).collect();

@@ -17,7 +17,7 @@ pub(crate) const FULL: &str = "full";
 pub(crate) const ENDLESS: &str = "endless";
 
 /// How large each of its files may get.
-const ROOM_BYTES: u64 = 600_000;
+const ROOM_BYTES: u64 = 1_500_000;
 /// How often the endless one is killed, each time after so many more acknowledged appends.
 const KILLS: usize = 8;
 

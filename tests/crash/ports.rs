@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate::domain::{
@@ -183,6 +184,10 @@ impl<T: StandbyControl> StandbyControl for Watched<T> {
         plan: &PlanId,
     ) -> Result<WriteProbe, PortError> {
         self.around(&self.of_plan("probe-write"), self.inner.probe_write(fence, service, plan)).await
+    }
+
+    async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError> {
+        self.inner.lag(service).await
     }
 }
 

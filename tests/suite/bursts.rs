@@ -21,6 +21,7 @@ use quorate::domain::{
 use quorate::ports::{Class, ObservationSink, ProbeRequest, ProbeRunner};
 use quorate::runtime::Intake;
 use quorate::runtime::controller::{self, Handle, Ports, Setup};
+use quorate::runtime::past::Past;
 use quorate::web::{self, Api};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -67,16 +68,18 @@ impl Controller {
             notifier: Arc::new(Notifiers::new(Notify::default()).unwrap()),
         };
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        let setup =
-            Setup { cluster: ClusterName::new("test").unwrap(), limits: Limits::default(), services: Vec::new() };
+        let cluster = ClusterName::new("test").unwrap();
+        let setup = Setup { cluster, limits: Limits::default(), services: Vec::new(), halt_file: None };
         let handle = controller::start(setup, ports, &tasks, &closing).await.unwrap();
         let vantages = [VantageName::new("aws-1").unwrap()].into();
+        let past = Past::new(ClusterName::new("test").unwrap(), Limits::default(), store.clone(), store.clone());
         let intake = Intake::open(vantages, store, clock.clone(), handle.clone()).await.unwrap();
         let token = Some(Secret::new(TOKEN));
         let api = Api {
             cluster: "test".to_owned(),
             services: Vec::new(),
             controller: handle.clone(),
+            past,
             intake,
             clock,
             token,

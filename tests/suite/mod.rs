@@ -37,6 +37,8 @@ mod ministack;
 mod mutants;
 /// Slack and SMS against receivers that record what came.
 mod notify;
+/// The service as it was, and as another policy had it.
+mod past;
 /// The shipped policies, and the page about them.
 mod policies;
 /// Support: an agent in this process, and who listens to it.
@@ -45,10 +47,14 @@ mod probing;
 mod python;
 /// Support: small servers that misbehave on purpose.
 mod servers;
+/// What a policy buys: the detector in virtual time, beside other detectors.
+mod simulate;
 /// The standby's signed contract.
 mod standby;
 /// What keeps a process from starting.
 mod startup;
+/// Everything that stops a move, and lets it go on, with the real processes.
+mod stopping;
 /// The store through reopening, and what it refuses.
 mod store;
 /// The store's file changed, cut and lost, byte by byte.

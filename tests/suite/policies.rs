@@ -10,6 +10,8 @@ use quorate::config::{Config, LoadedPolicy, Problem, load, load_policy};
 use quorate::domain::{Budget, Burn, Burst, Cusum, Detector, Need, Policy, PolicyValues, WallTime, maintenance};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// A configuration without canaries.
+const NO_CANARIES: &str = "tests/config/unwise/no-canaries/quorate.toml";
 
 fn shipped(name: &str) -> LoadedPolicy {
     let path = Path::new(ROOT).join("policies").join(format!("{name}.toml"));
@@ -242,7 +244,10 @@ fn what_the_main_file_says_reaches_the_domain() {
 fn what_the_main_file_leaves_out_has_its_default() {
     let config = load(&Path::new(ROOT).join("examples/demo/quorate.toml")).expect("is good").config;
     assert_eq!((config.limits.moves, config.limits.per), (5, s(600)));
-    assert_eq!((config.agents.canaries.len(), config.agents.canaries_needed), (0, 0));
+    // The demo names its canaries, and not how many of them must answer.
+    assert_eq!((config.agents.canaries.len(), config.agents.canaries_needed), (3, 2));
+    let bare = load(&Path::new(ROOT).join(NO_CANARIES)).expect("is good").config;
+    assert_eq!((bare.agents.canaries.len(), bare.agents.canaries_needed), (0, 0));
     assert_eq!(config.store.observations_kept, s(7 * 86_400));
     assert!(config.controller.local_freeze.ends_with("examples/demo/quorate.db.freeze"));
     let service = &config.services[0].service;

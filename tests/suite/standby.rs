@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -69,7 +70,8 @@ fn control(address: SocketAddr) -> StandbyHttp {
     let url = |path: &str| format!("http://{address}{path}").parse().unwrap();
     let name = SiteName::new("azure").unwrap();
     let (enter, probe) = (url("/admin/read-only?site=b&pass=hidden-query"), url("/admin/write-probe"));
-    StandbyHttp::new(&name, enter, probe, Secret::new(KEY), Arc::new(Fixed)).unwrap()
+    let control = StandbyHttp::new(&name, enter, probe, Secret::new(KEY), Arc::new(Fixed)).unwrap();
+    control.with_lag(Some(url("/admin/lag?of=hidden-lag")))
 }
 
 async fn setup() -> Setup {
@@ -94,6 +96,10 @@ impl Setup {
     async fn probe(&self) -> Result<WriteProbe, PortError> {
         self.control.probe_write(&fence(), &service(), &plan()).await
     }
+
+    async fn lag(&self) -> Result<Duration, PortError> {
+        self.control.lag(&service()).await
+    }
 }
 
 fn fence() -> Fence {
@@ -115,6 +121,8 @@ async fn requests_are_as_the_contract_says_and_signed() {
     setup.enter().await.unwrap();
     setup.says(503, r#"{"error":"read-only"}"#);
     setup.probe().await.unwrap();
+    setup.says(200, r#"{"lag_ms":1200,"position":"0/16B3748"}"#);
+    assert_eq!(setup.lag().await.unwrap(), Duration::from_millis(1_200));
     let seen = setup.site.seen.lock().unwrap().clone();
     let wanted = [
         (
@@ -122,6 +130,7 @@ async fn requests_are_as_the_contract_says_and_signed() {
             r#"{"service":"shop","read_only":true,"epoch":7,"plan":"shop-3"}"#,
         ),
         ("/admin/write-probe", r#"{"service":"shop","plan":"shop-3"}"#),
+        ("/admin/lag?of=hidden-lag", r#"{"service":"shop"}"#),
     ];
     assert_eq!(seen.len(), wanted.len());
     for (seen, (path, body)) in seen.iter().zip(wanted) {
@@ -204,6 +213,38 @@ async fn read_only_is_what_the_site_confirms() {
 }
 
 #[tokio::test]
+async fn a_lag_is_known_only_by_the_exact_answer() {
+    let setup = setup().await;
+    setup.says(200, r#"{"lag_ms":0}"#);
+    assert_eq!(setup.lag().await.unwrap(), Duration::ZERO);
+    for (status, body, class, words) in [
+        (200, "", Class::Broken, "no whole number as 'lag_ms'"),
+        (200, "welcome", Class::Broken, "it said 'welcome'"),
+        (200, r#"{"lag_ms":null}"#, Class::Broken, "no whole number"),
+        (200, r#"{"lag_ms":-1}"#, Class::Broken, "no whole number"),
+        (200, r#"{"lag_ms":1.5}"#, Class::Broken, "no whole number"),
+        (200, r#"{"lag_ms":"0"}"#, Class::Broken, "no whole number"),
+        (204, "", Class::Broken, "neither yes nor no"),
+        (206, r#"{"lag_ms":0}"#, Class::Broken, "neither yes nor no"),
+        (307, r#"{"lag_ms":0}"#, Class::Broken, "give the final URL"),
+        (401, r#"{"error":"signature"}"#, Class::Broken, "check that the key is the same on both sides"),
+        (404, "", Class::Broken, "check its URL"),
+        (500, r#"{"error":"lag-unknown"}"#, Class::Retry, "lag-unknown"),
+        (503, r#"{"lag_ms":0}"#, Class::Retry, "503"),
+    ] {
+        setup.says(status, body);
+        let error = setup.lag().await.unwrap_err();
+        assert_eq!(error.class, class, "{status} {body}: {error}");
+        assert!(error.what.contains(words), "{error}");
+    }
+    setup.says(400, "of=hidden-lag");
+    let error = setup.lag().await.unwrap_err().what;
+    assert!(error.contains("[secret]") && !error.contains("hidden"), "{error}");
+    let error = setup.control.clone().with_lag(None).lag(&service()).await.unwrap_err();
+    assert!(error.class == Class::Broken && error.what.contains("read_only.lag"), "{error}");
+}
+
+#[tokio::test]
 async fn an_endless_answer_ends_and_secrets_stay_secret() {
     let setup = setup().await;
     setup.says(500, &"x".repeat(70_000));
@@ -242,6 +283,7 @@ async fn the_demo_clouds_are_the_other_side_of_the_contract_with_a_query_too() {
     let clock = Arc::new(quorate::adapters::clock::SystemClock::new());
     let site = SiteName::new("azure").unwrap();
     let standby = StandbyHttp::new(&site, enter, probe, Secret::new(KEY), clock).unwrap();
+    let standby = standby.with_lag(Some(url("/admin/lag?site=b")));
     let fence = Authority::new(Epoch::new(3), None).fence(Moment::default()).unwrap();
     let (service, plan) = (ServiceName::new("login").unwrap(), PlanId::new("login-1").unwrap());
     let tried = standby.probe_write(&fence, &service, &plan).await.unwrap();
@@ -249,4 +291,17 @@ async fn the_demo_clouds_are_the_other_side_of_the_contract_with_a_query_too() {
     standby.enter_read_only(&fence, &service, &plan).await.unwrap();
     let tried = standby.probe_write(&fence, &service, &plan).await.unwrap();
     assert!(matches!(tried, WriteProbe::Refused { .. }), "{tried:?}");
+
+    let faults = async |change: &'static str| {
+        let request =
+            reqwest::Client::builder().no_proxy().build().unwrap().post(format!("{}/lab/faults", cloud.url()));
+        let answer = request.header("content-type", "application/json").body(change).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    };
+    assert_eq!(standby.lag(&service).await.unwrap(), Duration::ZERO);
+    faults(r#"{"lag_ms":90000}"#).await;
+    assert_eq!(standby.lag(&service).await.unwrap(), Duration::from_secs(90));
+    faults(r#"{"lag":"unknown"}"#).await;
+    let error = standby.lag(&service).await.unwrap_err();
+    assert!(error.class == Class::Retry && error.what.contains("lag-unknown"), "{error}");
 }

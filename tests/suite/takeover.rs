@@ -93,7 +93,9 @@ async fn late_zone(mark: &str, wanted: &str) {
     };
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
     let controller =
-        start(Setup { cluster, limits: Limits::default(), services }, ports, &tasks, &closing).await.unwrap();
+        start(Setup { cluster, limits: Limits::default(), services, halt_file: None }, ports, &tasks, &closing)
+            .await
+            .unwrap();
     let epoch = |token: &Option<String>, epoch: &str| token.as_ref().is_some_and(|token| token.contains(epoch));
     until_tokens(&controller, |tokens| tokens[0].is_none() && epoch(&tokens[1], ";e=1;")).await;
 

@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use quorate::adapters::clock::SystemClock;
 use quorate::adapters::resolver::Hickory;
-use quorate::domain::{ClusterName, RecordType, Secret};
+use quorate::domain::{ClusterName, RecordType, Secret, WallTime};
 use quorate::lab::cloud::{Cloud, CloudOptions};
 use quorate::lab::{FaultChange, Lab, LabOptions, RequestEntry};
-use quorate::ports::Resolver;
+use quorate::ports::{Clock, Resolver};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -105,11 +106,25 @@ pub(crate) struct Options {
     pub(crate) second: bool,
     /// Whether nobody listens behind the quiet channel's webhook.
     pub(crate) deaf: bool,
+    /// More lines of the policy.
+    pub(crate) policy: &'static str,
+    /// Whether the service is in a maintenance window, an hour before its end.
+    pub(crate) maintenance: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { spool: 10_000, token: false, zone: Zone::Of("e2e"), log: "info", second: false, deaf: false }
+        let zone = Zone::Of("e2e");
+        Self {
+            spool: 10_000,
+            token: false,
+            zone,
+            log: "info",
+            second: false,
+            deaf: false,
+            policy: "",
+            maintenance: false,
+        }
     }
 }
 
@@ -200,7 +215,7 @@ impl World {
         let dir = self.dir.path();
         fs::create_dir_all(dir.join("policies")).unwrap();
         fs::create_dir_all(dir.join("checks")).unwrap();
-        fs::write(dir.join("policies/brisk.toml"), POLICY).unwrap();
+        fs::write(dir.join("policies/brisk.toml"), [POLICY, self.options.policy].concat()).unwrap();
         fs::write(dir.join("checks/login.rhai"), include_str!("../../checks/login.rhai")).unwrap();
         let secrets: Vec<String> =
             self.secrets().iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
@@ -237,6 +252,7 @@ impl World {
             .replace("SITES", &sites.to_string())
             .replace("SERVER", &self.lab.dns_addr().to_string())
             .replace("NOTICES", &self.lab.api_url())
+            .replace("MAINTENANCE", &if self.options.maintenance { maintenance() } else { String::new() })
     }
 
     /// The configuration's file.
@@ -589,6 +605,13 @@ async fn clouds() -> (Cloud, Cloud) {
     }
 }
 
+/// A window around this moment, once.
+fn maintenance() -> String {
+    let now = SystemClock::new().wall().as_ms();
+    let [from, to] = [now - 60_000, now + 3_600_000].map(WallTime::from_ms);
+    format!("[[service.maintenance]]\nreason = \"a database upgrade\"\nfrom = {from}\nto = {to}\n")
+}
+
 /// Sends a signal to a process that this one started.
 pub(crate) fn signal(pid: u32, name: &str) {
     let sent = std::process::Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().unwrap();
@@ -680,8 +703,10 @@ answer = "127.0.0.12"
 [service.standby.read_only]
 url = "http://127.0.0.12:SITES/admin/read-only"
 write_probe = "http://127.0.0.12:SITES/admin/write-probe"
+lag = "http://127.0.0.12:SITES/admin/lag"
 key = "standby-admin"
 
+MAINTENANCE
 [notify]
 slack = "slack-webhook"
 slack_loud = "slack-webhook-loud"

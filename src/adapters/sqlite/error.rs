@@ -171,6 +171,10 @@ impl Failure {
 impl From<rusqlite::Error> for Failure {
     /// A page or a value that is not what it must be is damage, whoever comes upon it.
     fn from(error: rusqlite::Error) -> Self {
+        // The statements are fixed: what they name is missing, or is there where it must not be.
+        if let rusqlite::Error::SqlInputError { msg, .. } = &error {
+            return Self::Damaged(format!("its tables are not those of its version: {msg}"));
+        }
         let value = matches!(
             error,
             rusqlite::Error::InvalidColumnType(..)

@@ -137,16 +137,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(opening)?;
     let found = version(&transaction)?;
     newest_or_older(path, found)?;
-    let failed = |error: Failure| match error {
-        // What a step builds on is not there, or what it makes is: the file is not of the version that it says.
-        Failure::Sqlite(source) if source.sqlite_error_code() == Some(ErrorCode::Unknown) => {
-            let what = format!("its schema is not version {found}'s: {source}");
-            StoreError::Damaged { path: path.to_owned(), what }
-        }
-        other => other.opening(path),
-    };
     for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
-        step(&transaction).map_err(failed)?;
+        step(&transaction).map_err(|failure| failure.opening(path))?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(opening)?;
     transaction.pragma_update(None, "user_version", target).map_err(opening)?;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::faults::LagFault;
 use super::state::{AdminState, ReadOnly, Site, Write};
 use crate::domain::ServiceName;
 use crate::lab::clock;
@@ -27,6 +28,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
     Router::new()
         .route("/admin/read-only", post(read_only))
         .route("/admin/write-probe", post(write_probe))
+        .route("/admin/lag", post(lag))
         .route("/admin/state", get(state))
         .with_state(site)
 }
@@ -47,6 +49,12 @@ struct WriteProbeRequest {
     plan: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LagRequest {
+    service: String,
+}
+
 /// Why an admin request was refused.
 #[derive(Debug)]
 enum Refusal {
@@ -55,6 +63,7 @@ enum Refusal {
     BadRequest(String),
     StaleEpoch(u64),
     ReadOnly(ReadOnly),
+    LagUnknown,
 }
 
 impl IntoResponse for Refusal {
@@ -64,6 +73,7 @@ impl IntoResponse for Refusal {
             Self::Signature => (StatusCode::UNAUTHORIZED, json!({"error": "signature"})),
             Self::BadRequest(detail) => (StatusCode::BAD_REQUEST, json!({"error": "bad-request", "detail": detail})),
             Self::StaleEpoch(seen) => (StatusCode::CONFLICT, json!({"error": "stale-epoch", "seen": seen})),
+            Self::LagUnknown => (StatusCode::INTERNAL_SERVER_ERROR, json!({"error": "lag-unknown"})),
             Self::ReadOnly(refused) => return refused.into_response(),
         };
         (status, Json(body)).into_response()
@@ -99,6 +109,22 @@ async fn write_probe(
     Ok((StatusCode::CREATED, Json(json!({"written": true}))).into_response())
 }
 
+async fn lag(
+    State(site): State<Arc<Site>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Refusal> {
+    let request: LagRequest = read_signed(&site, &method, &uri, &headers, &body)?;
+    check_service(&request.service)?;
+    let faults = site.faults();
+    match faults.lag {
+        LagFault::Known => Ok(Json(json!({"lag_ms": faults.lag_ms})).into_response()),
+        LagFault::Unknown => Err(Refusal::LagUnknown),
+    }
+}
+
 async fn state(State(site): State<Arc<Site>>) -> Json<AdminState> {
     Json(site.admin_state())
 }
@@ -127,10 +153,14 @@ fn read_signed<T: DeserializeOwned>(
 }
 
 fn check_names(service: &str, plan: &str) -> Result<(), Refusal> {
-    ServiceName::new(service).map_err(|error| Refusal::BadRequest(error.to_string()))?;
+    check_service(service)?;
     if (1..=PLAN_CHARS_MAX).contains(&plan.chars().count()) {
         Ok(())
     } else {
         Err(Refusal::BadRequest(format!("'plan' must have 1 to {PLAN_CHARS_MAX} characters")))
     }
+}
+
+fn check_service(service: &str) -> Result<(), Refusal> {
+    ServiceName::new(service).map(|_| ()).map_err(|error| Refusal::BadRequest(error.to_string()))
 }

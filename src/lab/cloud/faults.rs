@@ -43,11 +43,24 @@ pub(super) enum Honesty {
     Lies,
 }
 
+/// Whether the site knows how far its data is behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum LagFault {
+    /// It does: as far as `lag_ms` says.
+    #[default]
+    Known,
+    /// It does not.
+    Unknown,
+}
+
 /// The switchboard.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(super) struct CloudFaults {
     pub(super) login: LoginFault,
     pub(super) read_only: Honesty,
+    pub(super) lag: LagFault,
+    pub(super) lag_ms: u64,
     pub(super) down: bool,
 }
 
@@ -56,6 +69,8 @@ pub(super) struct CloudFaults {
 struct CloudFaultChange {
     login: Option<LoginFault>,
     read_only: Option<Honesty>,
+    lag: Option<LagFault>,
+    lag_ms: Option<u64>,
     down: Option<bool>,
 }
 
@@ -89,6 +104,8 @@ async fn set(State(site): State<Arc<Site>>, body: Bytes) -> Result<Json<CloudFau
     Ok(Json(site.change_faults(|faults| {
         faults.login = change.login.unwrap_or(faults.login);
         faults.read_only = change.read_only.unwrap_or(faults.read_only);
+        faults.lag = change.lag.unwrap_or(faults.lag);
+        faults.lag_ms = change.lag_ms.unwrap_or(faults.lag_ms);
         faults.down = change.down.unwrap_or(faults.down);
     })))
 }

@@ -17,14 +17,14 @@
 //!
 //! # The admin contract
 //!
-//! What Quorate needs of a standby. Both requests carry JSON and two headers:
+//! What Quorate needs of a standby. Every request carries JSON and two headers:
 //!
 //! - `x-quorate-timestamp`: seconds since the Unix epoch, in decimal, at most 300 away from the site's clock, or else
 //!   401 `{"error":"timestamp"}`;
 //! - `x-quorate-signature`: `v1=` and the lower-case hexadecimal HMAC-SHA256, under the shared key, of
 //!   `METHOD + "\n" + path with query + "\n" + timestamp + "\n" + body`, or else 401 `{"error":"signature"}`.
 //!
-//! A body that is not the JSON described, or has other keys, gets 400 `{"error":"bad-request","detail":…}`. Both are
+//! A body that is not the JSON described, or has other keys, gets 400 `{"error":"bad-request","detail":…}`. All are
 //! idempotent in effect, so a replay within the 300 seconds changes nothing more; a deposed sender's is stopped by
 //! the epoch.
 //!
@@ -35,16 +35,19 @@
 //! `POST /admin/write-probe` `{"service":"login","plan":"login-1"}` tries a write: 201 `{"written":true}`, or while
 //! read-only exactly the answer of `POST /notes`.
 //!
+//! `POST /admin/lag` `{"service":"login"}` says how far the data is behind: 200 `{"lag_ms":0}`, or while nobody knows 500
+//! `{"error":"lag-unknown"}`.
+//!
 //! # For the lab only, unsigned
 //!
 //! `GET /admin/state` is `{"read_only","epoch","writes","logins","enter_requests","write_probes"}`: the mode, the
 //! largest epoch seen, accepted writes, successful logins, accepted requests to become read-only, and write probes.
 //!
 //! `POST /lab/faults` takes those to set of
-//! `{"login":"ok"|"error"|"hang"|"reject"|"slow","read_only":"honest"|"lies", "down":bool}`, refuses others, and
-//! answers with all; `GET /lab/faults` shows them. `error`: signing in meets a database error, 500. `hang`: it is
+//! `{"login":"ok"|"error"|"hang"|"reject"|"slow","read_only":"honest"|"lies","lag":"known"|"unknown","lag_ms":N,"down":bool}`,
+//! refuses others, and answers with all; `GET /lab/faults` shows them. `error`: signing in meets a database error, 500. `hang`: it is
 //! never answered. `reject`: the right password is refused. `slow`: it takes three seconds. `lies`: the site says
-//! that it is read-only and writes on. `down`: every connection closes without an answer, except to `/lab/…` and
+//! that it is read-only and writes on. `lag_ms`: how far its data is behind, or nobody knows. `down`: every connection closes without an answer, except to `/lab/…` and
 //! `/admin/state`.
 
 mod admin;

@@ -104,9 +104,6 @@ async fn whole(spec: &Spec) -> Result<Report, SimError> {
     if spec.course == Course::ThereAndBack {
         state.provider.propagation_ms = (1_500, 2_500);
     }
-    if spec.flaw == Some(Flaw::StoreReissuesEpoch) {
-        state.hosts.iter_mut().for_each(|host| host.wanted = true);
-    }
     let world = Arc::new(World {
         values,
         origin: Instant::now(),

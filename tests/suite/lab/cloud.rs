@@ -245,6 +245,22 @@ async fn a_cloud_that_is_down_answers_nothing_until_it_is_up_again() {
 }
 
 #[tokio::test]
+async fn how_far_the_data_is_behind_is_what_the_switchboard_says_and_signed() {
+    let visit = Visit::new().await;
+    let ask = async || visit.admin("/admin/lag", json!({"service": "login"})).await;
+    assert_eq!(ask().await, (200, json!({"lag_ms": 0})));
+    visit.faults(json!({"lag_ms": 61_000})).await;
+    assert_eq!(ask().await, (200, json!({"lag_ms": 61_000})));
+    visit.faults(json!({"lag": "unknown"})).await;
+    assert_eq!(ask().await, (500, json!({"error": "lag-unknown"})));
+    let at = now_s().to_string();
+    let unsigned = visit.admin_raw("/admin/lag", r#"{"service":"login"}"#, &at, "v1=").await;
+    assert_eq!(unsigned, (401, json!({"error": "signature"})));
+    let (status, _) = visit.admin("/admin/lag", json!({"service": "login", "plan": "login-1"})).await;
+    assert_eq!(status, 400);
+}
+
+#[tokio::test]
 async fn shutting_down_ends_even_a_login_that_hangs() {
     let visit = Visit::new().await;
     visit.faults(json!({"login": "hang"})).await;
