@@ -104,9 +104,6 @@ async fn whole(spec: &Spec) -> Result<Report, SimError> {
     if spec.course == Course::ThereAndBack {
         state.provider.propagation_ms = (1_500, 2_500);
     }
-    if spec.flaw == Some(Flaw::StoreReissuesEpoch) {
-        state.hosts.iter_mut().for_each(|host| host.wanted = true);
-    }
     let world = Arc::new(World {
         values,
         origin: Instant::now(),
@@ -232,6 +229,7 @@ async fn restore(world: &World, stopped: bool) -> Result<(), SimError> {
         let count = records.len();
         state.trace.note(now_ms, format_args!("the store is restored from a backup with {count} entries"));
         state.store.database = database;
+        state.store.restored_underneath |= !stopped;
         state.judge.at(now_ms).restored(epoch, &records);
     });
     Ok(())

@@ -308,7 +308,7 @@ impl Script {
             let wish = chance.pick(&wishes);
             self.add(begin + chance.between(0, 60_000), Act::Ask(wish));
         }
-        if chance.percent(25) {
+        if chance.percent(50) {
             self.add(begin + chance.between(0, 60_000), Act::EditByHand);
         }
     }

@@ -56,6 +56,8 @@ pub(super) struct Shared {
     pub(super) slipped: bool,
     /// Nobody gets it before.
     pub(super) sticks_until_ms: u64,
+    /// It was restored under the feet of controllers, who learn of it at their next append.
+    pub(super) restored_underneath: bool,
     /// What the log of observations would know, where it is not the real one.
     pub(super) marks: BTreeMap<(VantageName, String), u64>,
 }
@@ -107,6 +109,7 @@ impl State {
             holder: None,
             slipped: false,
             sticks_until_ms: 0,
+            restored_underneath: false,
             marks: BTreeMap::new(),
         };
         let agents = script.agent_drift_ppm.iter().map(|drift| Agent::new(*drift)).collect();
@@ -328,6 +331,11 @@ impl State {
         let kept = living.last().and_then(|newest| self.processes.get(*newest)).map_or(0, |process| process.host);
         for (number, host) in self.hosts.iter_mut().enumerate() {
             host.wanted = number == kept;
+        }
+        if std::mem::take(&mut self.store.restored_underneath) {
+            for process in self.living() {
+                self.kill(process, now_ms, "people restart it, because the store was restored");
+            }
         }
         if self.judge.ledger.open.is_some() || self.judge.ledger.incident.is_some() {
             self.judge.risk(Invariant::E4);

@@ -76,7 +76,7 @@ impl SimStore {
         }
         let stored = database.acquire().await?;
         let mut after = after;
-        if self.flaw() == Some(Flaw::StoreComparesNothing) {
+        if matches!(self.flaw(), Some(Flaw::StoreComparesNothing | Flaw::StoreReadsEmpty)) {
             after = database.recent(service, 1).await?.last().map(|record| record.id);
         }
         let mut result = database.append(fence, after, at, service, entries, deliveries).await;
@@ -138,7 +138,7 @@ impl LeaseStore for SimStore {
         let process = self.door.process;
         let had = self.door.world.with(|state, now_ms| {
             let other = state.store.holder.filter(|holder| *holder != process && !state.is_dead(*holder));
-            let slipped = std::mem::take(&mut state.store.slipped) || state.flaw == Some(Flaw::StoreReissuesEpoch);
+            let slipped = std::mem::take(&mut state.store.slipped);
             if (other.is_some() && !slipped) || state.store.sticks_until_ms > now_ms {
                 return false;
             }
@@ -163,10 +163,7 @@ impl LeaseStore for SimStore {
 
     async fn claim(&self, epoch: Epoch) -> Result<Authority, PortError> {
         let database = self.enter("before claim").await?;
-        let mut claimed = database.claim(epoch).await;
-        if self.flaw() == Some(Flaw::StoreReissuesEpoch) {
-            claimed = Ok(Authority::new(epoch, None));
-        }
+        let claimed = database.claim(epoch).await;
         self.door.world.with(|state, now_ms| {
             let process = self.door.process;
             let how = claimed.as_ref().map(Authority::epoch).map_err(ToString::to_string);

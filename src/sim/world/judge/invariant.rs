@@ -77,7 +77,7 @@ impl Invariant {
             Self::S3 => ("S3", "a move goes where a fresh quorum of vantages saw the check pass"),
             Self::S4 => ("S4", "an automatic move does not go where too many vantages last saw a failure"),
             Self::S5 => ("S5", "the zone's token grows with every write"),
-            Self::S6 => ("S6", "no epoch writes for two controllers"),
+            Self::S6 => ("S6", "no epoch moves the name for two controllers"),
             Self::S7 => ("S7", "a flip that is sent or applied has a durable intent with the same tokens"),
             Self::S8 => ("S8", "after healing, no plan stays open"),
             Self::S9 => ("S9", "without lease or reporting quorum nothing moves"),
@@ -105,7 +105,7 @@ impl Invariant {
             }
             Self::S5 => "a write that names a token that is gone reaches the provider",
             Self::S6 => {
-                "a controller starts on a store whose epoch is behind the zone's, or while another believes that it leads"
+                "a controller starts on a store whose epoch is behind the zone's, or while another believes that it leads, or fences under an epoch that is taken"
             }
             Self::S7 => "a flip reaches the provider whose controller is dead, or was told that nothing is known",
             Self::S8 => "a controller dies, or resigns, with a plan open",
