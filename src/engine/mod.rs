@@ -304,5 +304,9 @@ impl Engine {
         if let Some(at) = state.wake_at() {
             self.due.insert((at, place));
         }
+        // Before it is durable: the next service's turn may come first (S19).
+        if state.take_opening() {
+            self.common.moves.push(self.common.wall(now));
+        }
     }
 }

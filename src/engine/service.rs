@@ -58,6 +58,8 @@ pub(super) struct ServiceState {
     words: VecDeque<JournalEntry>,
     /// An append is under way: nothing further is decided before it is back.
     appending: bool,
+    /// The policy has just opened a plan, which is not durable yet: it counts for what all services may do together.
+    opening: bool,
     store_pause_until: Option<Moment>,
     held: Held,
     conditions: Conditions,
@@ -102,6 +104,7 @@ impl ServiceState {
             ended: None,
             words: VecDeque::new(),
             appending: false,
+            opening: false,
             store_pause_until: None,
             held: Held::default(),
             conditions: Conditions::default(),
@@ -124,6 +127,11 @@ impl ServiceState {
 
     pub(super) fn wake_at(&self) -> Option<Moment> {
         self.wake_at
+    }
+
+    /// Whether the policy has opened a plan since this was last asked.
+    pub(super) fn take_opening(&mut self) -> bool {
+        std::mem::take(&mut self.opening)
     }
 
     /// Something is on its way into the journal, and nothing else is decided before it is there.

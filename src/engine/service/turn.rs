@@ -204,7 +204,7 @@ impl ServiceState {
         if blockers.is_empty() {
             if let Some(plan) = planner::draft(&scene, Role::Standby, Cause::Quorum(evidence.clone())) {
                 let telling = incident::plan_opened(&scene, &plan);
-                self.append(now, common, telling, output);
+                self.opening = self.append(now, common, telling, output);
             }
             return;
         }
