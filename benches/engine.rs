@@ -6,7 +6,7 @@
 #![allow(
     clippy::cast_precision_loss,
     clippy::disallowed_methods,
-    clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a bench measures time and prints"

@@ -3,18 +3,18 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-/// A point on one process's own monotonic clock, in milliseconds since that process began. Moments of two machines
+/// A point on one process's own monotonic clock, in milliseconds since some time before that process began. Moments of two machines
 /// are never compared (S21): an observation's age travels, not its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(u64);
 
 impl Moment {
-    /// A point `ms` milliseconds after the process began.
+    /// A point `ms` milliseconds after the clock's beginning.
     pub const fn from_ms(ms: u64) -> Self {
         Self(ms)
     }
 
-    /// Milliseconds since the process began.
+    /// Milliseconds since the clock's beginning.
     pub const fn as_ms(self) -> u64 {
         self.0
     }
@@ -29,7 +29,7 @@ impl Moment {
         Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// The point `age` earlier, not before the process began.
+    /// The point `age` earlier, not before the clock's beginning.
     pub fn before(self, age: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)))
     }

@@ -21,8 +21,11 @@ const WORLDS: usize = 6;
 const CASE_WITHIN: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 const UNDISTURBED: &str = "undisturbed";
+/// A case in itself.
+type Check = fn() -> Result<(), String>;
+
 /// Cases of the store alone.
-const STORE: [(&str, fn() -> Result<(), String>); 3] = [
+const STORE: [(&str, Check); 3] = [
     ("store/a killed process leaves the lease and all that it acknowledged", holder::check),
     ("store/a full disk refuses appends whole, and takes them again when there is room", filler::check_full),
     ("store/a process killed while it appends leaves all that it acknowledged", filler::check_killed),

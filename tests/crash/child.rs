@@ -18,6 +18,7 @@ use quorate::domain::{Limits, Secret};
 use quorate::ports::{Clock, StandbyControl};
 use quorate::runtime::Intake;
 use quorate::runtime::controller::{self, Ports, Setup};
+use quorate::runtime::past::Past;
 use quorate::web::{self, Api};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -119,9 +120,11 @@ async fn run(settings: Settings) {
     let tasks = TaskTracker::new();
     let handle = controller::start(setup, ports, &tasks, &CancellationToken::new()).await.unwrap();
     let vantages: BTreeSet<_> = service.vantages.iter().map(|vantage| vantage.name.clone()).collect();
-    let intake = Intake::open(vantages, Arc::new(store), Arc::clone(&clock), handle.clone()).await.unwrap();
+    let log = Arc::new(store);
+    let past = Past::new(settings::cluster(), Limits::default(), log.clone(), log.clone());
+    let intake = Intake::open(vantages, log, Arc::clone(&clock), handle.clone()).await.unwrap();
     let cluster = settings::cluster().to_string();
-    let api = Api { cluster, services: vec![service], controller: handle, intake, clock, token: None };
+    let api = Api { cluster, services: vec![service], controller: handle, past, intake, clock, token: None };
     axum::serve(listener, web::router(api)).await.unwrap();
 }
 

@@ -109,7 +109,7 @@ pub(crate) fn check_full() -> Result<(), String> {
 pub(crate) fn endless(path: &Path) -> ExitCode {
     runtime().block_on(async {
         let store = led(path).await;
-        let mut last = store.load().await.unwrap().last().map(|record| record.id);
+        let mut last = store.recent(&shop(), 1).await.unwrap().last().map(|record| record.id);
         for number in last.unwrap_or(0).. {
             pair(&store, &mut last, &number.to_string()).await.unwrap();
         }
@@ -128,11 +128,11 @@ pub(crate) fn check_killed() -> Result<(), String> {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let before = acknowledged.len();
         acknowledged.extend(lines.by_ref().take(5 + kill).map(Result::unwrap));
+        child.kill().unwrap();
+        child.wait().unwrap();
         if acknowledged.len() == before {
             return Err(format!("kill {kill}: it acknowledged nothing"));
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
         // What it said before it died.
         acknowledged.extend(lines.map_while(Result::ok).filter(|line| !line.is_empty()));
         let found = runtime().block_on(async {

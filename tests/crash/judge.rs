@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 
 use quorate::adapters::resolver::Hickory;
 use quorate::adapters::script::RhaiRunner;
-use quorate::domain::{JournalEntry, JournalRecord, Outcome, OwnedRecords, PlanDigest, RecordType, Role, Step};
+use quorate::domain::{
+    JournalEntry, JournalRecord, Outcome, OwnedRecords, Plan, PlanDigest, RecordType, Role, Step, Terms,
+};
 use quorate::lab::{NoticeKind, RequestEntry};
 use quorate::ports::{DnsProvider, ProbeRequest, ProbeRunner, Resolution, Resolver};
 use serde_json::json;
@@ -198,12 +200,13 @@ fn judge_journal(
         }
         wanted.push(format!("plan-done ({id})"));
     };
+    let to = |role| Plan::steps_to(role, Terms::default());
     if group == Group::Failback {
-        plan("login-1", &Step::ALL, &mut wanted);
-        plan("login-2", &Step::ALL[2..], &mut wanted);
+        plan("login-1", &to(Role::Standby), &mut wanted);
+        plan("login-2", &to(Role::Primary), &mut wanted);
     } else {
         wanted.extend(["incident-opened 1", "incident-escalated 1"].map(str::to_owned));
-        plan("login-1", &Step::ALL, &mut wanted);
+        plan("login-1", &to(Role::Standby), &mut wanted);
         wanted.push("incident-moved 1 (login-1)".to_owned());
     }
     findings.same("the journal", told, wanted);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
+use super::store::{append, frozen, led};
 use super::world::{Options, Ran, World, Zone};
 
 /// A world whose file says something else in that place.
@@ -102,6 +103,20 @@ async fn a_store_that_cannot_be_used_is_named() {
     fs::write(world.dir.path().join("quorate.db"), "this is no database, and somebody needs it").unwrap();
     let ran = world.run(&["controller"], &[]).await;
     assert!(ran.code == Some(2) && ran.err.contains("quorate.db"), "{ran:?}");
+
+    // A store that opens, and whose journal is not what was written.
+    let world = World::prepared(Options::default()).await;
+    let path = world.dir.path().join("quorate.db");
+    let store = led(&path, 1).await;
+    append(&store, 1, None, &[frozen("ann"), frozen("bob")], &[]).await.unwrap();
+    drop(store);
+    let free = "DROP TRIGGER journal_is_never_changed; UPDATE journal SET epoch = 7 WHERE id = 2";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(free).unwrap();
+    let ran = world.run(&["controller"], &[]).await;
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    for words in ["cannot read the journal", "quorate.db", "entry 2 of the journal", "restore it from a backup"] {
+        assert!(ran.err.contains(words), "{words}: {ran:?}");
+    }
 }
 
 #[tokio::test]

@@ -386,11 +386,12 @@ mod tests {
         let entry = r#"{"v":1,"type":"frozen"}"#.to_owned();
         let raw = journal::Raw { id: 1, at_ms: 0, epoch: 0, service: "shop".to_owned(), entry };
         let sum = raw.sum(journal::START);
-        let connection = store.inner.connection();
-        let values = rusqlite::params![raw.id, raw.at_ms, raw.epoch, raw.service, raw.entry, sum];
-        connection.execute("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values).unwrap();
-        connection.execute("UPDATE journal_end SET entries = 1, sum = ?1", [sum]).unwrap();
-        drop(connection);
+        {
+            let connection = store.inner.connection();
+            let values = rusqlite::params![raw.id, raw.at_ms, raw.epoch, raw.service, raw.entry, sum];
+            connection.execute("INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values).unwrap();
+            connection.execute("UPDATE journal_end SET entries = 1, sum = ?1", [sum]).unwrap();
+        }
         let error = store.load().await.unwrap_err();
         assert_eq!(error.class, Class::Broken);
         assert!(error.what.contains("entry 1") && error.what.contains("by: is missing"), "{error}");

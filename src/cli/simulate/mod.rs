@@ -1,6 +1,7 @@
 //! `quorate simulate`: what a policy buys, before it is armed. Faults by name, over the real engine in virtual time, beside other detectors.
 
 mod chart;
+mod faults;
 mod progress;
 mod table;
 
@@ -62,6 +63,10 @@ pub(super) struct Args {
     /// Write a chart of the times to decision.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Instead of a policy, search for what must never happen: the whole controller under every pair of faults, each run with the next
+    /// seed. Exits with 1 when something is found, and prints the seed that shows it again.
+    #[arg(long, conflicts_with_all = ["scenario", "all", "svg", "list", "held_to"])]
+    faults: bool,
     /// List the scenarios and what happens in each, and simulate nothing.
     #[arg(long)]
     list: bool,
@@ -86,6 +91,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let out = &mut anstream::stdout();
     if args.list {
         return Ok(table::list(out)?);
+    }
+    if args.faults {
+        let threads = args.threads.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let runs = u64::try_from(args.runs).unwrap_or(u64::MAX);
+        return faults::run(runs, args.seed, threads, args.json).await;
     }
     let job = Arc::new(job(&args)?);
     let watch = Arc::new(Watch::default());

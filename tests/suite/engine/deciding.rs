@@ -113,7 +113,7 @@ fn a_total_outage_is_decided_after_confirmation_and_no_sooner() {
 
 #[test]
 fn a_pass_between_failures_does_not_erase_what_was_seen() {
-    let half = |second: u64| second % 2 == 0;
+    let half = |second: u64| second.is_multiple_of(2);
     let mut night = Night::new(|_| {});
     night.seconds_of(34, |second, _, role, seen| *seen = made(seen, outcome(role == Role::Primary && half(second))));
     assert!(night.has("plan-opened"), "every other login fails: {:?}", night.world.events);
