@@ -1,5 +1,5 @@
-//! In virtual time: an hour passes in milliseconds, and a seed gives the same hour again. [`detect`] and [`replay`] ask the engine alone what it
-//! would decide; [`world`] runs the whole controller on its store, and breaks everything around it.
+//! The real code in virtual time: an hour passes in milliseconds, and a seed gives the same hour again. `detect` asks what a policy decides,
+//! `world` what a whole controller does under faults, `replay` what another policy would have done with what was recorded.
 
 pub mod detect;
 pub mod replay;

@@ -323,12 +323,6 @@ impl StandbyControl for Door {
         self.point("after probe-write").await;
         probe.flatten().ok_or_else(lost)
     }
-
-    async fn lag(&self, _of: &ServiceName) -> Result<Duration, PortError> {
-        self.point("before lag").await;
-        let answers = self.call(Party::Site(Role::Standby), Duration::ZERO, |state, _| state.standby.answers()).await;
-        if answers == Some(true) { Ok(Duration::ZERO) } else { Err(lost()) }
-    }
 }
 
 #[async_trait]

@@ -80,12 +80,8 @@ async fn live(world: Arc<World>, process: usize, policy: usize, closing: Cancell
         outbox: store.clone(),
         notifier: door.clone(),
     };
-    let setup = Setup {
-        cluster: world.values.cluster.clone(),
-        limits: Limits::default(),
-        services: vec![(service, door)],
-        halt_file: None,
-    };
+    let cluster = world.values.cluster.clone();
+    let setup = Setup { cluster, limits: Limits::default(), services: vec![(service, door)], halt_file: None };
     let handle = match controller::start(setup, ports, &TaskTracker::new(), &closing).await {
         Ok(handle) => handle,
         Err(error) => return world.with(|state, now_ms| state.kill(process, now_ms, &error.to_string())),
