@@ -284,6 +284,11 @@ impl ProbeRunner for Door {
 
 #[async_trait]
 impl StandbyControl for Door {
+    /// The simulated policy asks for no lag, so nobody measures it.
+    async fn lag(&self, _service: &ServiceName) -> Result<Duration, PortError> {
+        Err(PortError::broken("no lag is measured here"))
+    }
+
     async fn enter_read_only(&self, _fence: &Fence, _of: &ServiceName, plan: &PlanId) -> Result<(), PortError> {
         self.point("before enter-read-only").await;
         let plan = plan.clone();
