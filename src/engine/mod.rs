@@ -222,8 +222,11 @@ impl Engine {
     /// What all services together have done: one more look at all of them whenever the journal has grown, which is seldom.
     fn count_moves(&mut self, now: Moment) {
         let (wall, per): (WallTime, _) = (self.common.wall(now), self.common.limits.per);
-        self.common.moves =
-            self.services.iter().flat_map(|state| state.ledger().automatic_moves(wall, per)).collect();
+        let moves = self.services.iter().flat_map(|state| {
+            let opening = state.is_opening().then_some(wall);
+            state.ledger().automatic_moves(wall, per).into_iter().chain(opening)
+        });
+        self.common.moves = moves.collect();
     }
 
     fn asked(&mut self, now: Moment, ask: Ask, output: &mut Output) {
@@ -300,12 +303,14 @@ impl Engine {
         if let Some(at) = state.wake_at() {
             self.due.remove(&(at, place));
         }
+        let opening = state.is_opening();
         state.advance(now, &self.common, output);
+        let opens = !opening && state.is_opening();
         if let Some(at) = state.wake_at() {
             self.due.insert((at, place));
         }
         // Before it is durable: the next service's turn may come first (S19).
-        if state.take_opening() {
+        if opens {
             self.common.moves.push(self.common.wall(now));
         }
     }

@@ -58,7 +58,7 @@ pub(super) struct ServiceState {
     words: VecDeque<JournalEntry>,
     /// An append is under way: nothing further is decided before it is back.
     appending: bool,
-    /// The policy has just opened a plan, which is not durable yet: it counts for what all services may do together.
+    /// The policy has opened a plan that is not durable yet: it counts for what all services may do together.
     opening: bool,
     store_pause_until: Option<Moment>,
     held: Held,
@@ -129,9 +129,9 @@ impl ServiceState {
         self.wake_at
     }
 
-    /// Whether the policy has opened a plan since this was last asked.
-    pub(super) fn take_opening(&mut self) -> bool {
-        std::mem::take(&mut self.opening)
+    /// Whether the policy has opened a plan that is not durable yet.
+    pub(super) fn is_opening(&self) -> bool {
+        self.opening
     }
 
     /// Something is on its way into the journal, and nothing else is decided before it is there.
@@ -268,7 +268,7 @@ impl ServiceState {
     }
 
     pub(super) fn append_failed(&mut self, now: Moment, error: &PortError, output: &mut Output) {
-        self.appending = false;
+        (self.appending, self.opening) = (false, false);
         self.store_pause_until = Some(now.after(STORE_PAUSE));
         output.notes.push(self.note("journal-refused", None, format!("the journal refused: {error}")));
         if error.class == Class::Fenced {
@@ -278,7 +278,7 @@ impl ServiceState {
 
     /// Folds a durable entry, and arms what it allows.
     pub(super) fn journaled(&mut self, now: Moment, at: WallTime, entry: &JournalEntry, output: &mut Output) {
-        self.appending = false;
+        (self.appending, self.opening) = (false, false);
         self.recovered(entry, at);
         if self.words.front() == Some(entry) {
             self.words.pop_front();
