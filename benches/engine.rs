@@ -217,12 +217,12 @@ fn main() {
                 fleet.give(seen);
             }
         }
-        let (now, name) = (Moment::from_ms(fleet.now), fleet.services[0].name.clone());
+        let (at, name) = (Moment::from_ms(fleet.now), fleet.services[0].name.clone());
         let times = if quick { 10 } else { 20_000 };
         let best = (0..ROUNDS).map(|_| {
             let start = now();
             for _ in 0..times {
-                black_box(fleet.engine.explain(now, &name));
+                black_box(fleet.engine.explain(at, &name));
             }
             start.elapsed().as_nanos() as f64 / f64::from(times)
         });

@@ -127,7 +127,7 @@ impl Engine {
                 // A turn that wants another one at this very moment gets it at the next tick.
                 let due: Vec<usize> = self.due.range(..=(now, usize::MAX)).map(|(_, place)| *place).collect();
                 for place in due {
-                    self.advance(now, place, output);
+                    self.tick(now, place, output);
                 }
             }
         }
@@ -187,8 +187,10 @@ impl Engine {
         let Some(place) = self.place(&seen.service) else { return };
         let Some(state) = self.services.get_mut(place) else { return };
         let news = state.observed(now, &self.common, seen, output);
-        if news || state.wake_at().is_some_and(|at| at <= now) {
+        if news {
             self.advance(now, place, output);
+        } else if state.wake_at().is_some_and(|at| at <= now) {
+            self.tick(now, place, output);
         }
     }
 
@@ -295,6 +297,18 @@ impl Engine {
         for place in 0..self.services.len() {
             self.advance(now, place, output);
         }
+    }
+
+    /// One service's turn, unless it is due only because words might have grown stale, and none has.
+    fn tick(&mut self, now: Moment, place: usize, output: &mut Output) {
+        let Some(state) = self.services.get_mut(place) else { return };
+        let Some(at) = state.wake_at() else { return };
+        if !state.still_fresh(now) {
+            return self.advance(now, place, output);
+        }
+        let next = state.wake_at();
+        self.due.remove(&(at, place));
+        self.due.extend(next.map(|at| (at, place)));
     }
 
     /// One service's turn, and when its next one is due.

@@ -109,6 +109,20 @@ impl Panel {
         Some(Noticed { seen, changed })
     }
 
+    /// Looks at every vantage's word again. True when one is another than it was.
+    pub(super) fn reread(&mut self, service: &Service, now: Moment) -> bool {
+        let mut changed = false;
+        for seat in &mut self.seats {
+            for role in Role::BOTH {
+                let word = seat.word(service, role, now);
+                if let Some(known) = seat.words.get_mut(index(role)) {
+                    changed |= std::mem::replace(known, word) != word;
+                }
+            }
+        }
+        changed
+    }
+
     /// Every vantage's vote on one site, in the order of the configuration.
     pub(super) fn votes(&self, service: &Service, role: Role, now: Moment) -> SiteVotes {
         let votes = service.vantages.iter().zip(&self.seats);

@@ -65,6 +65,8 @@ pub(super) struct ServiceState {
     conditions: Conditions,
     /// When this service's turn is due at the latest.
     wake_at: Option<Moment>,
+    /// The same, but for words that grow stale.
+    other_wake: Option<Moment>,
     told: Told,
 }
 
@@ -109,6 +111,7 @@ impl ServiceState {
             held: Held::default(),
             conditions: Conditions::default(),
             wake_at: None,
+            other_wake: None,
             told: Told::default(),
         }
     }

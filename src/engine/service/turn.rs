@@ -29,10 +29,28 @@ impl ServiceState {
     pub(in crate::engine) fn advance(&mut self, now: Moment, common: &Common, output: &mut Output) {
         let others = output.wake_at.take();
         self.turn(now, common, output);
-        self.wake_at = output.wake_at.map(|at| at.max(now));
+        self.other_wake = output.wake_at.map(|at| at.max(now));
+        // What it says of the sites now is what was just decided from.
+        let _ = self.panel.reread(&self.service, now);
+        self.rest(now);
         if let Some(at) = others {
             output.wake(at);
         }
+    }
+
+    /// What is due is only that words might have grown stale, and none has: nothing follows, and the next look is set.
+    pub(in crate::engine) fn still_fresh(&mut self, now: Moment) -> bool {
+        if self.other_wake.is_some_and(|at| at <= now) || self.panel.reread(&self.service, now) {
+            return false;
+        }
+        self.rest(now);
+        true
+    }
+
+    /// When the next turn is due: what the last one asked for, or the next word to grow stale.
+    fn rest(&mut self, now: Moment) {
+        let stale = self.panel.next_stale(&self.service, now);
+        self.wake_at = [self.other_wake, stale].into_iter().flatten().min();
     }
 
     fn turn(&mut self, now: Moment, common: &Common, output: &mut Output) {
@@ -93,7 +111,7 @@ impl ServiceState {
         self.pace.serving(serving);
         self.pace_news(now, output);
         let rule = self.service.policy.burst;
-        let times = [self.panel.next_stale(&self.service, now), self.pace.gentler_at(rule.as_ref(), now)];
+        let gentler = self.pace.gentler_at(rule.as_ref(), now);
         let mut scene = self.scene(now, common);
         let rule = quorum::rule(&self.service);
         scene.held = self.held.then(now, serving, scene.votes(serving), rule, scene.verdict(serving));
@@ -115,7 +133,7 @@ impl ServiceState {
         }
         (self.held, self.conditions) = (held, conditions);
         self.told = told;
-        for at in times.into_iter().flatten() {
+        if let Some(at) = gentler {
             output.wake(at);
         }
     }
