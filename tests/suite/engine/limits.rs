@@ -239,7 +239,7 @@ fn move_three(late: bool) {
         let mut inputs = vec![input];
         let tick = matches!(inputs[0], Input::Tick);
         if tick {
-            inputs.extend(waiting.drain(..));
+            inputs.append(&mut waiting);
         }
         while let Some(input) = inputs.pop() {
             for command in engine.handle(Moment::from_ms(now), input).commands {
