@@ -252,6 +252,18 @@ fn an_agent_that_has_just_started_has_no_vote_yet() {
 }
 
 #[test]
+fn what_an_earlier_run_of_an_agent_has_seen_is_forgotten() {
+    let mut night = Night::new(|values| values.settle = Duration::ZERO);
+    night.primary_fails(3, all);
+    assert_eq!(night.views(Role::Primary), [VantageView::Down; 5]);
+    night.seconds_of(1, |_, _, role, seen| {
+        *seen = made(seen, outcome(role == Role::Primary));
+        seen.id.boot = "again".to_owned();
+    });
+    assert_eq!(night.views(Role::Primary), [VantageView::Unknown; 5], "one failure of a new run is one failure");
+}
+
+#[test]
 fn after_most_agents_have_restarted_or_the_scripts_have_changed_nothing_moves_for_a_while() {
     for scripts in [false, true] {
         let mut night = Night::new(|_| {});
