@@ -99,15 +99,7 @@ impl Past {
 }
 
 /// The records of a service that points there, under a token of this epoch.
-///
-/// # Errors
-/// None for any service of a configuration.
-pub fn zone_of(
-    cluster: &ClusterName,
-    service: &Service,
-    epoch: Epoch,
-    serving: Role,
-) -> Result<OwnedRecords, PortError> {
+fn zone_of(cluster: &ClusterName, service: &Service, epoch: Epoch, serving: Role) -> Result<OwnedRecords, PortError> {
     let mut zone = OwnedRecords::wanted(service, serving);
     let token = format!("v1;c={cluster};e={epoch};s=0;t={serving};d=-");
     let mark = OwnedRecords::unmoved(cluster, service).pop().map(|mark| RecordSet { values: vec![token], ..mark });

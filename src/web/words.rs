@@ -8,7 +8,7 @@ use axum::extract::rejection::JsonRejection;
 
 use super::answer::Refusal;
 use super::{Api, Shared, known, no_such_service, said, show};
-use crate::domain::{PlanDigest, PlanId, Role};
+use crate::domain::{PlanDigest, PlanId, Role, ServiceName};
 use crate::engine::{Ask, Reply};
 use crate::wire::VERSION;
 use crate::wire::api::{ApproveBody, PinBody, WordAnswer, WordBody};
@@ -20,27 +20,19 @@ type Body<T> = Result<Json<T>, JsonRejection>;
 type Answer = Result<Json<WordAnswer>, Refusal>;
 
 pub(super) async fn freeze(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
-    let Json(WordBody { by, reason }) = body?;
-    let (service, by, reason) = (known(&state.0, &path)?.name.clone(), said(&by, "by")?, said(&reason, "reason")?);
-    word(&state.0, &path, Ask::Freeze { service, by, reason }).await
+    plain(state, path, body, |service, by, reason| Ask::Freeze { service, by, reason }).await
 }
 
 pub(super) async fn unfreeze(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
-    let Json(WordBody { by, reason }) = body?;
-    let (service, by, reason) = (known(&state.0, &path)?.name.clone(), said(&by, "by")?, said(&reason, "reason")?);
-    word(&state.0, &path, Ask::Unfreeze { service, by, reason }).await
+    plain(state, path, body, |service, by, reason| Ask::Unfreeze { service, by, reason }).await
 }
 
 pub(super) async fn unpin(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
-    let Json(WordBody { by, reason }) = body?;
-    let (service, by, reason) = (known(&state.0, &path)?.name.clone(), said(&by, "by")?, said(&reason, "reason")?);
-    word(&state.0, &path, Ask::Unpin { service, by, reason }).await
+    plain(state, path, body, |service, by, reason| Ask::Unpin { service, by, reason }).await
 }
 
 pub(super) async fn acknowledge(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
-    let Json(WordBody { by, reason }) = body?;
-    let (service, by, reason) = (known(&state.0, &path)?.name.clone(), said(&by, "by")?, said(&reason, "reason")?);
-    word(&state.0, &path, Ask::Acknowledge { service, by, reason }).await
+    plain(state, path, body, |service, by, reason| Ask::Acknowledge { service, by, reason }).await
 }
 
 pub(super) async fn pin(state: Shared, path: Path<String>, body: Body<PinBody>) -> Answer {
@@ -61,6 +53,18 @@ pub(super) async fn approve(state: Shared, path: Path<String>, body: Body<Approv
     let digest = PlanDigest::parse(&digest)
         .ok_or_else(|| Refusal::bad("'digest' is the 16 hexadecimal digits that the plan was shown with"))?;
     word(&state.0, &path, Ask::Approve { service, plan, digest, by: said(&by, "by")? }).await
+}
+
+/// A word that is no more than who says it and why.
+async fn plain(
+    state: Shared,
+    path: Path<String>,
+    body: Body<WordBody>,
+    ask: impl FnOnce(ServiceName, String, String) -> Ask,
+) -> Answer {
+    let Json(WordBody { by, reason }) = body?;
+    let service = known(&state.0, &path)?.name.clone();
+    word(&state.0, &path, ask(service, said(&by, "by")?, said(&reason, "reason")?)).await
 }
 
 async fn word(api: &Api, name: &str, ask: Ask) -> Answer {
