@@ -55,7 +55,7 @@ const NEED: RangeInclusive<u32> = 1..=100;
 const CONFIRM: RangeInclusive<Duration> = Duration::ZERO..=s(3600);
 /// The range of `burn_failures`, in thousandths: below a twentieth it is the noise of a healthy site.
 const BURN_FAILURES: RangeInclusive<u32> = 50..=1_000;
-/// The range of `burn_window`: it is a mean over buckets of 5 s, and fewer than six are no mean.
+/// The range of `burn_window`: from six probes at rest, and fewer are no mean.
 const BURN_WINDOW: RangeInclusive<Duration> = s(30)..=s(3600);
 /// The range of `recovered_after`.
 const RECOVERED_AFTER: RangeInclusive<Duration> = Duration::ZERO..=s(DAY);

@@ -71,3 +71,16 @@ impl Fence {
         self.epoch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_epoch_that_follows_two_is_larger_than_both() {
+        let following = |a, b| Epoch::new(a).following(Epoch::new(b)).get();
+        assert_eq!(following(3, 7), 8);
+        assert_eq!(following(7, 3), 8);
+        assert_eq!(following(5, 5), 6);
+    }
+}

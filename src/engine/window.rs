@@ -137,7 +137,7 @@ impl Window {
         if seen.outcome == Outcome::Inconclusive
             || (seen.outcome == Outcome::Fail && seen.canaries == Canaries::Silent)
         {
-            return self.says_nothing(seen);
+            return self.says_nothing(policy, seen);
         }
         if self.generation != seen.generation {
             *self = Self { generation: seen.generation, ..Self::default() };
@@ -148,7 +148,7 @@ impl Window {
         self.silent = None;
         self.mute = None;
         if seen.outcome == Outcome::Pass {
-            self.pass(policy, tuning, at, began);
+            self.pass(policy, tuning, began);
             return Seen::Pass;
         }
         let hard = !matches!(seen.kind, Some(FailureKind::Denied | FailureKind::Assertion));
@@ -159,8 +159,8 @@ impl Window {
         if hard {
             self.hard.fail(tuning);
         }
-        if let Some(burn) = policy.burn.filter(|_| hard) {
-            self.share.add(&burn, at, true);
+        if let Some(burn) = &policy.burn {
+            self.share.add(burn, policy.fresh_for, began, hard);
         }
         let why = Why { kind: seen.kind, reason: seen.reason, step: seen.failed_step };
         let news = self.failures == 1 || self.last_failure.as_ref() != Some(&why);
@@ -168,14 +168,14 @@ impl Window {
         Seen::Fail { news }
     }
 
-    fn pass(&mut self, policy: &PolicyValues, tuning: &Tuning, at: Moment, began: Moment) {
+    fn pass(&mut self, policy: &PolicyValues, tuning: &Tuning, began: Moment) {
         self.failures = 0;
         self.passes = self.passes.saturating_add(1);
         self.was_up |= self.passes >= policy.up_after;
         self.hard.pass(tuning, self.passes);
         self.any.pass(tuning, self.passes);
         if let Some(burn) = &policy.burn {
-            self.share.add(burn, at, false);
+            self.share.add(burn, policy.fresh_for, began, false);
         }
         // A short list in order: the new one finds its place, and the oldest falls out.
         let mut new = Some(began);
@@ -186,7 +186,10 @@ impl Window {
         }
     }
 
-    fn says_nothing(&mut self, seen: Observation) -> Seen {
+    fn says_nothing(&mut self, policy: &PolicyValues, seen: Observation) -> Seen {
+        if let Some(burn) = &policy.burn {
+            self.share.mute(burn, policy.fresh_for, seen.began());
+        }
         let reason = seen.reason.unwrap_or_else(|| "no reason given".to_owned());
         let reason = if seen.outcome == Outcome::Inconclusive {
             format!("inconclusive: {reason}")
@@ -227,7 +230,7 @@ impl Window {
 
     /// The share of failures over the policy's longer time, in thousandths.
     pub(super) fn burn(&self, policy: &PolicyValues, now: Moment) -> u32 {
-        policy.burn.map_or(0, |rule| self.share.thousandths(&rule, now))
+        policy.burn.map_or(0, |rule| self.share.thousandths(&rule, policy.fresh_for, now))
     }
 
     /// How far it is towards "down" or "suspect", in thousandths.
