@@ -122,6 +122,14 @@ impl Flow {
                 return Err(Ending::Inconclusive(format!("the script makes more than {MAX_REQUESTS} requests")));
             }
         }
+        let page = Page::new(self.wait(self.browser.send(ask, self.progress()))??);
+        self.trace().page = Some(page.clone());
+        Ok(page)
+    }
+
+    /// Waits for the network, but not past the deadline nor for a probe that was called off. What is waited for belongs in
+    /// the [progress](Self::progress), in words: it is said when the deadline strikes.
+    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Ending> {
         let called_off = || Ending::Inconclusive("the probe was called off".to_owned());
         // Whoever called it off may be ending the runtime, which must not be entered then.
         if self.cancel.is_cancelled() {
@@ -132,18 +140,21 @@ impl Flow {
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => Err(called_off()),
-                answer = tokio::time::timeout(self.watch.remaining(), self.browser.send(ask, &self.progress)) => {
-                    answer.unwrap_or_else(|_| {
+                answer = tokio::time::timeout(self.watch.remaining(), work) => {
+                    answer.map_err(|_| {
                         self.watch.waited(began);
-                        Err(self.out_of_time(Some(self.progress.get())))
+                        self.out_of_time(Some(self.progress.get()))
                     })
                 }
             }
         });
         self.watch.waited(began);
-        let page = Page::new(answer?);
-        self.trace().page = Some(page.clone());
-        Ok(page)
+        answer
+    }
+
+    /// What the probe waits for.
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// What running out of time means: the site was slow, unless the script itself used up most of the deadline.

@@ -58,7 +58,7 @@ pub(super) struct Answer {
 pub(super) struct Progress(Mutex<String>);
 
 impl Progress {
-    fn set(&self, words: String) {
+    pub(super) fn set(&self, words: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words;
     }
 

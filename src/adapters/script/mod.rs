@@ -30,4 +30,5 @@ mod trouble;
 mod watch;
 
 pub use error::ScriptError;
+pub use language::{Entry, entries};
 pub use runner::{CheckScript, RhaiRunner};

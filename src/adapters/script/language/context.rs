@@ -1,8 +1,8 @@
 //! What a script knows of the probe that it is: target, site, vantage, parameters, secrets.
 
-use rhai::{Dynamic, FuncRegistration, ImmutableString, Module, NativeCallContext, Scope};
+use rhai::{Dynamic, ImmutableString, Module, NativeCallContext, Scope};
 
-use super::Result;
+use super::{Result, Shelf};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::plain_url;
@@ -10,17 +10,23 @@ use crate::adapters::script::text::plain_url;
 /// The names that every script can use, in functions and closures, too.
 const NAMES: [&str; 3] = ["target", "site", "vantage"];
 
-pub(super) fn register(module: &mut Module) {
-    FuncRegistration::new("param").set_into_module(
-        module,
+pub(super) fn register(shelf: &mut Shelf) {
+    shelf.topic("context");
+    shelf.variable("target -> string", "The site's base URL.");
+    shelf.variable("site -> string", "The site's role: `primary` or `standby`.");
+    shelf.variable("vantage -> string", "The name of the vantage that the probe runs at; empty on a laptop.");
+    shelf.add(
+        "param(name: string) -> string",
+        "The check's parameter with that name, from the configuration or `--param`; inconclusive if there is none.",
         |context: NativeCallContext<'_>, name: ImmutableString| -> Result<String> {
             let flow = flow::of(&context)?;
             let missing = || Ending::Inconclusive(format!("the check has no parameter '{name}'"));
             Ok(flow.kit.params.get(name.as_str()).cloned().ok_or_else(missing)?)
         },
     );
-    FuncRegistration::new("param").set_into_module(
-        module,
+    shelf.add(
+        "param(name: string, default: any) -> any",
+        "The parameter, or the default; where that is a number or a boolean, the parameter is read as one.",
         |context: NativeCallContext<'_>, name: ImmutableString, default: Dynamic| -> Result<Dynamic> {
             match flow::of(&context)?.kit.params.get(name.as_str()) {
                 Some(value) => Ok(like(&default, &name, value)?),
@@ -28,8 +34,9 @@ pub(super) fn register(module: &mut Module) {
             }
         },
     );
-    FuncRegistration::new("secret").set_into_module(
-        module,
+    shelf.add(
+        "secret(name: string) -> string",
+        "The secret with that name, if the check's configuration lists it. Its value is struck out wherever the probe says something.",
         |context: NativeCallContext<'_>, name: ImmutableString| -> Result<String> {
             let flow = flow::of(&context)?;
             let missing = || Ending::Inconclusive(format!("the secret '{name}' is not given to this check"));

@@ -1,17 +1,12 @@
 //! The check language: what a script can do besides computing. Each room registers its functions into one module, which
 //! all engines share; what differs between probes comes from the [flow](super::flow) that the call belongs to.
 //!
-//! - *steps*: `step(name, || …)`, `expect(cond, message)`, `expect_status(page, code)`, `expect_contains(page, text)`,
-//!   `expect_element(page, css)`, `fail(message)`, `inconclusive(message)`
-//! - *requests*: `get(path)`, `post_form(path, #{…})`, `post_json(path, value)`, each with an options map
-//!   `#{headers: #{…}, query: #{…}, follow: false}` as a last argument, and `cookie(name)`
-//! - *reading*: `page.status .url .text .header(name) .json() .html()`, `select(css)` and `select_all(css)` on a page, a
-//!   document or an element, `element.name .text .attr(name)`
-//! - *context*: `target`, `site`, `vantage`, `param(name)`, `param(name, default)`, `secret(name)`
+//! Every function is entered on the [shelf](shelf) with its signature and a sentence, which `quorate check schema` prints.
 
 mod context;
 mod reading;
 mod requests;
+mod shelf;
 mod steps;
 
 use rhai::{Dynamic, EvalAltResult, Module};
@@ -21,15 +16,27 @@ type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
 /// All host functions.
 pub(super) fn module() -> Module {
-    let mut module = Module::new();
-    steps::register(&mut module);
-    requests::register(&mut module);
-    reading::register(&mut module);
-    context::register(&mut module);
-    module
+    shelf().module
 }
 
+/// What there is to say of all of them.
+pub fn entries() -> Vec<Entry> {
+    shelf().entries
+}
+
+fn shelf() -> Shelf {
+    let mut shelf = Shelf::default();
+    steps::register(&mut shelf);
+    requests::register(&mut shelf);
+    reading::register(&mut shelf);
+    context::register(&mut shelf);
+    shelf
+}
+
+use shelf::Shelf;
+
 pub(super) use context::{globals, names, scope};
+pub use shelf::Entry;
 
 /// A value that may be absent, as `()`.
 fn or_unit<T: Into<Dynamic>>(value: Option<T>) -> Dynamic {

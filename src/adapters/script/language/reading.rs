@@ -1,54 +1,77 @@
 //! Reading answers: pages, documents, elements.
 
-use rhai::{Array, Dynamic, FuncRegistration, Module, NativeCallContext};
+use rhai::{Array, Dynamic, NativeCallContext};
 use scraper::Selector;
 
-use super::{Result, or_unit};
+use super::{Result, Shelf, or_unit};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::engine::MAX_ARRAY_ITEMS;
 use crate::adapters::script::flow;
 use crate::adapters::script::page::{Document, Element, Page};
 use crate::domain::FailureKind;
 
-pub(super) fn register(module: &mut Module) {
-    module.set_custom_type::<Page>("Page");
-    module.set_custom_type::<Document>("Document");
-    module.set_custom_type::<Element>("Element");
+pub(super) fn register(shelf: &mut Shelf) {
+    shelf.topic("reading answers");
+    shelf.module.set_custom_type::<Page>("Page");
+    shelf.module.set_custom_type::<Document>("Document");
+    shelf.module.set_custom_type::<Element>("Element");
 
-    FuncRegistration::new_getter("status")
-        .set_into_module(module, |page: &mut Page| i64::from(page.answer().status.as_u16()));
-    FuncRegistration::new_getter("url").set_into_module(module, |page: &mut Page| page.answer().url.to_string());
-    FuncRegistration::new_getter("text").set_into_module(module, |page: &mut Page| page.text());
-    FuncRegistration::new("header").set_into_module(module, |page: &mut Page, name: &str| or_unit(page.header(name)));
-    FuncRegistration::new("html").set_into_module(module, |page: &mut Page| page.document());
-    FuncRegistration::new("json").set_into_module(module, json);
+    shelf
+        .getter("page.status -> int", "The status code.", |page: &mut Page| i64::from(page.answer().status.as_u16()));
+    shelf.getter("page.url -> string", "Where the page is from, after redirects.", |page: &mut Page| {
+        page.answer().url.to_string()
+    });
+    shelf.getter("page.text -> string", "The body.", |page: &mut Page| page.text());
+    shelf.add(
+        "page.header(name: string) -> string | ()",
+        "The first header with that name.",
+        |page: &mut Page, name: &str| or_unit(page.header(name)),
+    );
+    shelf.add("page.html() -> Document", "The body as an HTML document.", |page: &mut Page| page.document());
+    shelf.add("page.json() -> any", "The body as JSON; fails if it is none.", json);
 
-    FuncRegistration::new_getter("name").set_into_module(module, |element: &mut Element| element.name());
-    FuncRegistration::new_getter("text").set_into_module(module, |element: &mut Element| element.text());
-    FuncRegistration::new("attr")
-        .set_into_module(module, |element: &mut Element, name: &str| or_unit(element.attr(name)));
+    shelf.getter("element.name -> string", "The element's name, `form` say.", |element: &mut Element| element.name());
+    shelf.getter("element.text -> string", "The text inside, its blanks joined.", |element: &mut Element| {
+        element.text()
+    });
+    shelf.add(
+        "element.attr(name: string) -> string | ()",
+        "The attribute's value.",
+        |element: &mut Element, name: &str| or_unit(element.attr(name)),
+    );
 
-    FuncRegistration::new("select").set_into_module(module, |page: &mut Page, css: &str| -> Result<Dynamic> {
-        Ok(first(page.document().select(&selector(css)?, 1)))
-    });
-    FuncRegistration::new("select")
-        .set_into_module(module, |document: &mut Document, css: &str| -> Result<Dynamic> {
-            Ok(first(document.select(&selector(css)?, 1)))
-        });
-    FuncRegistration::new("select").set_into_module(module, |element: &mut Element, css: &str| -> Result<Dynamic> {
-        Ok(first(element.select(&selector(css)?, 1)))
-    });
-    FuncRegistration::new("select_all").set_into_module(module, |page: &mut Page, css: &str| -> Result<Array> {
-        Ok(all(page.document().select(&selector(css)?, MAX_ARRAY_ITEMS)))
-    });
-    FuncRegistration::new("select_all").set_into_module(
-        module,
+    shelf.add(
+        "page.select(css: string) -> Element | ()",
+        "The first element that matches the CSS selector.",
+        |page: &mut Page, css: &str| -> Result<Dynamic> { Ok(first(page.document().select(&selector(css)?, 1))) },
+    );
+    shelf.add(
+        "document.select(css: string) -> Element | ()",
+        "The same on a document.",
+        |document: &mut Document, css: &str| -> Result<Dynamic> { Ok(first(document.select(&selector(css)?, 1))) },
+    );
+    shelf.add(
+        "element.select(css: string) -> Element | ()",
+        "The same within an element.",
+        |element: &mut Element, css: &str| -> Result<Dynamic> { Ok(first(element.select(&selector(css)?, 1))) },
+    );
+    shelf.add(
+        "page.select_all(css: string) -> array",
+        "All elements that match the CSS selector.",
+        |page: &mut Page, css: &str| -> Result<Array> {
+            Ok(all(page.document().select(&selector(css)?, MAX_ARRAY_ITEMS)))
+        },
+    );
+    shelf.add(
+        "document.select_all(css: string) -> array",
+        "The same on a document.",
         |document: &mut Document, css: &str| -> Result<Array> {
             Ok(all(document.select(&selector(css)?, MAX_ARRAY_ITEMS)))
         },
     );
-    FuncRegistration::new("select_all").set_into_module(
-        module,
+    shelf.add(
+        "element.select_all(css: string) -> array",
+        "The same within an element.",
         |element: &mut Element, css: &str| -> Result<Array> {
             Ok(all(element.select(&selector(css)?, MAX_ARRAY_ITEMS)))
         },

@@ -2,10 +2,10 @@
 
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use rhai::{Array, Dynamic, FuncRegistration, ImmutableString, Map, Module, NativeCallContext};
+use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext};
 use url::Url;
 
-use super::{Result, or_unit};
+use super::{Result, Shelf, or_unit};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow;
 use crate::adapters::script::http::{Ask, Payload};
@@ -14,42 +14,51 @@ use crate::adapters::script::page::Page;
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
-pub(super) fn register(module: &mut Module) {
-    FuncRegistration::new("get").set_into_module(module, |context: NativeCallContext<'_>, path: ImmutableString| {
-        send(&context, Method::GET, &path, None, Map::new())
-    });
-    FuncRegistration::new("get").set_into_module(
-        module,
+pub(super) fn register(shelf: &mut Shelf) {
+    shelf.topic("requests");
+    shelf.add(
+        "get(path: string) -> Page",
+        "Opens a page, with the probe's cookies. A path from the root is the target's, any other relative one the last page's.",
+        |context: NativeCallContext<'_>, path: ImmutableString| send(&context, Method::GET, &path, None, Map::new()),
+    );
+    shelf.add(
+        "get(path: string, options: map) -> Page",
+        "The same with options.",
         |context: NativeCallContext<'_>, path: ImmutableString, options: Map| {
             send(&context, Method::GET, &path, None, options)
         },
     );
-    FuncRegistration::new("post_form").set_into_module(
-        module,
+    shelf.add(
+        "post_form(path: string, fields: map) -> Page",
+        "Sends the fields as a form.",
         |context: NativeCallContext<'_>, path: ImmutableString, fields: Map| {
             send(&context, Method::POST, &path, Some(form(fields)?), Map::new())
         },
     );
-    FuncRegistration::new("post_form").set_into_module(
-        module,
+    shelf.add(
+        "post_form(path: string, fields: map, options: map) -> Page",
+        "The same with options.",
         |context: NativeCallContext<'_>, path: ImmutableString, fields: Map, options: Map| {
             send(&context, Method::POST, &path, Some(form(fields)?), options)
         },
     );
-    FuncRegistration::new("post_json").set_into_module(
-        module,
+    shelf.add(
+        "post_json(path: string, value: any) -> Page",
+        "Sends the value as JSON.",
         |context: NativeCallContext<'_>, path: ImmutableString, value: Dynamic| {
             send(&context, Method::POST, &path, Some(json(&value)?), Map::new())
         },
     );
-    FuncRegistration::new("post_json").set_into_module(
-        module,
+    shelf.add(
+        "post_json(path: string, value: any, options: map) -> Page",
+        "The same with options.",
         |context: NativeCallContext<'_>, path: ImmutableString, value: Dynamic, options: Map| {
             send(&context, Method::POST, &path, Some(json(&value)?), options)
         },
     );
-    FuncRegistration::new("cookie").set_into_module(
-        module,
+    shelf.add(
+        "cookie(name: string) -> string | ()",
+        "The cookie that the next request to the last page would carry.",
         |context: NativeCallContext<'_>, name: ImmutableString| -> Result<Dynamic> {
             Ok(or_unit(flow::of(&context)?.cookie(&name)))
         },

@@ -1,21 +1,42 @@
 //! Steps and expectations.
 
-use rhai::{Dynamic, FnPtr, FuncRegistration, ImmutableString, Module, NativeCallContext};
+use rhai::{Dynamic, FnPtr, ImmutableString, NativeCallContext};
 
-use super::{Result, reading};
+use super::{Result, Shelf, reading};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::page::{Element, Page};
 use crate::domain::{FailureKind, Outcome};
 
-pub(super) fn register(module: &mut Module) {
-    FuncRegistration::new("step").set_into_module(module, step);
-    FuncRegistration::new("expect").set_into_module(module, expect);
-    FuncRegistration::new("expect_status").set_into_module(module, expect_status);
-    FuncRegistration::new("expect_contains").set_into_module(module, expect_contains);
-    FuncRegistration::new("expect_element").set_into_module(module, expect_element);
-    FuncRegistration::new("fail").set_into_module(module, fail);
-    FuncRegistration::new("inconclusive").set_into_module(module, inconclusive);
+pub(super) fn register(shelf: &mut Shelf) {
+    shelf.topic("steps");
+    shelf.add(
+        "step(name: string, body: closure) -> any",
+        "Runs the closure as a step, which has a line in the timeline, and gives back its value. Steps may nest.",
+        step,
+    );
+    shelf.add(
+        "expect(holds: bool, message: string)",
+        "Fails with the message, and with what the last answer was, unless the condition holds.",
+        expect,
+    );
+    shelf.add(
+        "expect_status(page: Page, code: int) -> Page",
+        "Fails unless the answer has this status.",
+        expect_status,
+    );
+    shelf.add(
+        "expect_contains(page: Page, text: string) -> Page",
+        "Fails unless the body contains the text.",
+        expect_contains,
+    );
+    shelf.add(
+        "expect_element(page: Page, css: string) -> Element",
+        "Fails unless an element matches the CSS selector, and gives back the first that does.",
+        expect_element,
+    );
+    shelf.add("fail(message: string)", "Ends the probe: the site misbehaved.", fail);
+    shelf.add("inconclusive(message: string)", "Ends the probe: nothing can be said of the site.", inconclusive);
 }
 
 /// Runs the closure as a named step and gives back its value.

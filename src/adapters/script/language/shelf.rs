@@ -1,0 +1,77 @@
+//! Where the functions of the check language stand, each with what people and editors are told of it.
+
+use rhai::{FuncRegistration, Module, RhaiNativeFunc};
+
+/// What `quorate check schema` says of one function, getter or variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// The topic it belongs to.
+    pub topic: &'static str,
+    /// How it is called: `name(parameter: type) -> type`, `page.name(…)` for a method, `page.name -> type` for a property.
+    pub signature: &'static str,
+    /// What it does, in a sentence or two.
+    pub doc: &'static str,
+}
+
+impl Entry {
+    /// The name by which a script calls it.
+    pub fn name(&self) -> &'static str {
+        let end = self.signature.find(['(', ' ']).unwrap_or(self.signature.len());
+        let called = self.signature.get(..end).unwrap_or_default();
+        called.rsplit('.').next().unwrap_or(called)
+    }
+}
+
+/// The functions under construction.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    pub(super) module: Module,
+    pub(super) entries: Vec<Entry>,
+    topic: &'static str,
+}
+
+impl Shelf {
+    /// What comes next belongs to this topic.
+    pub(super) fn topic(&mut self, topic: &'static str) {
+        self.topic = topic;
+    }
+
+    /// A function or a method; its name is taken from the signature.
+    pub(super) fn add<A, const N: usize, const X: bool, R, const F: bool>(
+        &mut self,
+        signature: &'static str,
+        doc: &'static str,
+        function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+    ) where
+        A: 'static,
+        R: Clone + Send + Sync + 'static,
+    {
+        let name = self.enter(signature, doc);
+        FuncRegistration::new(name).set_into_module(&mut self.module, function);
+    }
+
+    /// A property that is read, `thing.name`.
+    pub(super) fn getter<A, const N: usize, const X: bool, R, const F: bool>(
+        &mut self,
+        signature: &'static str,
+        doc: &'static str,
+        function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+    ) where
+        A: 'static,
+        R: Clone + Send + Sync + 'static,
+    {
+        let name = self.enter(signature, doc);
+        FuncRegistration::new_getter(name).set_into_module(&mut self.module, function);
+    }
+
+    /// A variable that every script has.
+    pub(super) fn variable(&mut self, signature: &'static str, doc: &'static str) {
+        self.enter(signature, doc);
+    }
+
+    fn enter(&mut self, signature: &'static str, doc: &'static str) -> &'static str {
+        let entry = Entry { topic: self.topic, signature, doc };
+        self.entries.push(entry);
+        entry.name()
+    }
+}
