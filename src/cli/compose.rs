@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::exit::Failure;
-use crate::adapters::script::{CheckScript, RhaiRunner};
+use crate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use crate::config::{Check, Config, Loaded, Loader, Problem};
 
 /// Loads the configuration, and refuses with every problem in it.
@@ -45,6 +45,8 @@ pub(super) fn runner(checks: Vec<Check>) -> Result<Arc<RhaiRunner>, Failure> {
         source: check.source,
         params: check.params,
         secrets: check.secrets,
+        reach: Reach::default(),
+        limits: Limits::default(),
     });
     RhaiRunner::new(scripts.collect())
         .map(Arc::new)

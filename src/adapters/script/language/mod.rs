@@ -4,6 +4,8 @@
 //! Every function is entered on the [shelf](shelf) with its signature and a sentence, which `quorate check schema` prints.
 
 mod context;
+mod measures;
+mod options;
 mod reading;
 mod requests;
 mod shelf;
@@ -30,12 +32,13 @@ fn shelf() -> Shelf {
     requests::register(&mut shelf);
     reading::register(&mut shelf);
     context::register(&mut shelf);
+    measures::register(&mut shelf);
     shelf
 }
 
 use shelf::Shelf;
 
-pub(super) use context::{globals, names, scope};
+pub(super) use context::{names, scope, values, watch_names};
 pub use shelf::Entry;
 
 /// A value that may be absent, as `()`.
