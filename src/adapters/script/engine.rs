@@ -1,7 +1,7 @@
 //! The sandbox: which parts of Rhai a check has, and all of its limits. They are the same in debug and in release.
 //!
-//! Left out on purpose: files, processes, the environment, `eval`, `import`, `sleep` and `exit` (Rhai's language core
-//! package is not loaded; its `sleep` would hold a thread past the deadline), and the clock.
+//! Left out on purpose: files, processes, the environment, `eval`, `sleep` and `exit` (Rhai's language core
+//! package is not loaded; its `sleep` would hold a thread past the deadline), and the clock. `import` gives what was loaded from `checks/lib` beforehand, and reads no file.
 
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
@@ -37,10 +37,10 @@ const MAX_MAP_ITEMS: usize = 5_000;
 pub(super) const MAX_VARIABLES: usize = 128;
 /// Functions that a script defines, closures included.
 const MAX_FUNCTIONS: usize = 256;
-/// Modules: `import` is for shared files, which checks do not have.
-const MAX_MODULES: usize = 0;
+/// Files that a check shares with others.
+const MAX_MODULES: usize = 16;
 /// Words that are not part of the language.
-const DISABLED_SYMBOLS: [&str; 5] = ["eval", "import", "export", "curry", "sleep"];
+const DISABLED_SYMBOLS: [&str; 4] = ["eval", "export", "curry", "sleep"];
 
 /// The one engine for all checks and probes: what differs between probes, host functions find in the [flow](super::flow) that runs.
 pub(super) fn engine() -> Engine {

@@ -44,6 +44,9 @@ pub enum ScriptError {
         /// The first script's file.
         first: PathBuf,
     },
+    /// A file that checks share cannot be loaded.
+    #[error("{0}")]
+    Library(String),
     /// The system gives no threads to run scripts on.
     #[error("cannot start the threads that run checks: {0}")]
     Threads(String),

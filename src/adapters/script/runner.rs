@@ -1,7 +1,7 @@
 //! The runner: scripts compiled once, run many times, several at the same time.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::flow::{Flow, Kit};
 use super::http::Browser;
 use super::language;
 use super::limits::Limits;
+use super::modules;
 use super::reach::Reach;
 use super::tape::{Mode, Reel, Tape};
 use super::text::{MAX_REASON_CHARS, tidy};
@@ -49,6 +50,17 @@ pub struct CheckScript {
     pub reach: Reach,
     /// How much it may do.
     pub limits: Limits,
+}
+
+/// A file that checks share: `import "lib/NAME" as name;`.
+#[derive(Debug, Clone)]
+pub struct ModuleScript {
+    /// Its name in `import`: `lib/NAME`.
+    pub name: String,
+    /// Where the source is from, for messages.
+    pub path: PathBuf,
+    /// The functions.
+    pub source: String,
 }
 
 /// Runs checks that are Rhai scripts.
@@ -86,7 +98,14 @@ impl std::fmt::Debug for RhaiRunner {
 impl RhaiRunner {
     /// Compiles the scripts, and says everything that is wrong with any of them.
     pub fn new(scripts: Vec<CheckScript>) -> Result<Self, Vec<ScriptError>> {
-        let engine = engine();
+        Self::with_library(scripts, Vec::new())
+    }
+
+    /// The same with files that the scripts share.
+    pub fn with_library(scripts: Vec<CheckScript>, library: Vec<ModuleScript>) -> Result<Self, Vec<ScriptError>> {
+        let mut engine = engine();
+        let shared = Generation::of(library.iter().flat_map(|module| [module.name.as_str(), module.source.as_str()]));
+        modules::load(&mut engine, &library)?;
         let trust = Trust::of_this_machine().map_err(|error| vec![ScriptError::Tls(error)])?;
         let workers = Workers::start().map_err(|error| vec![ScriptError::Threads(error.to_string())])?;
         let mut checks: BTreeMap<CheckName, Check> = BTreeMap::new();
@@ -99,7 +118,7 @@ impl RhaiRunner {
             }
             match compile(&engine, &script) {
                 Ok(ast) => {
-                    let (name, generation) = (script.name.clone(), generation(&script));
+                    let (name, generation) = (script.name.clone(), generation(&script, shared));
                     let CheckScript { path, params, secrets, reach, limits, .. } = script;
                     let kit = Kit { path, params, secrets, reach, limits: limits.capped() };
                     checks.insert(name, Check { ast: Arc::new(ast), kit: Arc::new(kit), generation });
@@ -157,13 +176,20 @@ impl ProbeRunner for RhaiRunner {
     }
 }
 
-/// The mark of all that decides what a check says: its text, its parameters, and which secrets it may see. Never their values: a mark is
-/// no secret, and a new password is no new check.
-fn generation(script: &CheckScript) -> Generation {
-    // The count keeps parameters and secrets apart.
-    let count = script.params.len().to_string();
-    let params = script.params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-    Generation::of([script.source.as_str(), &count].into_iter().chain(params).chain(script.secrets.names()))
+/// The mark of all that decides what a check says: its text and the files it shares, its parameters and limits, whom it may ask, and
+/// which secrets it may see. Never their values: a mark is no secret, and a new password is no new check.
+fn generation(script: &CheckScript, library: Generation) -> Generation {
+    let Limits { operations, requests, body_bytes } = script.limits;
+    let hosts = script.reach.hosts();
+    // A check that shares nothing is the same whatever others share.
+    let library = if script.source.contains("import") { library.to_string() } else { String::new() };
+    // The counts keep parameters, hosts and secrets apart.
+    let rest = format!("{} {} {operations} {requests} {body_bytes} {library}", script.params.len(), hosts.len());
+    let mut parts: Vec<&str> = vec![&script.source, &rest];
+    parts.extend(script.params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+    parts.extend(hosts.iter().map(String::as_str));
+    parts.extend(script.secrets.names());
+    Generation::of(parts)
 }
 
 fn compile(engine: &Engine, script: &CheckScript) -> Result<AST, ScriptError> {
@@ -171,9 +197,14 @@ fn compile(engine: &Engine, script: &CheckScript) -> Result<AST, ScriptError> {
     if bytes > MAX_SCRIPT_BYTES {
         return Err(ScriptError::TooLong { path: script.path.clone(), bytes, max: MAX_SCRIPT_BYTES });
     }
+    parse(engine, &script.path, &script.source)
+}
+
+/// Parses a script or a file that scripts share.
+pub(super) fn parse(engine: &Engine, path: &Path, source: &str) -> Result<AST, ScriptError> {
     engine
-        .compile_with_scope(&language::names(), &script.source)
-        .map_err(|error| ScriptError::syntax(script.path.clone(), &script.source, &error))
+        .compile_with_scope(&language::names(), source)
+        .map_err(|error| ScriptError::syntax(path.to_owned(), source, &error))
 }
 
 /// Runs the script to its end, on a stack of its own; nothing means that it passed.
