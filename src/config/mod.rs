@@ -33,6 +33,7 @@ use std::path::{Path, PathBuf};
 
 pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, Sms, Store};
 pub use problem::{Excerpt, Place, Problem, Severity};
+pub use values::nearest;
 
 use problem::{Report, Source, tidy};
 use reader::Document;

@@ -21,6 +21,7 @@ mod error;
 mod flow;
 mod http;
 mod language;
+mod lint;
 mod page;
 mod resolve;
 mod runner;
@@ -31,4 +32,5 @@ mod watch;
 
 pub use error::ScriptError;
 pub use language::{Entry, entries};
+pub use lint::Linter;
 pub use runner::{CheckScript, RhaiRunner};

@@ -6,28 +6,35 @@ use anstyle::{AnsiColor, Style};
 
 use crate::domain::{Outcome, ProbeReport, StepRecord};
 
-/// The width of the bars' column, in cells.
-const BAR_CELLS: u64 = 32;
+use super::excerpt::Excerpt;
+
+/// A terminal's width that everybody has.
+const COLUMNS: usize = 80;
+/// What a row has besides the name and the bar: the mark, the time, and the blanks between.
+const ROW_REST: usize = 17;
+/// The most cells of the bars' column; long names leave it fewer.
+const BAR_CELLS_MAX: u64 = 32;
 /// The longest step name shown, in characters.
 const MAX_NAME_CHARS: usize = 40;
-/// Where a reason is broken into lines.
-const REASON_CHARS: usize = 96;
+/// The blanks before a reason.
+const INDENT: usize = 4;
 
 /// Writes the timeline. Colours are written always; the stream takes them out where they are not wanted.
-pub(super) fn write(out: &mut impl Write, report: &ProbeReport) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, report: &ProbeReport, excerpt: Option<&Excerpt>) -> io::Result<()> {
     let names: Vec<String> = report.steps.iter().map(|step| clip(&step.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+    let cells = u64::try_from((COLUMNS - ROW_REST).saturating_sub(width)).unwrap_or(0).min(BAR_CELLS_MAX);
     // The last step with that name is where it ended: names may repeat in a loop.
     let ended_in = report.failed_step.as_ref().and_then(|failed| {
         report.steps.iter().rposition(|step| step.name == *failed && step.outcome != Outcome::Pass)
     });
     for (index, (step, name)) in report.steps.iter().zip(&names).enumerate() {
         let (style, dim) = (style(step.outcome), Style::new().dimmed());
-        let bar = bar(step, report.duration_ms);
+        let bar = bar(step, report.duration_ms, cells);
         write!(out, "  {style}{}{style:#} {name:width$}  {style}{bar}{style:#}", mark(step.outcome))?;
         writeln!(out, " {dim}{:>6} ms{dim:#}", step.duration_ms)?;
         if ended_in == Some(index) {
-            write_reason(out, report)?;
+            write_reason(out, report, excerpt)?;
         }
     }
     if !report.steps.is_empty() {
@@ -38,26 +45,29 @@ pub(super) fn write(out: &mut impl Write, report: &ProbeReport) -> io::Result<()
     let (mark, outcome) = (mark(report.outcome), report.outcome);
     writeln!(out, "{style}{mark} {outcome}{kind}{style:#} in {} ms", report.duration_ms)?;
     if ended_in.is_none() {
-        write_reason(out, report)?;
+        write_reason(out, report, excerpt)?;
     }
     Ok(())
 }
 
-fn write_reason(out: &mut impl Write, report: &ProbeReport) -> io::Result<()> {
+fn write_reason(out: &mut impl Write, report: &ProbeReport, excerpt: Option<&Excerpt>) -> io::Result<()> {
     let style = style(report.outcome);
     for line in report.reason.iter().flat_map(|reason| wrapped(reason)) {
-        writeln!(out, "    {style}{line}{style:#}")?;
+        writeln!(out, "{:INDENT$}{style}{line}{style:#}", "")?;
     }
-    Ok(())
+    match excerpt {
+        Some(excerpt) => excerpt.write(out, INDENT, COLUMNS, style),
+        None => Ok(()),
+    }
 }
 
-/// The bar, from where the step began to where it ended, at least one cell long.
-fn bar(step: &StepRecord, total_ms: u64) -> String {
+/// The bar, from where the step began to where it ended, at least one of the cells long.
+fn bar(step: &StepRecord, total_ms: u64, cells: u64) -> String {
     let total = total_ms.max(1);
-    let start = (step.start_ms * BAR_CELLS / total).min(BAR_CELLS - 1);
-    let end = ((step.start_ms + step.duration_ms) * BAR_CELLS).div_ceil(total).clamp(start + 1, BAR_CELLS);
+    let start = (step.start_ms * cells / total).min(cells - 1);
+    let end = ((step.start_ms + step.duration_ms) * cells).div_ceil(total).clamp(start + 1, cells);
     let cell = |count: u64, text: &str| text.repeat(usize::try_from(count).unwrap_or(0));
-    format!("{}{}{}", cell(start, " "), cell(end - start, "━"), cell(BAR_CELLS - end, " "))
+    format!("{}{}{}", cell(start, " "), cell(end - start, "━"), cell(cells - end, " "))
 }
 
 fn mark(outcome: Outcome) -> char {
@@ -87,7 +97,7 @@ fn wrapped(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let Some(line) = lines.last_mut() else { break };
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > REASON_CHARS {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > COLUMNS - INDENT {
             lines.push(word.to_owned());
         } else {
             if !line.is_empty() {
@@ -119,7 +129,7 @@ mod tests {
             duration_ms: 80,
         };
         let mut out = Vec::new();
-        write(&mut out, &report).expect("writes");
+        write(&mut out, &report, None).expect("writes");
         let text = anstream::adapter::strip_str(std::str::from_utf8(&out).expect("is text")).to_string();
         let expected = "  ✓ open    ━━━━━━━━                             20 ms\n  \
                           ✗ log in          ━━━━━━━━━━━━━━━━━━━━━━━━     60 ms\n    \
@@ -131,9 +141,29 @@ mod tests {
     #[test]
     fn a_step_that_took_no_time_still_has_a_bar_inside_the_column() {
         for (start, duration) in [(0, 0), (80, 0), (79, 1), (0, 80)] {
-            let bar = bar(&step("s", start, duration, Outcome::Pass), 80);
-            assert_eq!(bar.chars().count() as u64, BAR_CELLS, "{start} {duration}");
+            let bar = bar(&step("s", start, duration, Outcome::Pass), 80, 24);
+            assert_eq!(bar.chars().count(), 24, "{start} {duration}");
             assert!(bar.contains('━'), "{start} {duration}");
         }
+    }
+
+    #[test]
+    fn no_row_is_wider_than_a_terminal() {
+        let long = "see the page that only somebody who is logged in can see";
+        let steps = vec![step(long, 0, 900, Outcome::Pass), step("x", 900, 123_456, Outcome::Fail)];
+        let reason = "the login was refused ".repeat(9);
+        let report = ProbeReport {
+            outcome: Outcome::Fail,
+            kind: Some(FailureKind::Assertion),
+            reason: Some(reason),
+            failed_step: Some("x".to_owned()),
+            steps,
+            duration_ms: 124_356,
+        };
+        let mut out = Vec::new();
+        write(&mut out, &report, None).expect("writes");
+        let text = anstream::adapter::strip_str(std::str::from_utf8(&out).expect("is text")).to_string();
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert_eq!(widest, Some(COLUMNS), "{text}");
     }
 }
