@@ -36,6 +36,8 @@ mod failover;
 mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.
 mod lab;
+/// The computing half of the check language.
+mod language;
 /// Support: the emulator.
 mod ministack;
 mod mutants;

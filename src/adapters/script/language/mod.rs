@@ -3,11 +3,20 @@
 //!
 //! Every function is entered on the [shelf](shelf) with its signature and a sentence, which `quorate check schema` prints.
 
+mod codes;
 mod context;
+mod controls;
+mod data;
+mod forms;
+mod logins;
+mod patterns;
 mod reading;
 mod requests;
+mod sending;
 mod shelf;
 mod steps;
+mod tokens;
+mod urls;
 
 use rhai::{Dynamic, EvalAltResult, Module};
 
@@ -29,6 +38,13 @@ fn shelf() -> Shelf {
     steps::register(&mut shelf);
     requests::register(&mut shelf);
     reading::register(&mut shelf);
+    data::register(&mut shelf);
+    patterns::register(&mut shelf);
+    urls::register(&mut shelf);
+    forms::register(&mut shelf);
+    codes::register(&mut shelf);
+    logins::register(&mut shelf);
+    tokens::register(&mut shelf);
     context::register(&mut shelf);
     shelf
 }
