@@ -22,7 +22,7 @@ struct Template {
     secrets: &'static [(&'static str, &'static str)],
 }
 
-const TEMPLATES: [Template; 3] = [
+const TEMPLATES: [Template; 5] = [
     Template {
         name: "api-token",
         what: "a token from client credentials, and a call that needs it",
@@ -40,6 +40,26 @@ const TEMPLATES: [Template; 3] = [
         what: "one page, its status and what it says",
         source: include_str!("templates/health.rhai"),
         secrets: &[],
+    },
+    Template {
+        name: "oidc",
+        what: "OpenID Connect: login and consent pages, code with PKCE, the ID token verified",
+        source: include_str!("templates/oidc-login.rhai"),
+        secrets: &[
+            ("probe-user", "the probes' account"),
+            ("probe-password", "its password"),
+            ("client-secret", "the probes' client's secret"),
+        ],
+    },
+    Template {
+        name: "totp",
+        what: "a login form with a second factor: a code that changes every 30 seconds",
+        source: include_str!("templates/totp-login.rhai"),
+        secrets: &[
+            ("probe-user", "the probes' account"),
+            ("probe-password", "its password"),
+            ("probe-totp", "what its authenticator was set up with"),
+        ],
     },
 ];
 

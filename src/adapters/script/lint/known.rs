@@ -20,8 +20,9 @@ const KEYWORDS: [(&str, &[usize]); 9] = [
     ("print", &[0, 1]),
     ("type_of", &[1]),
 ];
-/// Functions besides `expect…` that end a probe when the site is not as it should be.
-const EXPECTING: [&str; 5] = ["fail", "form", "inconclusive", "jwt_verify", "submit"];
+/// Functions that end a probe when the site is not as it should be, besides `expect…` and those whose sentence says that
+/// they fail.
+const EXPECTING: [&str; 3] = ["fail", "inconclusive", "submit"];
 
 /// The functions by name.
 pub(super) struct Known {
@@ -52,7 +53,8 @@ impl Known {
 
     /// Whether it can end the probe because of what the site did.
     pub(super) fn expects(&self, name: &str) -> bool {
-        name.starts_with("expect") || EXPECTING.contains(&name)
+        let says_so = |entry: &Entry| entry.name() == name && entry.doc.to_ascii_lowercase().contains("fails");
+        name.starts_with("expect") || EXPECTING.contains(&name) || self.entries.iter().any(says_so)
     }
 
     /// Whether it asks the site for a page: it gives one, and is not given one.
