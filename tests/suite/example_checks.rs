@@ -166,7 +166,7 @@ async fn the_template_form_login_fails_with_the_words_of_the_page() {
 
 // ---- OpenID Connect ----
 
-const OIDC: Pairs<'_> = &[("client_id", oidc::CLIENT), ("scope", "openid email")];
+const OIDC: Pairs<'_> = &[("client_id", oidc::CLIENT), ("client_auth", "post"), ("scope", "openid email")];
 
 #[tokio::test]
 async fn oidc_login_passes_through_login_and_consent_to_a_verified_token() {
@@ -189,7 +189,8 @@ async fn oidc_login_passes_through_login_and_consent_to_a_verified_token() {
 #[tokio::test]
 async fn oidc_login_fails_at_the_login_page_with_another_password() {
     let provider = Provider::start();
-    let secrets = [("probe-user", oidc::USER), ("probe-password", "another"), ("client-secret", oidc::CLIENT_SECRET)];
+    let secrets =
+        [("probe-user", oidc::USER), ("probe-password", "wrong-password"), ("client-secret", oidc::CLIENT_SECRET)];
     let report = run("oidc-login", provider.url(), &secrets, OIDC).await;
     assert_fails(
         &report,
@@ -241,7 +242,7 @@ async fn totp_login_fails_at_the_factor_that_is_wrong() {
         let url = site.url();
         async move { run("totp-login", url, &secrets, &[]).await }
     };
-    let report = with("another", totp_site::SEED).await;
+    let report = with("wrong-password", totp_site::SEED).await;
     assert_fails(&report, FailureKind::Assertion, "send the password", "refused: Wrong user or password.");
     let report = with(totp_site::PASSWORD, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").await;
     assert_fails(&report, FailureKind::Assertion, "send the code", "refused: This code is wrong or too old.");

@@ -19,7 +19,10 @@ impl Spawned {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut line = String::new();
         let out = child.stdout.take().expect("a pipe");
-        BufReader::new(out).read_line(&mut line).expect("a line");
+        let mut out = BufReader::new(out);
+        out.read_line(&mut line).expect("a line");
+        // A server that may say no more would break at its next word.
+        std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::sink()));
         let port = line.trim().parse().unwrap_or_else(|_| panic!("{command:?} said no port: {line:?}"));
         Self { child, port }
     }

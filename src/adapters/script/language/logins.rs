@@ -225,12 +225,13 @@ fn client_credentials(
 }
 
 /// The credentials, each encoded before they are joined (RFC 6749, 2.3.1).
-fn basic(id: &str, secret: &str) -> String {
+pub(super) fn basic(id: &str, secret: &str) -> String {
     let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     format!("Basic {}", data_encoding::BASE64.encode(format!("{}:{}", encoded(id), encoded(secret)).as_bytes()))
 }
 
-fn granted(flow: &Flow, page: &Page) -> std::result::Result<Map, Ending> {
+/// The answer of a token endpoint, which must hold a token.
+pub(super) fn granted(flow: &Flow, page: &Page) -> std::result::Result<Map, Ending> {
     let status = page.answer().status;
     let answer = serde_json::from_str::<Dynamic>(&page.text()).ok();
     let answer = answer.and_then(Dynamic::try_cast::<Map>).unwrap_or_default();

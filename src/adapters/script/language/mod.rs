@@ -3,6 +3,7 @@
 //!
 //! Every function is entered on the [shelf](shelf) with its signature and a sentence, which `quorate check schema` prints.
 
+mod code_flow;
 mod codes;
 mod context;
 mod controls;
@@ -44,6 +45,7 @@ fn shelf() -> Shelf {
     forms::register(&mut shelf);
     codes::register(&mut shelf);
     logins::register(&mut shelf);
+    code_flow::register(&mut shelf);
     tokens::register(&mut shelf);
     context::register(&mut shelf);
     shelf
