@@ -116,7 +116,8 @@ impl Document {
         Element { document: self.clone(), id: found.id() }
     }
 
-    fn with<T>(&self, read: impl FnOnce(&Html) -> T) -> T {
+    /// Reads the tree itself.
+    pub(super) fn with<T>(&self, read: impl FnOnce(&Html) -> T) -> T {
         read(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -2,13 +2,14 @@
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 use scraper::Selector;
+use serde::de::DeserializeOwned;
 
+use super::steps::kind_of;
 use super::{Result, Shelf, or_unit};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::engine::MAX_ARRAY_ITEMS;
-use crate::adapters::script::flow;
+use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::page::{Document, Element, Page};
-use crate::domain::FailureKind;
 
 pub(super) fn register(shelf: &mut Shelf) {
     shelf.topic("reading answers");
@@ -121,12 +122,13 @@ fn all(found: Vec<Element>) -> Array {
     found.into_iter().map(Dynamic::from).collect()
 }
 
-/// An answer that is no JSON is the site's fault: the check asked for JSON.
 fn json(context: NativeCallContext<'_>, page: &mut Page) -> Result<Dynamic> {
-    let flow = flow::of(&context)?;
-    serde_json::from_str::<Dynamic>(&page.text()).map_err(|error| {
-        let kind =
-            if page.answer().status.is_server_error() { FailureKind::ServerError } else { FailureKind::Assertion };
-        Ending::Fail(kind, format!("wanted JSON ({error}), got {}", page.summary(&flow.kit.secrets))).into()
+    Ok(parsed(&*flow::of(&context)?, page)?)
+}
+
+/// The body as JSON. An answer that is none is the site's fault: the check asked for JSON.
+pub(super) fn parsed<T: DeserializeOwned>(flow: &Flow, page: &Page) -> std::result::Result<T, Ending> {
+    serde_json::from_str(&page.text()).map_err(|error| {
+        Ending::Fail(kind_of(page), format!("wanted JSON ({error}), got {}", page.summary(&flow.kit.secrets)))
     })
 }

@@ -169,6 +169,6 @@ fn wanted(flow: &Flow, page: &Page, kind: FailureKind, what: &str) -> Ending {
 }
 
 /// An expectation that a 5xx answer does not meet is the server's error, whatever was expected of it.
-fn kind_of(page: &Page) -> FailureKind {
+pub(super) fn kind_of(page: &Page) -> FailureKind {
     if page.answer().status.is_server_error() { FailureKind::ServerError } else { FailureKind::Assertion }
 }
