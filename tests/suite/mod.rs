@@ -26,6 +26,8 @@ mod dns_lab;
 mod dns_world;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
 mod engine;
+/// Every example of the page about checks, run.
+mod examples;
 /// Failovers with the real processes.
 mod failover;
 /// The journal's texts, pinned.
@@ -34,6 +36,10 @@ mod journal;
 mod lab;
 /// The computing half of the check language.
 mod language;
+/// Its forms.
+mod language_forms;
+/// Its logins and tokens.
+mod language_logins;
 /// Support: the emulator.
 mod ministack;
 mod mutants;
