@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use quorate::adapters::script::{CheckScript, RhaiRunner};
+use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use quorate::domain::{CheckName, FailureKind, Outcome, ProbeReport, Role, Secret, Secrets};
 use quorate::ports::{ProbeRequest, ProbeRunner, Resolution};
 use url::Url;
@@ -28,6 +28,8 @@ pub(crate) async fn run_with(
         source: source.to_owned(),
         params: params.iter().map(text).collect::<BTreeMap<_, _>>(),
         secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect::<Secrets>(),
+        reach: Reach::default(),
+        limits: Limits::default(),
     };
     let runner = RhaiRunner::new(vec![script]).unwrap_or_else(|errors| panic!("{errors:?}\n{source}"));
     let (role, resolution) = (Role::Primary, Resolution::System);

@@ -62,7 +62,7 @@ async fn a_form_that_is_not_as_the_check_wants_it_is_the_sites_fault() {
         (
             r##"submit(page.form("#login"), #{}, #{ folow: true })"##,
             SCRIPT,
-            "unknown option 'folow': there are headers, query and follow",
+            "unknown option 'folow': there are headers, query, follow",
         ),
     ];
     assert_wrong(FORM, &cases).await;
