@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
 
-use crate::adapters::script::{CheckScript, RhaiRunner, ScriptError};
+use crate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner, ScriptError};
 use crate::config::{Config, Loader, Place, Problem, Severity};
 use crate::domain::{CheckName, Secrets};
 
@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 /// Compiles one script and says what is wrong with it.
-pub(super) fn compile(path: &Path, source: &str) -> Vec<Problem> {
+fn compile(path: &Path, source: &str) -> Vec<Problem> {
     // any name will do: one script is compiled at a time
     let Ok(name) = CheckName::new("check") else { return Vec::new() };
     let script = CheckScript {
@@ -62,6 +62,8 @@ pub(super) fn compile(path: &Path, source: &str) -> Vec<Problem> {
         source: source.to_owned(),
         params: std::collections::BTreeMap::new(),
         secrets: Secrets::default(),
+        reach: Reach::default(),
+        limits: Limits::default(),
     };
     let errors = RhaiRunner::new(vec![script]).err().unwrap_or_default();
     errors

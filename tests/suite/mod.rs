@@ -30,6 +30,8 @@ mod dns_world;
 mod engine;
 /// The examples in `checks/`, each against a server that nobody here wrote.
 mod example_checks;
+/// Every example of the page about checks, run.
+mod examples;
 /// Failovers with the real processes.
 mod failover;
 /// The journal's texts, pinned.
@@ -38,6 +40,10 @@ mod journal;
 mod lab;
 /// The computing half of the check language.
 mod language;
+/// Its forms.
+mod language_forms;
+/// Its logins and tokens.
+mod language_logins;
 /// Support: the emulator.
 mod ministack;
 mod mutants;

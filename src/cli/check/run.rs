@@ -13,8 +13,9 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use url::Url;
 
-use crate::adapters::script::{CheckScript, RhaiRunner};
-use crate::config::{Problem, load_secrets};
+use crate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
+use crate::cli::compose;
+use crate::config::{Problem, load_library, load_secrets};
 use crate::domain::{CheckName, Outcome, ProbeReport, Role, Secrets};
 use crate::ports::{ProbeRequest, ProbeRunner, Resolution};
 use excerpt::Excerpt;
@@ -104,8 +105,12 @@ async fn probe(args: &Args) -> Result<Ran, String> {
         source: source.clone(),
         params: args.params.iter().cloned().collect(),
         secrets: secrets.clone(),
+        reach: Reach::default(),
+        limits: Limits::default(),
     };
-    let runner = RhaiRunner::new(vec![script])
+    let folder = args.script.parent().unwrap_or(Path::new(""));
+    let library = load_library(folder).map_err(|problem| listed(&[problem]))?;
+    let runner = RhaiRunner::with_library(vec![script], library.into_iter().map(compose::module).collect())
         .map_err(|errors| errors.iter().map(|error| with_causes(error)).collect::<Vec<_>>().join("\n"))?;
     let request = ProbeRequest {
         check: check.clone(),

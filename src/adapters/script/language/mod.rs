@@ -10,6 +10,8 @@ mod controls;
 mod data;
 mod forms;
 mod logins;
+mod measures;
+mod options;
 mod patterns;
 mod reading;
 mod requests;
@@ -48,12 +50,13 @@ fn shelf() -> Shelf {
     code_flow::register(&mut shelf);
     tokens::register(&mut shelf);
     context::register(&mut shelf);
+    measures::register(&mut shelf);
     shelf
 }
 
 use shelf::Shelf;
 
-pub(super) use context::{globals, names, scope};
+pub(super) use context::{names, scope, values, watch_names};
 pub use shelf::Entry;
 
 /// A value that may be absent, as `()`.

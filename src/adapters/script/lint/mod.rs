@@ -15,9 +15,11 @@ mod unread;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::engine::Library;
+use rhai::Engine;
+
+use super::engine::engine;
 use super::error::ScriptError;
-use super::language;
+use super::runner::{MAX_SCRIPT_BYTES, parse};
 use crate::config::{Excerpt, Place, Problem, Severity};
 use crate::domain::Secrets;
 use facts::{Facts, Step};
@@ -27,7 +29,7 @@ use tree::Tree;
 
 /// Judges checks, one after the other, and at the end what is said of all of them together.
 pub struct Linter {
-    library: Library,
+    engine: Engine,
     known: Known,
     given: Option<BTreeSet<String>>,
     used: BTreeSet<String>,
@@ -44,25 +46,30 @@ impl std::fmt::Debug for Linter {
 impl Linter {
     /// A linter that knows which secrets there are, if anybody told it.
     pub fn new(secrets: Option<&Secrets>) -> Self {
-        let library = Library::new();
-        let known = Known::of(&library.engine());
+        let engine = engine();
+        let known = Known::of(&engine);
         let given = secrets.map(|secrets| secrets.names().map(str::to_owned).collect());
-        Self { library, known, given, used: BTreeSet::new(), computed: false }
+        Self { engine, known, given, used: BTreeSet::new(), computed: false }
     }
 
     /// What is to be said of one script, by place.
     pub fn script(&mut self, path: &Path, source: &str) -> Vec<Problem> {
-        let ast = match self.library.engine().compile_with_scope(&language::names(), source) {
+        if source.len() > MAX_SCRIPT_BYTES {
+            self.computed = true;
+            let message = format!("the script has {} bytes, and at most {MAX_SCRIPT_BYTES} are read", source.len());
+            return vec![Problem::in_file(Severity::Error, path, message)];
+        }
+        let ast = match parse(&self.engine, path, source) {
             Ok(ast) => ast,
             Err(error) => {
                 // Nobody knows which secrets it would ask for.
                 self.computed = true;
-                let ScriptError::Syntax { line, column, message, .. } =
-                    ScriptError::syntax(path.to_owned(), source, &error)
-                else {
-                    return Vec::new();
-                };
-                return vec![Problem::in_text(Severity::Error, path, source, Place { line, column }, message)];
+                return vec![match error {
+                    ScriptError::Syntax { line, column, message, .. } => {
+                        Problem::in_text(Severity::Error, path, source, Place { line, column }, message)
+                    }
+                    other => Problem::in_file(Severity::Error, path, other.to_string()),
+                }];
             }
         };
         let tree = Tree::of(&ast);

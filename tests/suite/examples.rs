@@ -1,0 +1,1 @@
+//! Every example of the page about checks, run.
