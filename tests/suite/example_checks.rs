@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use quorate::adapters::script::{CheckScript, RhaiRunner};
+use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use quorate::domain::{CheckName, FailureKind, Outcome, ProbeReport, Role, Secret, Secrets};
 use quorate::ports::{ProbeRequest, ProbeRunner, Resolution};
 use url::Url;
@@ -38,6 +38,8 @@ async fn run_in(folder: &Path, example: &str, target: Url, secrets: Pairs<'_>, p
         path,
         params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect::<Secrets>(),
+        reach: Reach::default(),
+        limits: Limits::default(),
     };
     let runner = RhaiRunner::new(vec![script]).expect("compiles");
     let request = ProbeRequest {
@@ -212,10 +214,14 @@ async fn oidc_login_is_denied_its_tokens_with_another_client_secret() {
 #[tokio::test]
 async fn oidc_login_fails_where_the_provider_calls_itself_otherwise_or_does_not_know_the_client() {
     let provider = Provider::start();
-    let issuer = provider.url().as_str().replace("127.0.0.1", "localhost");
-    let params = [("client_id", oidc::CLIENT), ("issuer", issuer.trim_end_matches('/'))];
+    let params = [("client_id", oidc::CLIENT), ("issuer", "https://login.example.test")];
     let report = run("oidc-login", provider.url(), &[], &params).await;
-    assert_fails(&report, FailureKind::Assertion, "discover the provider", "127.0.0.1");
+    assert_fails(
+        &report,
+        FailureKind::Assertion,
+        "discover the provider",
+        "wanted \"https://login.example.test\" at '$.issuer'",
+    );
     let report = run("oidc-login", provider.url(), &[], &[("client_id", "nobody")]).await;
     assert_fails(&report, FailureKind::Assertion, "open the login page", "wanted status 200, got 400 Bad Request");
 }

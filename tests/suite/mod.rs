@@ -14,6 +14,8 @@ mod check_cli;
 mod check_tools;
 /// Checks against real and against misbehaving servers.
 mod checks;
+/// An authorization code for tokens.
+mod code_flow;
 /// Every rule of the configuration by a file that breaks it, and what must never be printed.
 mod config;
 /// The whole demo.

@@ -43,6 +43,9 @@ pub(super) struct Args {
     /// A parameter of the check; may be repeated.
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_param)]
     params: Vec<(String, String)>,
+    /// A host that the check may ask beside the target's, as `reach` in the configuration; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    reach: Vec<String>,
     /// The site's role, which the script sees as `site`.
     #[arg(long, value_name = "primary|standby", default_value = "primary", value_parser = parse_role)]
     role: Role,
@@ -105,7 +108,7 @@ async fn probe(args: &Args) -> Result<Ran, String> {
         source: source.clone(),
         params: args.params.iter().cloned().collect(),
         secrets: secrets.clone(),
-        reach: Reach::default(),
+        reach: Reach::new(args.reach.iter().cloned()),
         limits: Limits::default(),
     };
     let folder = args.script.parent().unwrap_or(Path::new(""));
