@@ -26,6 +26,8 @@ mod dns_lab;
 mod dns_world;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
 mod engine;
+/// Support: the site that those examples are run against.
+mod example_site;
 /// Every example of the page about checks, run.
 mod examples;
 /// Failovers with the real processes.
