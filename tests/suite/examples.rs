@@ -102,7 +102,6 @@ async fn every_example_on_the_page_does_what_it_says() {
         let broken = report.reason.as_deref().is_some_and(|reason| reason.contains("no such function"));
         if report.outcome != example.wanted || broken {
             let (line, wanted) = (example.line, example.wanted);
-            println!("{:?}", report.reason);
             wrong.push(format!("{PAGE}:{line}: wanted {wanted:?}, got {:?}: {:?}", report.outcome, report.reason));
         }
         run += 1;

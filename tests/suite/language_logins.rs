@@ -306,7 +306,7 @@ async fn tokens_that_pyjwt_signed_are_verified_with_the_keys_that_it_exports() {
     assert_passes(&run_with(source, server.url(), &[], &[]).await);
     let early = r#"let made = get("/").json(); jwt_verify(made.early, made.jwks)"#;
     let report = run_with(early, server.url(), &[], &[]).await;
-    assert_fails(&report, FailureKind::Assertion, "the token is not valid for another 300 s");
+    assert_fails(&report, FailureKind::Assertion, "the token is not valid for another ");
     let odd = r#"let made = get("/").json(); jwt_verify(made.odd, made.jwks)"#;
     let report = run_with(odd, server.url(), &[], &[]).await;
     assert_fails(&report, FailureKind::Assertion, "the token's 'exp' is no number: null");
