@@ -28,7 +28,8 @@ pub(crate) async fn run_with(
         source: source.to_owned(),
         params: params.iter().map(text).collect::<BTreeMap<_, _>>(),
         secrets: secrets.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value))).collect::<Secrets>(),
-        reach: Reach::default(),
+        // A host that is the target's under another name.
+        reach: Reach::new(["login.example.test".to_owned()]),
         limits: Limits::default(),
     };
     let runner = RhaiRunner::new(vec![script]).unwrap_or_else(|errors| panic!("{errors:?}\n{source}"));

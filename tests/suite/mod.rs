@@ -32,6 +32,8 @@ mod dns_world;
 mod engine;
 /// The examples in `checks/`, each against a server that nobody here wrote.
 mod example_checks;
+/// Support: the site that those examples are run against.
+mod example_site;
 /// Every example of the page about checks, run.
 mod examples;
 /// Failovers with the real processes.
