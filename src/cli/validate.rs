@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 /// Compiles one script and says what is wrong with it.
-pub(super) fn compile(path: &Path, source: &str) -> Vec<Problem> {
+fn compile(path: &Path, source: &str) -> Vec<Problem> {
     // any name will do: one script is compiled at a time
     let Ok(name) = CheckName::new("check") else { return Vec::new() };
     let script = CheckScript {

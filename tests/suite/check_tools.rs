@@ -308,6 +308,24 @@ fn an_error_of_the_script_shows_its_line_with_a_caret() {
     assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{}", ran.out);
 }
 
+#[test]
+fn a_host_beside_the_target_is_asked_only_if_it_is_named_and_shared_files_are_found_beside_the_script() {
+    let server = Server::start(|_, stream| respond(stream, 200, &[], "<p>hello</p>"));
+    let other = server.url().as_str().replace("127.0.0.1", "localhost");
+    let script = "import \"lib/pages\" as pages;\npages::is_well(get(param(\"other\")));\n";
+    let shared = "fn is_well(page) { expect_status(page, 200); }\n";
+    let folder = folder_with(&[("checks/a.rhai", script), ("checks/lib/pages.rhai", shared)]);
+    let arguments = ["run", "checks/a.rhai", "--target", server.url().as_str(), "--param", &format!("other={other}")]
+        .map(str::to_owned);
+    let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ran = quorate(folder.path(), &arguments);
+    assert_eq!(ran.code, Some(2), "{}", ran.err);
+    assert!(ran.out.contains("may not ask 'localhost'"), "{}", ran.out);
+    arguments.extend(["--reach", "localhost"]);
+    assert_eq!(quorate(folder.path(), &arguments).code, Some(0));
+    assert_eq!(quorate(folder.path(), &["lint", "checks", "--strict"]).code, Some(0));
+}
+
 #[cfg(unix)]
 #[test]
 fn watching_runs_again_after_each_save_and_ends_with_the_last_code() {

@@ -14,6 +14,8 @@ mod check_cli;
 mod check_tools;
 /// Checks against real and against misbehaving servers.
 mod checks;
+/// An authorization code for tokens.
+mod code_flow;
 /// Every rule of the configuration by a file that breaks it, and what must never be printed.
 mod config;
 /// The whole demo.
@@ -30,6 +32,10 @@ mod dns_world;
 mod engine;
 /// The examples in `checks/`, each against a server that nobody here wrote.
 mod example_checks;
+/// Support: the site that those examples are run against.
+mod example_site;
+/// Every example of the page about checks, run.
+mod examples;
 /// Failovers with the real processes.
 mod failover;
 /// The journal's texts, pinned.
@@ -38,6 +44,10 @@ mod journal;
 mod lab;
 /// The computing half of the check language.
 mod language;
+/// Its forms.
+mod language_forms;
+/// Its logins and tokens.
+mod language_logins;
 /// Support: the emulator.
 mod ministack;
 mod mutants;

@@ -12,8 +12,8 @@
 //! - **Nothing is shared between probes** that a new user would not share: no cookie, connection or TLS session.
 //! - **No secret leaves it**, in a reason, a step's name or a log line.
 //!
-//! What it refuses: reading files, the environment or the clock from a script; sending without verifying certificates;
-//! deciding what an outcome means for the service.
+//! What it refuses: reading files or the environment from a script; sending without verifying certificates; deciding what
+//! an outcome means for the service. The time of day and chance are a script's to send, and decide nothing here.
 
 mod coroutine;
 mod ending;

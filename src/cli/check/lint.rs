@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::adapters::script::Linter;
 use crate::cli::exit::Failure;
-use crate::cli::validate::{as_json, compile, plural, print_problem};
+use crate::cli::validate::{as_json, plural, print_problem};
 use crate::config::{Problem, Severity, load_secrets};
 
 /// The version of the `--json` object.
@@ -50,9 +50,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut problems = Vec::new();
     for path in &scripts {
         let source = std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
-        let unusable = compile(path, &source);
-        let judged = linter.script(path, &source);
-        problems.extend(if unusable.is_empty() { judged } else { unusable });
+        problems.extend(linter.script(path, &source));
     }
     if let Some(file) = &args.secrets {
         problems.extend(linter.unused(file));

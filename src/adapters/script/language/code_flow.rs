@@ -1,8 +1,8 @@
 //! The last step of an authorization code flow (RFC 6749, 4.1.3): a code for tokens. An application sends it and no page, so
 //! that it goes without Origin and Referer: providers refuse a web client's secret from a page.
 
-use http::Method;
-use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Method};
 use rhai::{Map, NativeCallContext};
 
 use super::logins::{basic, granted};

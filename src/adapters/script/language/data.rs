@@ -97,7 +97,7 @@ pub(super) fn plain(value: &Dynamic) -> std::result::Result<Value, Ending> {
 }
 
 fn first(value: &Value, path: &str) -> Result<Dynamic> {
-    query(value, path)?.first().map_or(Ok(Dynamic::UNIT), |found| to_dynamic(found))
+    query(value, path)?.first().map_or(Ok(Dynamic::UNIT), to_dynamic)
 }
 
 fn all(value: &Value, path: &str) -> Result<Array> {

@@ -1,14 +1,14 @@
 //! Forms: read from a page as a browser reads them, filled, and sent from that page. What a script does not touch goes
 //! along as the page has it, CSRF tokens among it.
 
-use http::Method;
-use http::header::HeaderMap;
+use http::{HeaderMap, Method};
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 use url::Url;
 
 use super::codes::random_text;
 use super::controls::{self, Control, Kind};
-use super::sending::{self, Outgoing, URLENCODED, texts};
+use super::options::texts;
+use super::sending::{self, Outgoing, URLENCODED};
 use super::steps::kind_of;
 use super::{Result, Shelf, reading};
 use crate::adapters::script::ending::Ending;

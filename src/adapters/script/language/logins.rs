@@ -8,6 +8,7 @@ use rhai::{Dynamic, Map, NativeCallContext};
 use url::Url;
 
 use super::codes::{now, sha256, unguessable};
+use super::options::texts;
 use super::sending::{self, Outgoing, URLENCODED};
 use super::steps::kind_of;
 use super::{Result, Shelf};
@@ -198,7 +199,7 @@ fn client_credentials(
             }
             "fields" => {
                 for (name, value) in value.try_cast::<Map>().ok_or_else(|| wrong("fields", "a map"))? {
-                    fields.extend(sending::texts(&name, value)?.into_iter().map(|text| (name.to_string(), text)));
+                    fields.extend(texts(&name, value)?.into_iter().map(|text| (name.to_string(), text)));
                 }
             }
             _ => {

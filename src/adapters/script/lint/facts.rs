@@ -117,7 +117,7 @@ impl Facts {
         let at = place(position);
         reached.insert(call.name.to_string());
         match (call.name.as_str(), call.args.as_slice()) {
-            ("step", [name, body]) => {
+            ("step", [name, .., body]) => {
                 self.steps.push(Step { name: text(name), place: place(name.position()), body: closure(body) });
             }
             ("secret", [name]) => self.secrets.push((text(name), place(name.position()))),

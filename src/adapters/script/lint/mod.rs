@@ -15,9 +15,11 @@ mod unread;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use rhai::Engine;
+
 use super::engine::engine;
 use super::error::ScriptError;
-use super::language;
+use super::runner::{MAX_SCRIPT_BYTES, parse};
 use crate::config::{Excerpt, Place, Problem, Severity};
 use crate::domain::Secrets;
 use facts::{Facts, Step};
@@ -27,7 +29,7 @@ use tree::Tree;
 
 /// Judges checks, one after the other, and at the end what is said of all of them together.
 pub struct Linter {
-    engine: rhai::Engine,
+    engine: Engine,
     known: Known,
     given: Option<BTreeSet<String>>,
     used: BTreeSet<String>,
@@ -52,17 +54,22 @@ impl Linter {
 
     /// What is to be said of one script, by place.
     pub fn script(&mut self, path: &Path, source: &str) -> Vec<Problem> {
-        let ast = match self.engine.compile_with_scope(&language::names(), source) {
+        if source.len() > MAX_SCRIPT_BYTES {
+            self.computed = true;
+            let message = format!("the script has {} bytes, and at most {MAX_SCRIPT_BYTES} are read", source.len());
+            return vec![Problem::in_file(Severity::Error, path, message)];
+        }
+        let ast = match parse(&self.engine, path, source) {
             Ok(ast) => ast,
             Err(error) => {
                 // Nobody knows which secrets it would ask for.
                 self.computed = true;
-                let ScriptError::Syntax { line, column, message, .. } =
-                    ScriptError::syntax(path.to_owned(), source, &error)
-                else {
-                    return Vec::new();
-                };
-                return vec![Problem::in_text(Severity::Error, path, source, Place { line, column }, message)];
+                return vec![match error {
+                    ScriptError::Syntax { line, column, message, .. } => {
+                        Problem::in_text(Severity::Error, path, source, Place { line, column }, message)
+                    }
+                    other => Problem::in_file(Severity::Error, path, other.to_string()),
+                }];
             }
         };
         let tree = Tree::of(&ast);

@@ -108,7 +108,7 @@ impl Search<'_> {
         if !used && self.known.requests(&call.name) {
             self.found.borrow_mut().push((call.name.to_string(), place(position)));
         }
-        if let ("step", [_, body]) = (call.name.as_str(), call.args.as_slice())
+        if let ("step", [_, .., body]) = (call.name.as_str(), call.args.as_slice())
             && let Some(name) = closure(body)
         {
             return self.closure(&name, used);

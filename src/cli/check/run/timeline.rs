@@ -11,7 +11,7 @@ use super::excerpt::Excerpt;
 /// A terminal's width that everybody has.
 const COLUMNS: usize = 80;
 /// What a row has besides the name and the bar: the mark, the time, and the blanks between.
-const ROW_REST: usize = 17;
+const ROW_REST: usize = 16;
 /// The most cells of the bars' column; long names leave it fewer.
 const BAR_CELLS_MAX: u64 = 32;
 /// The longest step name shown, in characters.
