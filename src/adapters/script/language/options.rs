@@ -33,8 +33,6 @@ pub(super) enum Sending {
     Json(Dynamic),
     Multipart(Dynamic),
     Text(Dynamic),
-    /// One that is encoded already.
-    Ready(Payload),
 }
 
 /// The request that a script means.
@@ -194,7 +192,6 @@ fn payload(sending: Sending) -> Result<Option<Payload>> {
     let of = |kind: &str, bytes: Vec<u8>| Some(Payload { content_type: kind.to_owned(), bytes });
     Ok(match sending {
         Sending::Nothing => None,
-        Sending::Ready(payload) => Some(payload),
         Sending::Form(value) => of(FORM, form(map(value)?)?),
         Sending::Json(value) => of(JSON, json(&value)?),
         Sending::Multipart(value) => {

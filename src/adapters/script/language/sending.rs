@@ -10,7 +10,6 @@ use crate::adapters::script::flow::Flow;
 use crate::adapters::script::http::Payload;
 use crate::adapters::script::page::Page;
 
-
 pub(super) const URLENCODED: &str = "application/x-www-form-urlencoded";
 
 /// A request of a form or for a token.
