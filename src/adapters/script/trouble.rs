@@ -11,12 +11,8 @@ pub(super) fn of(error: &reqwest::Error) -> (FailureKind, String) {
     if let Some(found) = deepest_known(error) {
         return found;
     }
-    let mut last: &dyn Error = error;
-    while let Some(cause) = last.source() {
-        last = cause;
-    }
     // The client's own text holds the URL, with any password in it; the deepest cause does not.
-    let words = if error.source().is_none() { "the exchange broke off".to_owned() } else { last.to_string() };
+    let words = if error.source().is_none() { "the exchange broke off".to_owned() } else { last_words(error) };
     if error.is_decode() {
         return (FailureKind::Assertion, format!("the body cannot be decoded: {words}"));
     }
@@ -25,7 +21,7 @@ pub(super) fn of(error: &reqwest::Error) -> (FailureKind, String) {
 
 /// Looks through the chain for a cause that has a name of its own. An `io::Error` hides the error that it wraps from
 /// `source`, so that it must be opened by hand.
-fn deepest_known(error: &(dyn Error + 'static)) -> Option<(FailureKind, String)> {
+pub(super) fn deepest_known(error: &(dyn Error + 'static)) -> Option<(FailureKind, String)> {
     if let Some(unresolved) = error.downcast_ref::<Unresolved>() {
         return Some((FailureKind::Network, unresolved.to_string()));
     }
@@ -35,6 +31,15 @@ fn deepest_known(error: &(dyn Error + 'static)) -> Option<(FailureKind, String)>
     let io = error.downcast_ref::<io::Error>();
     let wrapped = io.and_then(io::Error::get_ref).and_then(|inner| deepest_known(inner as &(dyn Error + 'static)));
     wrapped.or_else(|| error.source().and_then(deepest_known)).or_else(|| io.map(io_words))
+}
+
+/// The words of the deepest cause.
+pub(super) fn last_words(error: &(dyn Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    last.to_string()
 }
 
 fn tls_words(error: &rustls::Error) -> String {

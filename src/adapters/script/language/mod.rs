@@ -4,6 +4,7 @@
 //! Every function is entered on the [shelf](shelf) with its signature and a sentence, which `quorate check schema` prints.
 
 mod context;
+mod net;
 mod reading;
 mod requests;
 mod shelf;
@@ -29,6 +30,7 @@ fn shelf() -> Shelf {
     steps::register(&mut shelf);
     requests::register(&mut shelf);
     reading::register(&mut shelf);
+    net::register(&mut shelf);
     context::register(&mut shelf);
     shelf
 }
