@@ -35,6 +35,8 @@ mod lab;
 /// Support: the emulator.
 mod ministack;
 mod mutants;
+/// DNS, TCP, certificates, WebSockets, gRPC and mail from checks.
+mod net;
 /// Slack and SMS against receivers that record what came.
 mod notify;
 /// The service as it was, and as another policy had it.

@@ -16,6 +16,7 @@ mod letter;
 mod lines;
 mod mail;
 mod options;
+mod post;
 mod response;
 mod secure;
 mod smtp;
