@@ -14,9 +14,10 @@ $TTL 300
 @     IN CAA  0 issue "ca.example"
 ns1   IN A    127.0.0.1
 www   60 IN CNAME site
+shop  60 IN A    127.0.0.1
 site  60 IN A    127.0.0.1
 site  60 IN AAAA ::1
-_sip._tcp IN SRV 1 2 5060 site
+_sip._tcp IN SRV 1 2 5060 site.example.test.
 """ + "\n".join(f"many IN TXT \"{n:03} {'x' * 40}\"" for n in range(60))
 
 

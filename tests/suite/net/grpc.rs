@@ -75,7 +75,7 @@ async fn servers_that_misbehave_are_told_apart_and_end_in_time() {
     let cases = [
         (&bad.refuses, FailureKind::Network, "connection refused"),
         (&bad.hangs, FailureKind::Timeout, "no answer from the health service"),
-        (&bad.drips, FailureKind::Timeout, "no answer from the health service"),
+        (&bad.drips, FailureKind::Assertion, "what it says is no HTTP/2"),
         (&bad.hangs_up, FailureKind::Network, "the health service of http://127.0.0.1"),
         (&bad.babbles, FailureKind::Assertion, "what it says is no HTTP/2"),
         (&bad.floods, FailureKind::Assertion, "what it says is no HTTP/2"),

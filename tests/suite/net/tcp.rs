@@ -29,9 +29,9 @@ async fn a_connection_a_banner_and_an_answer_are_read() {
         expect(opened.address == `127.0.0.1:${port}` && opened.connect_ms >= 0, `${opened}`);
         expect(tcp("localhost", port).connect_ms < 5000, "by name");
         expect(tcp_banner("127.0.0.1", port) == "redis-like 7\r\n", "the first line");
-        expect(tcp_banner("127.0.0.1", port, #{ until: "like" }) == "redis-like", "up to there");
-        expect(tcp_exchange("127.0.0.1", port, "PING\r\n", #{ until: "PONG" }) == "redis-like 7\r\nmore\r\n+PONG", "an answer");
-        expect(tcp_exchange("127.0.0.1", port, "PING\nQUIT\n", #{ until: "" }) == "redis-like 7\r\nmore\r\n+PONG\r\nrest", "to the end");
+        expect(tcp_banner("127.0.0.1", port, #{ up_to: "like" }) == "redis-like", "up to there");
+        expect(tcp_exchange("127.0.0.1", port, "PING\r\n", #{ up_to: "PONG" }) == "redis-like 7\r\nmore\r\n+PONG", "an answer");
+        expect(tcp_exchange("127.0.0.1", port, "PING\nQUIT\n", #{ up_to: "" }) == "redis-like 7\r\nmore\r\n+PONG\r\nrest", "to the end");
     "#;
     assert_passes(&run(source, &[("port", &server.port().to_string())]).await);
 }

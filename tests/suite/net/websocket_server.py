@@ -37,10 +37,14 @@ def gate(connection, request):
         return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "down\n")
 
 
+def choose(connection, offered):
+    return "chat.v2" if "chat.v2" in offered else None
+
+
 async def main():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[1], sys.argv[2])
-    shared = dict(process_request=gate, subprotocols=["chat.v2"])
+    shared = dict(process_request=gate, select_subprotocol=choose)
     async with serve(talk, "127.0.0.1", 0, **shared) as plain, serve(talk, "127.0.0.1", 0, ssl=context, **shared) as secure:
         print(*(server.sockets[0].getsockname()[1] for server in (plain, secure)), flush=True)
         await asyncio.to_thread(sys.stdin.buffer.read)

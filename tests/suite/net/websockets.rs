@@ -71,7 +71,7 @@ async fn servers_that_misbehave_are_told_apart_and_end_in_time() {
     let cases = [
         (&bad.refuses, FailureKind::Network, "connection refused"),
         (&bad.hangs, FailureKind::Timeout, "was not opened within the deadline"),
-        (&bad.drips, FailureKind::Timeout, "was not opened within the deadline"),
+        (&bad.drips, FailureKind::Assertion, "no WebSocket"),
         (&bad.hangs_up, FailureKind::Network, "the WebSocket ws://127.0.0.1"),
         (&bad.babbles, FailureKind::Assertion, "no WebSocket"),
         (&bad.floods, FailureKind::Assertion, "the WebSocket ws://127.0.0.1"),

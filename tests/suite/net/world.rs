@@ -41,6 +41,21 @@ pub(crate) async fn run_through(
     resolution: Resolution,
 ) -> ProbeReport {
     let target = Server::start(|_, stream| respond(stream, 200, &[], "hello"));
+    run_at(&target, source, params, deadline, resolution).await
+}
+
+/// The same against this target.
+pub(crate) async fn run_with(target: &Server, source: &str, params: &[(&str, &str)]) -> ProbeReport {
+    run_at(target, source, params, LONG, Resolution::System).await
+}
+
+async fn run_at(
+    target: &Server,
+    source: &str,
+    params: &[(&str, &str)],
+    deadline: Duration,
+    resolution: Resolution,
+) -> ProbeReport {
     let script = CheckScript {
         name: CheckName::new("test").expect("a name"),
         path: PathBuf::from("checks/test.rhai"),
@@ -96,9 +111,14 @@ pub(crate) struct Pair {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        Self::named("The test's own CA")
+    }
+
+    /// One with this name, which must differ for one to be a stranger to the other.
+    pub(crate) fn named(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "The test's own CA");
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key");
         let pem = params.self_signed(&key).expect("a certificate").pem();
         Self { issuer: Issuer::new(params, key), pem, folder: tempfile::tempdir().expect("a folder") }

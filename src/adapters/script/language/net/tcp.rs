@@ -50,7 +50,7 @@ pub(super) fn register(shelf: &mut Shelf) {
     );
     shelf.add(
         "tcp_exchange(host: string, port: int, send: string, options: map) -> string",
-        "The same with options: `until` (where the answer ends; `\"\"` is where the server hangs up), `max` (bytes), `tls`, `server_name`, `ca`.",
+        "The same with options: `up_to` (where the answer ends; `\"\"` is where the server hangs up), `max` (bytes), `tls`, `server_name`, `ca`.",
         |context: NativeCallContext<'_>, host: &str, port: i64, send: ImmutableString, options: Map| {
             exchange(&context, host, port, &send, options)
         },
@@ -59,8 +59,8 @@ pub(super) fn register(shelf: &mut Shelf) {
 
 fn exchange(context: &NativeCallContext<'_>, host: &str, port: i64, send: &str, map: Map) -> Result<Dynamic> {
     let flow = flow::of(context)?;
-    let mut options = Options::new("tcp_exchange", map, &["until", "max", "tls", "server_name", "ca"])?;
-    let until = options.text("until")?.unwrap_or_else(|| "\n".to_owned());
+    let mut options = Options::new("tcp_exchange", map, &["up_to", "max", "tls", "server_name", "ca"])?;
+    let up_to = options.text("up_to")?.unwrap_or_else(|| "\n".to_owned());
     let max = options.number("max", 1, MAX_BYTES)?.and_then(|max| usize::try_from(max).ok()).unwrap_or(DEFAULT_BYTES);
     let (tls, name, ca) = (options.flag("tls")?, options.text("server_name")?, options.text("ca")?);
     let port = options::port(port)?;
@@ -76,29 +76,29 @@ fn exchange(context: &NativeCallContext<'_>, host: &str, port: i64, send: &str, 
         };
         let mut lines = Lines::new(link, said.clone(), max);
         lines.send(send.as_bytes()).await?;
-        read(&flow, &mut lines, &until, max, &said).await
+        read(&flow, &mut lines, &up_to, max, &said).await
     })??;
     Ok(text.into())
 }
 
-/// Everything up to and with `until`, or to the end of the connection.
-async fn read(flow: &Flow, lines: &mut Lines, until: &str, max: usize, said: &str) -> Outcome<String> {
-    let wanted = if until.is_empty() { "the end of the answer".to_owned() } else { format!("{until:?}") };
+/// Everything up to and with `up_to`, or to the end of the connection.
+async fn read(flow: &Flow, lines: &mut Lines, up_to: &str, max: usize, said: &str) -> Outcome<String> {
+    let wanted = if up_to.is_empty() { "the end of the answer".to_owned() } else { format!("{up_to:?}") };
     let mut searched = 0;
     loop {
         let came = lines.waiting().len();
         flow.progress().set(format!("{said} did not send {wanted} ({came} bytes came)"));
-        if let (false, Some(end)) = (until.is_empty(), find(lines.waiting(), searched, until.as_bytes())) {
+        if let Some(end) = find(lines.waiting(), searched, up_to.as_bytes()) {
             return Ok(String::from_utf8_lossy(&lines.take(end)).into_owned());
         }
-        searched = came.saturating_sub(until.len());
+        searched = came.saturating_sub(up_to.len());
         if came >= max {
             let reason = format!("{said} sent {max} bytes, the most that the check takes, without {wanted}");
             return Err(Ending::Fail(FailureKind::Assertion, reason));
         }
         if lines.more().await? == 0 {
             let text = String::from_utf8_lossy(&lines.take(came)).into_owned();
-            if until.is_empty() {
+            if up_to.is_empty() {
                 return Ok(text);
             }
             let said_so_far = flow.tidy(&text, MAX_EXCERPT_CHARS);
@@ -111,8 +111,11 @@ async fn read(flow: &Flow, lines: &mut Lines, until: &str, max: usize, said: &st
     }
 }
 
-/// Where the needle ends, looked for from some place on.
+/// Where the needle ends, looked for from some place on; there is no place for an empty one.
 fn find(hay: &[u8], from: usize, needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() {
+        return None;
+    }
     let at = hay.get(from..)?.windows(needle.len()).position(|window| window == needle)?;
     Some(from + at + needle.len())
 }
