@@ -209,6 +209,7 @@ async fn mail_servers_that_misbehave_are_told_apart_and_end_in_time() {
     let check = r#"smtp_check("127.0.0.1", param("port", 0), #{ tls: "none" })"#;
     let bye = imap(|_, _| "* BYE too busy\r\n".to_owned());
     let endless = imap(|_, _| format!("* SEARCH {}\r\n", "1 ".repeat(40_000)).repeat(60));
+    let news = imap(|_, _| "* OK still here\r\n".repeat(200_000));
     let literal = imap(|_, _| "* 1 FETCH (BODY[] {99999999999}\r\n".to_owned());
     let nested = imap(|_, _| format!("* {}\r\n", "(".repeat(1_000)));
     let cut = imap(|_, _| String::new());
@@ -228,7 +229,8 @@ async fn mail_servers_that_misbehave_are_told_apart_and_end_in_time() {
         (mark, &bad.babbles, FailureKind::Assertion, "what it says is no IMAP: \"%$! no protocol of yours\""),
         (mark, &bad.floods, FailureKind::Assertion, "the answer is larger than 1088 KiB"),
         (mark, &bye, FailureKind::ServerError, "it hangs up: too busy"),
-        (mark, &endless, FailureKind::Assertion, "the answer to one command is larger than 2048 KiB"),
+        (mark, &endless, FailureKind::Assertion, "the answers to one command have more than 50000 values"),
+        (mark, &news, FailureKind::Assertion, "the answer to one command is larger than 2048 KiB"),
         (mark, &literal, FailureKind::Assertion, "the answer to one command is larger than 2048 KiB"),
         (mark, &nested, FailureKind::Assertion, "what it says is no IMAP"),
         (mark, &cut, FailureKind::Network, "the server hung up without an answer"),

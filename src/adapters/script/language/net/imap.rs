@@ -15,8 +15,8 @@ use crate::domain::FailureKind;
 pub(super) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
 /// The most that is kept of the answers to one command.
 const MAX_ANSWER_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
-/// The most answers to one command; a server may add news of its own to any.
-const MAX_ANSWERS: usize = 10_000;
+/// The most values in the answers to one command, which is what a search of so many messages gives.
+const MAX_VALUES: usize = 50_000;
 /// What of a message is read before it is chosen.
 const HEADERS: &str = "BODY.PEEK[HEADER.FIELDS (FROM TO CC SUBJECT DELIVERED-TO X-ORIGINAL-TO ENVELOPE-TO)]";
 
@@ -52,6 +52,8 @@ struct Answers {
     words: String,
     /// How much came.
     bytes: usize,
+    /// How many values may still come.
+    left: usize,
 }
 
 impl<'a> Session<'a> {
@@ -70,7 +72,7 @@ impl<'a> Session<'a> {
             return Err(session
                 .fail(FailureKind::Assertion, &format!("what it says is no IMAP: \"{}\"", session.tidy(&text))));
         }
-        if server.tls == Tls::StartTls {
+        if server.tls == Tls::Upgrade {
             let answers = session.command(Command::new("STARTTLS"), "STARTTLS").await?;
             if answers.status != "OK" {
                 return Err(session.fail(FailureKind::Tls, "it does not offer STARTTLS"));
@@ -174,7 +176,8 @@ impl<'a> Session<'a> {
         let tag = format!("q{}", self.tag);
         self.flow.progress().set(format!("no answer from {} to {said}", self.server.said));
         self.talk.lines()?.send(format!("{tag} ").as_bytes()).await?;
-        let mut answers = Answers { untagged: Vec::new(), status: String::new(), words: String::new(), bytes: 0 };
+        let mut answers =
+            Answers { untagged: Vec::new(), status: String::new(), words: String::new(), bytes: 0, left: MAX_VALUES };
         let mut parts = command.parts.into_iter().peekable();
         while let Some(mut part) = parts.next() {
             if parts.peek().is_none() {
@@ -205,15 +208,13 @@ impl<'a> Session<'a> {
                     }
                     if status.iter().any(|status| word.eq_ignore_ascii_case(status)) {
                         // People's words follow, in which brackets and quotes mean nothing; only the code in front is read.
-                        answers.untagged.extend(code(words).map(|code| vec![Value::Atom(code)]));
+                        if let Some(code) = code(words) {
+                            answers.left = answers.left.checked_sub(1).ok_or_else(|| self.unread(&answer, 0))?;
+                            answers.untagged.push(vec![Value::Atom(code)]);
+                        }
                     } else {
-                        let values = response::values(rest);
-                        let values = values.ok_or_else(|| self.no_imap(&answer))?;
-                        answers.untagged.push(values);
-                    }
-                    if answers.untagged.len() > MAX_ANSWERS {
-                        let words = format!("more than {MAX_ANSWERS} answers to one command");
-                        return Err(self.fail(FailureKind::Assertion, &words));
+                        let values = response::values(rest, &mut answers.left);
+                        answers.untagged.push(values.ok_or_else(|| self.unread(&answer, answers.left))?);
                     }
                 }
                 first if first == tag.as_bytes() => {
@@ -260,6 +261,13 @@ impl<'a> Session<'a> {
     fn refused(&self, what: &str, answers: &Answers) -> Ending {
         let words = self.tidy(&format!("{} {}", answers.status, answers.words));
         self.fail(FailureKind::Assertion, &format!("it answers to {what}: {words}"))
+    }
+
+    fn unread(&self, answer: &[u8], left: usize) -> Ending {
+        if left > 0 {
+            return self.no_imap(answer);
+        }
+        self.fail(FailureKind::Assertion, &format!("the answers to one command have more than {MAX_VALUES} values"))
     }
 
     fn no_imap(&self, answer: &[u8]) -> Ending {

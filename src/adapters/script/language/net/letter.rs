@@ -184,7 +184,12 @@ impl<'a> Received<'a> {
 fn links_in_html(html: &str) -> Vec<String> {
     let Ok(anchors) = Selector::parse("a[href]") else { return Vec::new() };
     let found = Document::parse(html).select(&anchors, MAX_LINKS);
-    found.iter().filter_map(|anchor| anchor.attr("href")).map(|href| href.trim().to_owned()).filter(is_web).collect()
+    found
+        .iter()
+        .filter_map(|anchor| anchor.attr("href"))
+        .map(|href| href.trim().to_owned())
+        .filter(|href| is_web(href))
+        .collect()
 }
 
 /// The web addresses in a text, in their order, without the signs of the sentence around them.
@@ -199,7 +204,7 @@ fn links_in_text(text: &str) -> Vec<String> {
     links
 }
 
-fn is_web(link: &String) -> bool {
+fn is_web(link: &str) -> bool {
     let lower = link.to_ascii_lowercase();
     lower.starts_with("https://") || lower.starts_with("http://")
 }

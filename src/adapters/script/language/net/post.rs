@@ -16,7 +16,7 @@ pub(super) enum Tls {
     /// From its first byte.
     Implicit,
     /// After the server was asked to.
-    StartTls,
+    Upgrade,
     /// Not at all.
     Plain,
 }
@@ -51,13 +51,13 @@ impl Server {
         ports: (u16, u16),
     ) -> Outcome<Self> {
         let by_port = match port {
-            Some(port) if port != ports.0 => Tls::StartTls,
+            Some(port) if port != ports.0 => Tls::Upgrade,
             _ => Tls::Implicit,
         };
         let tls = match options.text("tls")?.as_deref() {
             None => by_port,
             Some("implicit") => Tls::Implicit,
-            Some("starttls") => Tls::StartTls,
+            Some("starttls") => Tls::Upgrade,
             Some("none") => Tls::Plain,
             Some(other) => {
                 let reason = format!("the option 'tls' is '{other}', and there are implicit, starttls and none");

@@ -2,9 +2,6 @@
 
 /// How deep lists may nest: those that are asked for have two levels.
 const MAX_DEPTH: usize = 8;
-/// The most values of one answer; a search of ten thousand messages is larger than the cap on bytes.
-const MAX_VALUES: usize = 50_000;
-
 /// One value of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
@@ -51,16 +48,16 @@ pub(super) fn announced(line: &[u8]) -> Option<usize> {
     Some(digits.parse().unwrap_or(usize::MAX))
 }
 
-/// The values of one answer, in which a literal's bytes follow its announcement and a line feed.
-pub(super) fn values(bytes: &[u8]) -> Option<Vec<Value>> {
-    let mut reader = Reader { bytes, values: 0 };
+/// The values of one answer, in which a literal's bytes follow its announcement and a line feed. Each takes one off what is `left`.
+pub(super) fn values(bytes: &[u8], left: &mut usize) -> Option<Vec<Value>> {
+    let mut reader = Reader { bytes, left };
     let values = reader.list(0)?;
     reader.bytes.is_empty().then_some(values)
 }
 
 struct Reader<'a> {
     bytes: &'a [u8],
-    values: usize,
+    left: &'a mut usize,
 }
 
 impl Reader<'_> {
@@ -72,10 +69,7 @@ impl Reader<'_> {
                 Some(b' ') => self.skip(1),
                 None | Some(b')') => return Some(values),
                 Some(_) => {
-                    self.values += 1;
-                    if self.values > MAX_VALUES {
-                        return None;
-                    }
+                    *self.left = self.left.checked_sub(1)?;
                     values.push(self.value(depth)?);
                 }
             }
@@ -157,6 +151,17 @@ mod tests {
         Value::Atom(text.to_owned())
     }
 
+    fn read(answer: &[u8]) -> Option<Vec<Value>> {
+        values(answer, &mut 100)
+    }
+
+    #[test]
+    fn no_more_values_are_read_than_are_left() {
+        let mut left = 3;
+        assert!(values(b"1 (2)", &mut left).is_some() && left == 0);
+        assert_eq!(values(b"4", &mut left), None);
+    }
+
     #[test]
     fn words_texts_literals_and_lists_are_told_apart() {
         let answer = b"12 FETCH (UID 7 INTERNALDATE \"17-Jul-1996 \\\"x\" BODY[HEADER.FIELDS (TO CC)] {6}\na)\r\n(\" FLAGS (\\Seen))";
@@ -170,16 +175,16 @@ mod tests {
             atom("FLAGS"),
             Value::List(vec![atom("\\Seen")]),
         ];
-        assert_eq!(values(answer), Some(vec![atom("12"), atom("FETCH"), Value::List(list)]));
+        assert_eq!(read(answer), Some(vec![atom("12"), atom("FETCH"), Value::List(list)]));
     }
 
     #[test]
     fn what_is_broken_is_not_read_at_all() {
         let deep = [b"(".repeat(9), b")".repeat(9)].concat();
         for broken in [&b"(a"[..], b"a)", b"\"a", b"{5}\nab", b"{5}", &deep] {
-            assert_eq!(values(broken), None, "{}", String::from_utf8_lossy(broken));
+            assert_eq!(read(broken), None, "{}", String::from_utf8_lossy(broken));
         }
-        assert_eq!(values(b""), Some(Vec::new()));
+        assert_eq!(read(b""), Some(Vec::new()));
     }
 
     #[test]

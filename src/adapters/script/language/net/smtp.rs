@@ -140,7 +140,7 @@ impl Session<'_> {
     async fn hello(&mut self, helo: &str) -> Outcome<Vec<String>> {
         let hello = format!("EHLO {helo}");
         let capabilities = self.expect(&hello, 250).await?.lines.split_off(1);
-        if self.server.tls != Tls::StartTls {
+        if self.server.tls != Tls::Upgrade {
             return Ok(capabilities);
         }
         if !capabilities.iter().any(|line| line.eq_ignore_ascii_case("STARTTLS")) {
