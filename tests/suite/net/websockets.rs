@@ -1,11 +1,10 @@
 //! `websocket` against the server of PyPI's `websockets`.
 
-use std::time::Duration;
-
 use quorate::domain::FailureKind;
 
 use super::world::{
-    self, Authority, Program, SLACK_MS, assert_fails, assert_inconclusive, assert_passes, run, run_for,
+    self, Authority, Program, assert_fails, assert_in_time, assert_inconclusive, assert_passes, patience, run,
+    run_for,
 };
 
 pub(super) const WEBSOCKETS: &str = "websockets==17.4";
@@ -55,9 +54,9 @@ async fn what_a_server_does_instead_of_talking_is_told_apart() {
         ("/silent", FailureKind::Timeout, "/silent sent no message within the deadline"),
     ];
     for (path, kind, saying) in cases {
-        let report = run_for(&receive, &[("port", &port), ("path", path)], Duration::from_secs(2)).await;
+        let report = run_for(&receive, &[("port", &port), ("path", path)], patience(kind)).await;
         assert_fails(&report, kind, saying);
-        assert!(report.duration_ms < 2_000 + SLACK_MS, "{report:?}");
+        assert_in_time(&report, patience(kind));
     }
     let strange = r#"websocket(`ws://127.0.0.1:${param("port")}/echo`, #{ subprotocol: "none.v1" })"#;
     assert_fails(&run(strange, &[("port", &port)]).await, FailureKind::Assertion, "no WebSocket");
@@ -78,9 +77,9 @@ async fn servers_that_misbehave_are_told_apart_and_end_in_time() {
     ];
     for (port, kind, saying) in cases {
         let source = r#"websocket(`ws://127.0.0.1:${param("port")}/`)"#;
-        let report = run_for(source, &[("port", port)], Duration::from_secs(1)).await;
+        let report = run_for(source, &[("port", port)], patience(kind)).await;
         assert_fails(&report, kind, saying);
-        assert!(report.duration_ms < 1_000 + SLACK_MS, "{report:?}");
+        assert_in_time(&report, patience(kind));
     }
 }
 

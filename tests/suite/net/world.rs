@@ -19,7 +19,12 @@ use crate::suite::servers::{Server, respond};
 
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// How long after its deadline a probe may return on a machine that is busy with other tests.
-pub(crate) const SLACK_MS: u64 = 700;
+const SLACK_MS: u128 = 700;
+/// How long a probe of a server that misbehaves may take: what is expected to end by its deadline ends soon, and anything else well before.
+pub(crate) fn patience(kind: FailureKind) -> Duration {
+    if kind == FailureKind::Timeout { Duration::from_secs(1) } else { Duration::from_secs(6) }
+}
+
 /// What the mail server's user logs in with; the signs would show a mistake in quoting.
 pub(crate) const USER: &str = "ada";
 pub(crate) const PASSWORD: &str = "zanz \"bar\\ h<rse=1";
@@ -77,6 +82,11 @@ async fn run_at(
 
 pub(crate) fn reason(report: &ProbeReport) -> &str {
     report.reason.as_deref().unwrap_or_default()
+}
+
+#[track_caller]
+pub(crate) fn assert_in_time(report: &ProbeReport, deadline: Duration) {
+    assert!(u128::from(report.duration_ms) < deadline.as_millis() + SLACK_MS, "{report:?}");
 }
 
 #[track_caller]

@@ -378,3 +378,28 @@ pub(super) fn addresses(flow: &Flow, server: SocketAddr, host: &str) -> Outcome<
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_the_sites_failure_where_the_server_was_named_and_nobodys_where_it_is_our_own() {
+        let server: SocketAddr = "192.0.2.53:53".parse().unwrap();
+        let silence = |asked: &Asked| asked.blame(FailureKind::Network, "silence".to_owned());
+        assert_eq!(silence(&Asked::Named(server)), Ending::Fail(FailureKind::Network, "silence".to_owned()));
+        let own = "silence; it is this vantage's own resolver".to_owned();
+        assert_eq!(silence(&Asked::Vantage(vec![server])), Ending::Inconclusive(own));
+    }
+
+    #[test]
+    fn types_are_known_by_name_and_by_number_and_servers_by_address() {
+        assert_eq!(record_type("caa"), Ok(RecordType::CAA));
+        assert_eq!(record_type("TYPE257"), Ok(RecordType::CAA));
+        assert_eq!(record_type("TYPE65280"), Ok(RecordType::Unknown(65280)));
+        assert!(record_type("IXFR").is_err() && record_type("").is_err() && record_type("TYPE65536").is_err());
+        let known =
+            ["192.0.2.1", "192.0.2.1:5353", "2001:db8::1", "[2001:db8::1]:5353"].map(|text| address(text).unwrap());
+        assert_eq!(known.map(|address| address.port()), [53, 5353, 53, 5353]);
+    }
+}

@@ -9,11 +9,9 @@ use rhai::Map;
 use rustls::crypto::aws_lc_rs;
 use scraper::Selector;
 
-use super::{Outcome, options};
-use crate::adapters::clock::SystemClock;
+use super::{Outcome, now_s, options};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::page::Document;
-use crate::ports::Clock;
 
 /// The most links of one message; newsletters have fifty.
 const MAX_LINKS: usize = 200;
@@ -62,8 +60,7 @@ impl Letter {
         random.fill(&mut nonce).map_err(|_| Ending::Inconclusive("this vantage has no randomness".to_owned()))?;
         let host = self.from.rsplit_once('@').map(|(_, host)| host).unwrap_or_default();
         let id = format!("{}@{host}", hex::encode(nonce));
-        let now = SystemClock::new().wall().as_ms() / 1000;
-        let date = DateTime::from_timestamp(i64::try_from(now).unwrap_or(0)).to_rfc822();
+        let date = DateTime::from_timestamp(now_s()).to_rfc822();
         let (encoding, body) = encoded(&self.text);
         let (from, to, subject) = (&self.from, &self.to, words(&self.subject));
         let text = format!(
@@ -240,7 +237,7 @@ mod tests {
             let mail = unstuffed.join("\r\n");
             let message = Received::parse(mail.as_bytes()).unwrap();
             assert_eq!(message.0.subject().unwrap_or_default().trim(), subject.trim());
-            assert_eq!(message.0.body_text(0).unwrap().replace("\r\n", "\n").trim_end_matches('\n'), text);
+            assert_eq!(message.0.body_text(0).unwrap_or_default().replace("\r\n", "\n").trim_end_matches('\n'), text);
             assert_eq!(message.0.message_id(), Some(id.as_str()));
         }
     }

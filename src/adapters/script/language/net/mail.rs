@@ -11,12 +11,10 @@ use super::imap::{self, Listed, Login, Session};
 use super::letter::Received;
 use super::options::Options;
 use super::post::Server;
-use super::{Outcome, Result, Shelf};
-use crate::adapters::clock::SystemClock;
+use super::{Outcome, Result, Shelf, now_s};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow;
 use crate::domain::{FailureKind, WallTime};
-use crate::ports::Clock;
 
 /// Encrypted from the first byte, and otherwise.
 const PORTS: (u16, u16) = (993, 143);
@@ -141,9 +139,8 @@ impl Wanted {
             let reason = "mail_wait: say which mail is new, with 'after' (what mail_mark gave before it was sent) or 'newer_than_s'";
             return Err(Ending::Inconclusive(reason.to_owned()));
         }
-        let now = i64::try_from(SystemClock::new().wall().as_ms() / 1000).unwrap_or(i64::MAX);
         let after = after.and_then(|after| u32::try_from(after).ok()).unwrap_or(1);
-        Ok(Self { to, subject, after, since_s: age.map(|age| now.saturating_sub(age)) })
+        Ok(Self { to, subject, after, since_s: age.map(|age| now_s().saturating_sub(age)) })
     }
 
     fn criteria(&self) -> String {

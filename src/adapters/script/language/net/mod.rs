@@ -23,11 +23,19 @@ mod smtp;
 mod tcp;
 mod websocket;
 
+use rustls::pki_types::UnixTime;
+
 use super::{Result, Shelf};
 use crate::adapters::script::ending::Ending;
 
 /// What the parts of a host function return before Rhai sees it.
 type Outcome<T> = std::result::Result<T, Ending>;
+
+/// Seconds since 1970 by this machine's wall clock, as certificates are judged by it. It dates a mail that is sent, and is held against
+/// a mail server's clock where a script asks for that; no decision of the controller comes from it.
+fn now_s() -> i64 {
+    i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX)
+}
 
 /// Registers all of them.
 pub(super) fn register(shelf: &mut Shelf) {
