@@ -1,4 +1,4 @@
-//! What certificate a host shows. [`certificate`] takes only one that verifies; `certificate_facts` looks at any, and breaks the
+//! What certificate a host shows. `certificate` takes only one that verifies; `certificate_facts` looks at any, and breaks the
 //! handshake off before anything is sent: there is no connection that has not been verified, not even for a look.
 
 use std::sync::{Arc, Mutex, PoisonError};
