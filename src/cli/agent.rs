@@ -70,7 +70,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let agent = Agent {
         vantage,
         assignments,
-        probes: compose::runner(config.checks)?,
+        probes: compose::runner(config.checks, config.library)?,
         canaries: Arc::new(canaries),
         controllers,
         spool: config.agents.spool,

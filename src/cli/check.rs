@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use url::Url;
 
-use crate::adapters::script::{CheckScript, RhaiRunner};
+use crate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use crate::config::{Problem, load_secrets};
 use crate::domain::{CheckName, Outcome, ProbeReport, Role, Secrets};
 use crate::ports::{ProbeRequest, ProbeRunner, Resolution};
@@ -105,6 +105,8 @@ async fn probe(args: &RunArgs) -> Result<Ran, String> {
         source,
         params: args.params.iter().cloned().collect(),
         secrets: secrets.clone(),
+        reach: Reach::default(),
+        limits: Limits::default(),
     };
     let runner = RhaiRunner::new(vec![script])
         .map_err(|errors| errors.iter().map(|error| with_causes(error)).collect::<Vec<_>>().join("\n"))?;

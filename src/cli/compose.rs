@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::exit::Failure;
-use crate::adapters::script::{CheckScript, RhaiRunner};
-use crate::config::{Check, Config, Loaded, Loader, Problem};
+use crate::adapters::script::{CheckScript, Limits, ModuleScript, Reach, RhaiRunner};
+use crate::config::{Check, Config, Loaded, Loader, Problem, SharedScript};
 
 /// Loads the configuration, and refuses with every problem in it.
 pub(super) fn config(path: &Path) -> Result<Config, Failure> {
@@ -37,16 +37,34 @@ fn loaded(path: &Path, loaded: Result<Loaded, Vec<Problem>>) -> Result<Config, F
     }
 }
 
-/// Compiles the checks.
-pub(super) fn runner(checks: Vec<Check>) -> Result<Arc<RhaiRunner>, Failure> {
+/// Compiles the checks and what they share.
+pub(super) fn runner(checks: Vec<Check>, library: Vec<SharedScript>) -> Result<Arc<RhaiRunner>, Failure> {
     let scripts = checks.into_iter().map(|check| CheckScript {
+        limits: limits(&check),
         name: check.name,
         path: check.path,
         source: check.source,
         params: check.params,
         secrets: check.secrets,
+        reach: Reach::new(check.reach),
     });
-    RhaiRunner::new(scripts.collect())
+    RhaiRunner::with_library(scripts.collect(), library.into_iter().map(module).collect())
         .map(Arc::new)
         .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+}
+
+/// The limits of a check: the usual ones, but for those that the configuration sets.
+fn limits(check: &Check) -> Limits {
+    let usual = Limits::default();
+    let size = |number: Option<u32>| number.and_then(|number| usize::try_from(number).ok());
+    Limits {
+        operations: check.max_operations.map_or(usual.operations, u64::from),
+        requests: size(check.max_requests).unwrap_or(usual.requests),
+        body_bytes: size(check.max_body_kib).map_or(usual.body_bytes, |kib| kib * 1024),
+    }
+}
+
+/// A shared file for the runner.
+pub(super) fn module(shared: SharedScript) -> ModuleScript {
+    ModuleScript { name: shared.name, path: shared.path, source: shared.source }
 }

@@ -49,7 +49,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     life::log();
     let config = compose::config(&args.config)?;
     let listen = config.controller.listen;
-    let probes = compose::runner(config.checks)?;
+    let probes = compose::runner(config.checks, config.library)?;
     // Bound before anything else: a second controller on this machine must not take the lead only to find its port taken.
     let listener = TcpListener::bind(listen).await.map_err(|error| {
         Failure::usage(format!(

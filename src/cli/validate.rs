@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use serde_json::json;
 
-use crate::adapters::script::{CheckScript, RhaiRunner, ScriptError};
+use crate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner, ScriptError};
 use crate::config::{Config, Loader, Place, Problem, Severity};
 use crate::domain::{CheckName, Secrets};
 
@@ -62,6 +62,8 @@ fn compile(path: &Path, source: &str) -> Vec<Problem> {
         source: source.to_owned(),
         params: std::collections::BTreeMap::new(),
         secrets: Secrets::default(),
+        reach: Reach::default(),
+        limits: Limits::default(),
     };
     let errors = RhaiRunner::new(vec![script]).err().unwrap_or_default();
     errors

@@ -11,7 +11,7 @@ use super::canaries::canary;
 use super::maintenance;
 use super::problem::{At, Report, Spot};
 use super::reader::{Document, Reader};
-use super::values::{filled, host, human, name, phone, record_type, sender, socket, url};
+use super::values::{filled, host, host_pattern, human, name, phone, record_type, sender, socket, url};
 use crate::domain::{CheckName, ClusterName, RecordType, ServiceName, SiteName, VantageName, Window};
 
 /// The longest time to live that is accepted.
@@ -24,6 +24,12 @@ const CANARIES: RangeInclusive<u32> = 1..=99;
 const MOVES: RangeInclusive<u32> = 1..=1_000;
 /// The range of `per`.
 const PER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(86_400);
+/// The range of `max_operations`: fewer end a login before its end, and more hold a prober's thread for seconds.
+const OPERATIONS: RangeInclusive<u32> = 1_000..=2_500_000;
+/// The range of `max_requests`: more are an attack.
+const REQUESTS: RangeInclusive<u32> = 1..=500;
+/// The range of `max_body_kib`.
+const BODY_KIB: RangeInclusive<u32> = 1..=8_192;
 /// The range of `observations_kept`: an hour is the least that a replay is of use with, and a year and a month the most
 /// that a game day is compared over.
 const KEPT: RangeInclusive<Duration> = Duration::from_secs(3600)..=Duration::from_secs(400 * 86_400);
@@ -84,6 +90,10 @@ pub(super) struct CheckDraft {
     pub(super) script: Option<At<String>>,
     pub(super) secrets: Vec<At<String>>,
     pub(super) params: Vec<(At<String>, Option<At<String>>)>,
+    pub(super) reach: Option<At<Vec<At<String>>>>,
+    pub(super) max_operations: Option<At<u32>>,
+    pub(super) max_requests: Option<At<u32>>,
+    pub(super) max_body_kib: Option<At<u32>>,
 }
 
 pub(super) struct ServiceDraft {
@@ -214,6 +224,10 @@ impl CheckDraft {
             key,
             script: table.need("script", "\"login.rhai\"", filled),
             secrets: table.secret_list("secrets"),
+            reach: table.list("reach", host_pattern),
+            max_operations: table.integer("max_operations", OPERATIONS),
+            max_requests: table.integer("max_requests", REQUESTS),
+            max_body_kib: table.integer("max_body_kib", BODY_KIB),
             params: table.section("params").map(Reader::strings).unwrap_or_default(),
         }
     }

@@ -17,6 +17,7 @@ mod advice;
 mod canaries;
 mod draft;
 mod judges;
+mod library;
 mod lint;
 mod maintenance;
 mod model;
@@ -31,7 +32,8 @@ mod vault;
 
 use std::path::{Path, PathBuf};
 
-pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, Sms, Store};
+pub use library::load_library;
+pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, SharedScript, Sms, Store};
 pub use problem::{Excerpt, Place, Problem, Severity};
 
 use problem::{Report, Source, tidy};

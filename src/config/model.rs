@@ -29,6 +29,8 @@ pub struct Config {
     pub services: Vec<ServiceConfig>,
     /// The scripts that say what "up" means, by name.
     pub checks: Vec<Check>,
+    /// The files that scripts share: `lib/*.rhai` in the folder of checks, in order.
+    pub library: Vec<SharedScript>,
     /// Who is told.
     pub notify: Notify,
     /// Every secret, for striking values out of whatever is printed.
@@ -106,6 +108,25 @@ pub struct Check {
     pub params: BTreeMap<String, String>,
     /// Only the secrets that the check lists.
     pub secrets: Secrets,
+    /// The hosts that it may ask beside the site's own: names, addresses, or `*.example.com`. Default none.
+    pub reach: Vec<String>,
+    /// Operations of the interpreter, if not as many as usual: 1,000 to 2,500,000.
+    pub max_operations: Option<u32>,
+    /// Requests and connections, if not as many as usual: 1 to 500.
+    pub max_requests: Option<u32>,
+    /// The longest body in KiB, if not as long as usual: 1 to 8,192.
+    pub max_body_kib: Option<u32>,
+}
+
+/// A file that scripts share: `import "lib/NAME" as name;`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedScript {
+    /// Its name in `import`: `lib/NAME`.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Its text.
+    pub source: String,
 }
 
 /// Who is told.

@@ -10,6 +10,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::draft::{CheckDraft, DnsDraft, Draft, ServiceDraft, SiteDraft};
+use super::library::load_library;
+use super::model::SharedScript;
 use super::policies::{DEFAULT_POLICY, Policies};
 use super::problem::{At, Problem, Report, Severity, tidy};
 use super::values::{answer, nearest, url};
@@ -68,6 +70,7 @@ impl<'a> Resolver<'a> {
         let controller = self.controller();
         let agents = self.agents();
         let vantages = self.vantages();
+        let library = self.library();
         let checks: Vec<Option<Check>> = draft.checks.iter().map(|check| self.check(check)).collect();
         if !draft.has_services {
             self.report
@@ -93,6 +96,7 @@ impl<'a> Resolver<'a> {
             vantages: vantages?,
             services: services.into_iter().collect::<Option<_>>()?,
             checks: checks.into_iter().collect::<Option<_>>()?,
+            library: library?,
             notify: notify?,
             secrets: self.vault.all(),
         })
@@ -217,12 +221,37 @@ impl<'a> Resolver<'a> {
             .map(|(key, value)| Some((key.value.clone(), value.as_ref()?.value.clone())))
             .collect();
         let (path, source) = self.script(draft.script.as_ref()?)?;
-        Some(Check { name: name.ok()?, path, source, params: params?, secrets: secrets? })
+        let number = |value: &Option<At<u32>>| value.as_ref().map(|number| number.value);
+        Some(Check {
+            name: name.ok()?,
+            path,
+            source,
+            params: params?,
+            secrets: secrets?,
+            reach: draft.reach.iter().flat_map(|list| &list.value).map(|host| host.value.clone()).collect(),
+            max_operations: number(&draft.max_operations),
+            max_requests: number(&draft.max_requests),
+            max_body_kib: number(&draft.max_body_kib),
+        })
+    }
+
+    fn checks_folder(&self) -> PathBuf {
+        self.folder.join(self.draft.checks_folder.as_ref().map_or("checks", |folder| folder.value.as_str()))
+    }
+
+    /// The files that scripts share, judged like them.
+    fn library(&self) -> Option<Vec<SharedScript>> {
+        let library = load_library(&self.checks_folder()).map_err(|problem| self.report.push(problem)).ok()?;
+        for shared in &library {
+            for problem in (self.judge)(&tidy(&shared.path), &shared.source) {
+                self.report.push(problem);
+            }
+        }
+        Some(library)
     }
 
     fn script(&self, script: &At<String>) -> Option<(PathBuf, String)> {
-        let folder = self.draft.checks_folder.as_ref().map_or("checks", |folder| folder.value.as_str());
-        let path = self.folder.join(folder).join(&script.value);
+        let path = self.checks_folder().join(&script.value);
         let shown = tidy(&path);
         match std::fs::read_to_string(&path) {
             Ok(source) => {

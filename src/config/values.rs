@@ -1,6 +1,6 @@
 //! Texts into values: URLs, durations, host names, telephone numbers. Every refusal names the text and the way out.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use url::Url;
@@ -78,6 +78,17 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     } else {
         Err(format!("'{text}' is not a full host name: write one such as login.example.com"))
     }
+}
+
+/// A host that a check may ask: a name, an address, or `*.` before a name.
+pub(super) fn host_pattern(text: &str) -> Result<String, String> {
+    let plain = text.trim_matches(['[', ']']).to_ascii_lowercase();
+    let name = plain.strip_prefix("*.").unwrap_or(&plain);
+    let alone = plain == "localhost" || plain.parse::<IpAddr>().is_ok();
+    if alone || host(name).is_ok() {
+        return Ok(plain);
+    }
+    Err(format!("'{text}' is no host: write login.example.com, *.example.com or an address, without scheme and port"))
 }
 
 /// A type of record that Quorate can move.

@@ -34,7 +34,7 @@ pub use observation::{Canaries, Observation, ObservationId};
 pub use pace::{Pace, PaceMark};
 pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex, Terms};
 pub use policy::{Budget, Burst, Need, Policy, PolicyError, PolicyValues};
-pub use probe::{FailureKind, Outcome, ProbeReport, StepRecord};
+pub use probe::{AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, RequestRecord, StepRecord};
 pub use records::{Change, ChangeBatch, Failover, OwnedRecords, RecordSet, RecordType, RecordsError};
 pub use secret::{Secret, Secrets};
 pub use service::{DnsTarget, Limits, Service, Site, Vantage};

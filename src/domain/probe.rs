@@ -93,6 +93,77 @@ pub struct StepRecord {
     pub outcome: Outcome,
 }
 
+/// One request of a probe, redirects each on their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestRecord {
+    /// The place of the step in which it was sent, among the report's steps.
+    pub step: Option<usize>,
+    /// The method.
+    pub method: String,
+    /// The URL, without user and password, redacted.
+    pub url: String,
+    /// When it began, in milliseconds after the probe began.
+    pub start_ms: u64,
+    /// How long it took in all, in microseconds.
+    pub duration_us: u64,
+    /// The answer; none if it did not come.
+    pub answer: Option<AnswerRecord>,
+}
+
+/// How a request was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnswerRecord {
+    /// The status code.
+    pub status: u16,
+    /// The protocol, `HTTP/1.1` say.
+    pub version: String,
+    /// The address that answered; none in a recording.
+    pub remote: Option<std::net::SocketAddr>,
+    /// Whether the connection was there already.
+    pub reused: bool,
+    /// The length of the body, in bytes, after decompression.
+    pub bytes: usize,
+    /// From the name to addresses, in microseconds.
+    pub dns_us: u64,
+    /// Until the connection stood, in microseconds.
+    pub connect_us: u64,
+    /// The TLS handshake, in microseconds.
+    pub tls_us: u64,
+    /// From sending the request to the answer's head, in microseconds.
+    pub first_byte_us: u64,
+    /// From there to the body's end, in microseconds.
+    pub body_us: u64,
+    /// Headers and bodies; only where they were asked for.
+    pub detail: Option<Box<ExchangeDetail>>,
+}
+
+/// What went over the line, redacted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExchangeDetail {
+    /// The request's headers.
+    pub sent: Vec<(String, String)>,
+    /// The beginning of the request's body.
+    pub sent_body: String,
+    /// The answer's headers.
+    pub received: Vec<(String, String)>,
+    /// The beginning of the answer's body.
+    pub received_body: String,
+}
+
+/// Something that a check measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metric {
+    /// What.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// Of what, `ms` say; may be empty.
+    pub unit: String,
+}
+
+/// The value is never NaN: the check language refuses it.
+impl Eq for Metric {}
+
 /// The record of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeReport {
@@ -106,6 +177,10 @@ pub struct ProbeReport {
     pub failed_step: Option<String>,
     /// The steps, in the order in which they began.
     pub steps: Vec<StepRecord>,
+    /// The requests, in the order in which they began.
+    pub requests: Vec<RequestRecord>,
+    /// What it measured.
+    pub metrics: Vec<Metric>,
     /// How long the probe took, in milliseconds.
     pub duration_ms: u64,
 }

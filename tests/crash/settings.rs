@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate::adapters::route53::Route53;
-use quorate::adapters::script::{CheckScript, RhaiRunner};
+use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use quorate::domain::{
     CheckName, ClusterName, DnsTarget, Policy, PolicyValues, RecordType, Secret, Service, ServiceName, Site,
     SiteName, Vantage, VantageName,
@@ -120,6 +120,8 @@ pub(crate) fn runner() -> Arc<RhaiRunner> {
         source: include_str!("../../checks/login.rhai").to_owned(),
         params: std::collections::BTreeMap::new(),
         secrets: secrets.into_iter().map(|(name, value)| (name.to_owned(), Secret::new(value))).collect(),
+        reach: Reach::default(),
+        limits: Limits::default(),
     };
     Arc::new(RhaiRunner::new(vec![script]).unwrap())
 }

@@ -254,7 +254,16 @@ impl ProbeRunner for QuickLogin {
             }
             Err(error) => (Outcome::Inconclusive, None, Some(error.to_string())),
         };
-        ProbeReport { outcome, kind, reason, failed_step: None, steps: Vec::new(), duration_ms: 1 }
+        ProbeReport {
+            outcome,
+            kind,
+            reason,
+            failed_step: None,
+            steps: Vec::new(),
+            requests: Vec::new(),
+            metrics: Vec::new(),
+            duration_ms: 1,
+        }
     }
 
     fn generation(&self, _: &CheckName) -> Generation {

@@ -11,11 +11,16 @@ fn every_mutant_still_finds_its_guard_exactly_once() {
     let mut stale = Vec::new();
     for mutant in mutants {
         let table = mutant.get_ref().as_table().unwrap();
-        let text = |key: &str| table[key].get_ref().as_str().unwrap();
-        let source = std::fs::read_to_string(root.join(text("file"))).unwrap();
-        let found = source.matches(text("find")).count();
-        if found != 1 {
-            stale.push(format!("{}: found {found} times in {}", text("guard"), text("file")));
+        let also = table.get("also").map(|also| also.get_ref().as_array().unwrap().iter());
+        let also = also.into_iter().flatten().map(|edit| edit.get_ref().as_table().unwrap());
+        for edit in std::iter::once(table).chain(also) {
+            let text = |key: &str| edit[key].get_ref().as_str().unwrap();
+            let source = std::fs::read_to_string(root.join(text("file"))).unwrap();
+            let found = source.matches(text("find")).count();
+            if found != 1 {
+                let guard = table["guard"].get_ref().as_str().unwrap();
+                stale.push(format!("{guard}: found {found} times in {}", text("file")));
+            }
         }
     }
     assert!(stale.is_empty(), "{}", stale.join("\n"));

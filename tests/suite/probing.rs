@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate::adapters::clock::SystemClock;
-use quorate::adapters::script::{CheckScript, RhaiRunner};
+use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use quorate::domain::{
     Burst, CheckName, Moment, Observation, Pace, PaceMark, PortError, Role, Secrets, ServiceName, VantageName,
 };
@@ -56,6 +56,8 @@ pub(crate) fn script() -> CheckScript {
         source: CHECK.to_owned(),
         params: BTreeMap::new(),
         secrets: Secrets::default(),
+        reach: Reach::default(),
+        limits: Limits::default(),
     }
 }
 

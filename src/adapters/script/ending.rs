@@ -34,9 +34,6 @@ impl Ending {
                 Some(Self::Inconclusive(reason)) => reason,
                 None => "the script was stopped".to_owned(),
             },
-            EvalAltResult::ErrorTooManyOperations(_) => {
-                format!("the script ran more than {} operations", super::engine::MAX_OPERATIONS)
-            }
             EvalAltResult::ErrorStackOverflow(_) => {
                 format!("the script called more than {} functions deep", super::engine::MAX_CALL_DEPTH)
             }

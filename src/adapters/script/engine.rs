@@ -1,30 +1,33 @@
 //! The sandbox: which parts of Rhai a check has, and all of its limits. They are the same in debug and in release.
 //!
-//! Left out on purpose: files, processes, the environment, `eval`, `import`, `sleep` and `exit` (Rhai's language core
-//! package is not loaded; its `sleep` would hold a thread past the deadline), and the clock.
-
-use std::sync::Arc;
+//! Left out on purpose: files, processes, the environment, `eval`, `sleep` and `exit` (Rhai's language core
+//! package is not loaded; its `sleep` would hold a thread past the deadline), and the clock. `import` gives what was loaded from `checks/lib` beforehand, and reads no file.
 
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
     BasicStringPackage, LogicPackage, MoreStringPackage, Package,
 };
-use rhai::{Engine, Module, OptimizationLevel, Shared};
+use rhai::{Dynamic, Engine, OptimizationLevel, Shared};
 
-use super::language;
+use super::ending::Ending;
+use super::limits::Limits;
+use super::text::MAX_REASON_CHARS;
+use super::{coroutine, flow, language};
 
-/// Steps of the interpreter in one run. A login takes a few hundred; more than this is a loop that will not end. It also
-/// bounds how deep a script can nest closures, three operations a level, which the thread's stack must bear.
-pub(super) const MAX_OPERATIONS: u64 = 250_000;
+/// How many operations pass between two looks at the clock.
+const OPERATIONS_PER_LOOK: u64 = 64;
+/// How many pass before other scripts of the thread have their turn: about a tenth of a millisecond.
+const OPERATIONS_PER_TURN: u64 = 1_024;
+
 /// Functions and closures inside each other: checks are flat.
 pub(super) const MAX_CALL_DEPTH: usize = 16;
 /// Nesting of expressions and blocks at the top of a script; the parser recurses, too.
 const MAX_EXPR_DEPTH: usize = 64;
 /// The same within a function or closure, where most of a check is.
 const MAX_FUNCTION_EXPR_DEPTH: usize = 64;
-/// Bytes in a string. Three times [`MAX_BODY_BYTES`](super::http::MAX_BODY_BYTES): a body of stray bytes grows
+/// Bytes in a string. Three times the largest body that a configuration may allow: a body of stray bytes grows
 /// threefold when each becomes a replacement character.
-const MAX_STRING_BYTES: usize = 3 * super::http::MAX_BODY_BYTES + 1024;
+const MAX_STRING_BYTES: usize = 3 * Limits::CEILING.body_bytes + 1024;
 /// Elements in an array, nested ones included: `select_all` on a long table. Nested in each other they are as many levels
 /// of recursion, which the thread's stack must bear.
 pub(super) const MAX_ARRAY_ITEMS: usize = 5_000;
@@ -34,50 +37,64 @@ const MAX_MAP_ITEMS: usize = 5_000;
 pub(super) const MAX_VARIABLES: usize = 128;
 /// Functions that a script defines, closures included.
 const MAX_FUNCTIONS: usize = 256;
-/// Modules: `import` is for shared files, which checks do not have.
-const MAX_MODULES: usize = 0;
+/// Files that a check shares with others.
+const MAX_MODULES: usize = 16;
 /// Words that are not part of the language.
-const DISABLED_SYMBOLS: [&str; 5] = ["eval", "import", "export", "curry", "sleep"];
+const DISABLED_SYMBOLS: [&str; 4] = ["eval", "export", "curry", "sleep"];
 
-/// What all engines share: the standard functions and the check language.
-#[derive(Clone)]
-pub(super) struct Library {
-    modules: Arc<Vec<Shared<Module>>>,
+/// The one engine for all checks and probes: what differs between probes, host functions find in the [flow](super::flow) that runs.
+pub(super) fn engine() -> Engine {
+    let mut engine = Engine::new_raw();
+    let modules = [
+        ArithmeticPackage::new().as_shared_module(),
+        LogicPackage::new().as_shared_module(),
+        BasicStringPackage::new().as_shared_module(),
+        MoreStringPackage::new().as_shared_module(),
+        BasicIteratorPackage::new().as_shared_module(),
+        BasicArrayPackage::new().as_shared_module(),
+        BasicMapPackage::new().as_shared_module(),
+        BasicMathPackage::new().as_shared_module(),
+        BasicFnPackage::new().as_shared_module(),
+        Shared::new(language::module()),
+    ];
+    for module in modules {
+        engine.register_global_module(module);
+    }
+    limits(&mut engine);
+    watched(&mut engine);
+    engine
 }
 
-impl Library {
-    /// Builds the functions, once for all runs.
-    pub(super) fn new() -> Self {
-        let modules = vec![
-            ArithmeticPackage::new().as_shared_module(),
-            LogicPackage::new().as_shared_module(),
-            BasicStringPackage::new().as_shared_module(),
-            MoreStringPackage::new().as_shared_module(),
-            BasicIteratorPackage::new().as_shared_module(),
-            BasicArrayPackage::new().as_shared_module(),
-            BasicMapPackage::new().as_shared_module(),
-            BasicMathPackage::new().as_shared_module(),
-            BasicFnPackage::new().as_shared_module(),
-            Shared::new(language::module()),
-        ];
-        Self { modules: Arc::new(modules) }
-    }
-
-    /// An engine with limits. It costs little, so that each run has its own, and with it its own context.
-    pub(super) fn engine(&self) -> Engine {
-        let mut engine = Engine::new_raw();
-        for module in self.modules.iter() {
-            engine.register_global_module(Shared::clone(module));
+/// Looks after the running script: ends it by its limits, and lets others have their turn.
+fn watched(engine: &mut Engine) {
+    engine.on_progress(|operations| {
+        if !operations.is_multiple_of(OPERATIONS_PER_LOOK) {
+            return None;
         }
-        limits(&mut engine);
-        engine
-    }
+        let flow = flow::current()?;
+        if operations > flow.kit.limits.operations {
+            let most = flow.kit.limits.operations;
+            return Some(Dynamic::from(Ending::Inconclusive(format!("the script ran more than {most} operations"))));
+        }
+        if flow.watch.remaining().is_zero() {
+            return Some(Dynamic::from(flow.out_of_time(None)));
+        }
+        if operations.is_multiple_of(OPERATIONS_PER_TURN) {
+            coroutine::pause();
+        }
+        None
+    });
+    engine.on_print(|text| {
+        if let Some(flow) = flow::current() {
+            tracing::debug!(check = %flow.request.check, "{}", flow.tidy(text, MAX_REASON_CHARS));
+        }
+    });
+    language::watch_names(engine);
 }
 
 /// Every limit there is.
 fn limits(engine: &mut Engine) {
     engine
-        .set_max_operations(MAX_OPERATIONS)
         .set_max_call_levels(MAX_CALL_DEPTH)
         .set_max_expr_depths(MAX_EXPR_DEPTH, MAX_FUNCTION_EXPR_DEPTH)
         .set_max_string_size(MAX_STRING_BYTES)

@@ -44,6 +44,12 @@ pub enum ScriptError {
         /// The first script's file.
         first: PathBuf,
     },
+    /// A file that checks share cannot be loaded.
+    #[error("{0}")]
+    Library(String),
+    /// The system gives no threads to run scripts on.
+    #[error("cannot start the threads that run checks: {0}")]
+    Threads(String),
     /// The TLS library refused its own defaults.
     #[error("cannot set up TLS for probes")]
     Tls(#[source] rustls::Error),

@@ -1,27 +1,40 @@
 //! One probe under way: what the host functions of the check language work on, and what the report is made from.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{EvalAltResult, NativeCallContext};
-use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::coroutine;
 use super::ending::Ending;
-use super::http::{Ask, Browser, Progress};
+use super::http::{Ask, Browser, Exchange, Progress, Timings, Wire};
+use super::limits::Limits;
 use super::page::Page;
-use super::text::{MAX_REASON_CHARS, MAX_STEP_NAME_CHARS, tidy};
-use super::watch::Watch;
-use crate::domain::{FailureKind, Outcome, ProbeReport, Secrets, StepRecord};
+use super::reach::Reach;
+use super::tape::{self, Reel, Tape};
+use super::text::{MAX_REASON_CHARS, MAX_STEP_NAME_CHARS, plain_url, tidy};
+use super::tls::Trust;
+use super::watch::{Watch, now};
+use crate::domain::{
+    AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, RequestRecord, Secrets, StepRecord,
+};
 use crate::ports::ProbeRequest;
 
 /// The most steps that a run records; a report with more could not be read.
 pub(super) const MAX_STEPS: usize = 100;
-/// The most requests of one run, redirects apart: a loop in a check must not become an attack on the site.
-pub(super) const MAX_REQUESTS: usize = 100;
+/// The most requests that a report has.
+const MAX_RECORDS: usize = 200;
+/// The longest URL in a report, in characters.
+const MAX_URL_CHARS: usize = 300;
+/// How much of a body a traced request quotes, in characters.
+const MAX_TRACED_CHARS: usize = 4_000;
+/// The most measures of one run.
+const MAX_METRICS: usize = 50;
 
 /// What a check brings along besides its code.
 #[derive(Debug)]
@@ -29,6 +42,8 @@ pub(super) struct Kit {
     pub(super) path: PathBuf,
     pub(super) params: BTreeMap<String, String>,
     pub(super) secrets: Secrets,
+    pub(super) reach: Reach,
+    pub(super) limits: Limits,
 }
 
 /// One probe under way.
@@ -37,11 +52,13 @@ pub(super) struct Flow {
     pub(super) kit: Arc<Kit>,
     pub(super) request: ProbeRequest,
     pub(super) watch: Watch,
-    pub(super) cancel: CancellationToken,
-    handle: Handle,
+    /// What the script sees as `target`, `site` and `vantage`.
+    pub(super) names: [rhai::ImmutableString; 3],
     browser: Browser,
     progress: Progress,
-    trace: Mutex<Trace>,
+    trace: RefCell<Trace>,
+    defaults: RefCell<rhai::Map>,
+    reel: Reel,
 }
 
 #[derive(Debug, Default)]
@@ -51,36 +68,33 @@ struct Trace {
     failing: Option<usize>,
     requests: usize,
     page: Option<Page>,
+    metrics: Vec<Metric>,
+    records: Vec<RequestRecord>,
+    deferred: Vec<rhai::FnPtr>,
+    ended_in: Option<String>,
 }
 
-/// The flow as Rhai carries it: the tag of the engine that runs the script.
-#[derive(Debug, Clone)]
-pub(super) struct Tag(pub(super) Arc<Flow>);
-
 /// The flow that a host function was called in.
-pub(super) fn of(context: &NativeCallContext<'_>) -> Result<Arc<Flow>, Box<EvalAltResult>> {
-    let tag = context.tag().and_then(|tag| tag.clone().try_cast::<Tag>());
-    let outside = || Ending::Inconclusive("the check language is of no use outside a probe".to_owned());
-    Ok(tag.ok_or_else(outside)?.0)
+pub(super) fn of(_: &NativeCallContext<'_>) -> Result<Rc<Flow>, Box<EvalAltResult>> {
+    current().ok_or_else(|| Ending::Inconclusive("the check language is of no use outside a probe".to_owned()).into())
+}
+
+/// The flow of the script that runs on this thread right now.
+pub(super) fn current() -> Option<Rc<Flow>> {
+    coroutine::local()
 }
 
 impl Flow {
     /// A probe about to start.
-    pub(super) fn new(
-        kit: Arc<Kit>,
-        request: ProbeRequest,
-        browser: Browser,
-        watch: Watch,
-        cancel: CancellationToken,
-        handle: Handle,
-    ) -> Self {
-        let (progress, trace) = (Progress::default(), Mutex::default());
-        Self { kit, request, watch, cancel, handle, browser, progress, trace }
+    pub(super) fn new(kit: Arc<Kit>, request: ProbeRequest, browser: Browser, watch: Watch, reel: Reel) -> Self {
+        let (progress, trace, defaults) = (Progress::default(), RefCell::default(), RefCell::default());
+        let names = super::language::values(&request);
+        Self { kit, request, watch, names, browser, progress, trace, defaults, reel }
     }
 
     /// Opens a step, inside any that are open.
     pub(super) fn open_step(&self, name: &str) -> Result<usize, Ending> {
-        let mut trace = self.trace();
+        let mut trace = self.trace.borrow_mut();
         if trace.steps.len() >= MAX_STEPS {
             return Err(Ending::Inconclusive(format!("the script has more than {MAX_STEPS} steps")));
         }
@@ -100,7 +114,7 @@ impl Flow {
     /// Closes a step. The first one to close badly is where the probe ended, unless the script goes on after it.
     pub(super) fn close_step(&self, index: usize, outcome: Outcome) {
         let now = self.watch.elapsed_ms();
-        let mut trace = self.trace();
+        let mut trace = self.trace.borrow_mut();
         trace.open.retain(|open| *open != index);
         if outcome == Outcome::Pass {
             trace.failing = None;
@@ -115,41 +129,62 @@ impl Flow {
 
     /// Sends a request and waits for its answer, but not past the deadline.
     pub(super) fn send(&self, ask: Ask) -> Result<Page, Ending> {
-        {
-            let mut trace = self.trace();
-            trace.requests += 1;
-            if trace.requests > MAX_REQUESTS {
-                return Err(Ending::Inconclusive(format!("the script makes more than {MAX_REQUESTS} requests")));
-            }
-        }
-        let page = Page::new(self.wait(self.browser.send(ask, self.progress()))??);
-        self.trace().page = Some(page.clone());
+        self.count_request()?;
+        let own = ask.timeout.filter(|own| *own < self.watch.remaining());
+        let said = format!("{} {}", ask.method, plain_url(&ask.url));
+        let sending = self.browser.send(ask, self);
+        let page = match own {
+            None => self.wait(sending)??,
+            Some(own) => self.wait(tokio::time::timeout(own, sending))?.map_err(|_| {
+                Ending::Fail(
+                    FailureKind::Timeout,
+                    format!("{said}: {} within its own limit of {}", self.progress.get(), words(own)),
+                )
+            })??,
+        };
+        let page = Page::new(page);
+        self.trace.borrow_mut().page = Some(page.clone());
         Ok(page)
     }
 
-    /// Waits for the network, but not past the deadline nor for a probe that was called off. What is waited for belongs in
-    /// the [progress](Self::progress), in words: it is said when the deadline strikes.
-    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Ending> {
-        let called_off = || Ending::Inconclusive("the probe was called off".to_owned());
-        // Whoever called it off may be ending the runtime, which must not be entered then.
-        if self.cancel.is_cancelled() {
-            return Err(called_off());
+    /// Counts one more request, or connection of another protocol.
+    pub(super) fn count_request(&self) -> Result<(), Ending> {
+        let mut trace = self.trace.borrow_mut();
+        trace.requests += 1;
+        let most = self.kit.limits.requests;
+        if trace.requests > most {
+            return Err(Ending::Inconclusive(format!("the script makes more than {most} requests")));
         }
-        let began = self.watch.elapsed();
-        let answer = self.handle.block_on(async {
-            tokio::select! {
-                biased;
-                () = self.cancel.cancelled() => Err(called_off()),
-                answer = tokio::time::timeout(self.watch.remaining(), work) => {
-                    answer.map_err(|_| {
-                        self.watch.waited(began);
-                        self.out_of_time(Some(self.progress.get()))
-                    })
-                }
-            }
-        });
-        self.watch.waited(began);
-        answer
+        Ok(())
+    }
+
+    /// Permission for a connection of another protocol than HTTP: it is counted, its host must be in reach, and no recording has it.
+    pub(super) fn connects(&self, host: &str) -> Result<(), Ending> {
+        if self.reel.is_played() {
+            return Err(Ending::Inconclusive(
+                "only requests can be played from a recording, and this is none".to_owned(),
+            ));
+        }
+        self.permits(host)?;
+        self.count_request()
+    }
+
+    /// Whether the check may ask this host.
+    pub(super) fn permits(&self, host: &str) -> Result<(), Ending> {
+        self.kit.reach.permits(self.request.target.host_str().unwrap_or_default(), host)
+    }
+
+    /// Waits for the network, but not past the deadline. What is waited for belongs in the [progress](Self::progress), in words: it is said
+    /// when the deadline strikes.
+    pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Ending> {
+        let (began, busy) = (self.watch.elapsed(), coroutine::busy());
+        let answer = coroutine::wait(tokio::time::timeout(self.watch.remaining(), work));
+        self.watch.waited(began, coroutine::busy().saturating_sub(busy));
+        match answer {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(_)) => Err(self.out_of_time(Some(self.progress.get()))),
+            None => Err(Ending::Inconclusive("the check language is of no use outside a probe".to_owned())),
+        }
     }
 
     /// What the probe waits for.
@@ -167,7 +202,9 @@ impl Flow {
             (true, None) => {
                 Ending::Fail(FailureKind::Timeout, format!("the site's answers used up the deadline of {limit}"))
             }
-            (false, _) => Ending::Inconclusive(format!("the script itself used up the deadline of {limit}")),
+            (false, _) => {
+                Ending::Inconclusive(format!("the script or a busy prober used up the deadline of {limit}"))
+            }
         }
     }
 
@@ -189,13 +226,75 @@ impl Flow {
 
     /// The last answer, if there was one.
     pub(super) fn page(&self) -> Option<Page> {
-        self.trace().page.clone()
+        self.trace.borrow().page.clone()
     }
 
     /// The cookie that the next request to the last page would carry.
     pub(super) fn cookie(&self, name: &str) -> Option<String> {
         let url = self.page().map_or_else(|| self.request.target.clone(), |page| page.answer().url.clone());
         self.browser.cookie(&url, name)
+    }
+
+    /// What the probe trusts.
+    pub(super) fn trust(&self) -> &Trust {
+        self.browser.trust()
+    }
+
+    /// Puts a cookie into the jar, as if the last page had set it.
+    pub(super) fn set_cookie(&self, text: &str) -> Result<(), Ending> {
+        let url = self.page().map_or_else(|| self.request.target.clone(), |page| page.answer().url.clone());
+        let refused = |why: String| Ending::Inconclusive(format!("the cookie cannot be set: {why}"));
+        self.browser.set_cookie(&url, text).map_err(refused)
+    }
+
+    /// The options of every request from here on, where it has none of its own.
+    pub(super) fn set_defaults(&self, options: rhai::Map) {
+        *self.defaults.borrow_mut() = options;
+    }
+
+    /// The options that stand for every request.
+    pub(super) fn defaults(&self) -> rhai::Map {
+        self.defaults.borrow().clone()
+    }
+
+    /// Notes what the check has measured.
+    pub(super) fn measured(&self, metric: Metric) -> Result<(), Ending> {
+        let mut trace = self.trace.borrow_mut();
+        if trace.metrics.len() >= MAX_METRICS {
+            return Err(Ending::Inconclusive(format!("the script measures more than {MAX_METRICS} things")));
+        }
+        trace.metrics.push(metric);
+        Ok(())
+    }
+
+    /// Something to do when the script has ended, however it has.
+    pub(super) fn defer(&self, words: rhai::FnPtr) -> Result<(), Ending> {
+        let mut trace = self.trace.borrow_mut();
+        if trace.deferred.len() >= MAX_STEPS {
+            return Err(Ending::Inconclusive(format!("the script defers more than {MAX_STEPS} times")));
+        }
+        trace.deferred.push(words);
+        Ok(())
+    }
+
+    /// What was deferred last and is not done yet.
+    pub(super) fn next_deferred(&self) -> Option<rhai::FnPtr> {
+        self.trace.borrow_mut().deferred.pop()
+    }
+
+    /// The script itself has ended: steps that are still open ended with it.
+    pub(super) fn script_ended(&self, ending: Option<&Ending>) {
+        let now = self.watch.elapsed_ms();
+        let mut trace = self.trace.borrow_mut();
+        let open = std::mem::take(&mut trace.open);
+        for index in &open {
+            if let Some(step) = trace.steps.get_mut(*index) {
+                step.duration_ms = now.saturating_sub(step.start_ms);
+                step.outcome = ending.map_or(Outcome::Inconclusive, Ending::outcome);
+            }
+        }
+        let ended_in = open.last().copied().or(trace.failing);
+        trace.ended_in = ended_in.and_then(|index| trace.steps.get(index)).map(|step| step.name.clone());
     }
 
     /// The text as it may be shown.
@@ -206,7 +305,7 @@ impl Flow {
     /// The record of the probe.
     pub(super) fn report(&self, ending: Option<Ending>) -> ProbeReport {
         let duration_ms = self.watch.elapsed_ms();
-        let mut trace = self.trace();
+        let mut trace = self.trace.borrow_mut();
         let ending = ending.or_else(|| {
             // A check that asks nothing must not say "pass", or an empty file would keep a dead site up.
             let mute = trace.requests == 0;
@@ -214,15 +313,7 @@ impl Flow {
                 Ending::Inconclusive("the check made no request, and so says nothing of the site".to_owned())
             })
         });
-        let open = std::mem::take(&mut trace.open);
-        for index in &open {
-            if let Some(step) = trace.steps.get_mut(*index) {
-                step.duration_ms = duration_ms.saturating_sub(step.start_ms);
-                step.outcome = ending.as_ref().map_or(Outcome::Inconclusive, Ending::outcome);
-            }
-        }
-        let ended_in = open.last().copied().or(trace.failing);
-        let ended_in = ended_in.and_then(|index| trace.steps.get(index)).map(|step| step.name.clone());
+        let ended_in = trace.ended_in.take();
         let (outcome, kind, reason) = match ending {
             None => (Outcome::Pass, None, None),
             Some(Ending::Fail(kind, reason)) => (Outcome::Fail, Some(kind), Some(reason)),
@@ -234,14 +325,83 @@ impl Flow {
             reason: reason.map(|reason| self.tidy(&reason, MAX_REASON_CHARS)),
             failed_step: if outcome == Outcome::Pass { None } else { ended_in },
             steps: trace.steps.clone(),
+            requests: trace.records.clone(),
+            metrics: trace.metrics.clone(),
             duration_ms,
         }
     }
 
-    fn trace(&self) -> MutexGuard<'_, Trace> {
-        // A poisoned lock means a panic in between two assignments; the trace is still the best record there is.
-        self.trace.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What was recorded, if that was wanted.
+    pub(super) fn tape(&self) -> Option<Tape> {
+        self.reel.tape(&self.request.target, &self.kit.secrets)
     }
+
+    fn answer_record(&self, exchange: &Exchange) -> AnswerRecord {
+        let Timings { dns, connect, tls, first_byte, body } = exchange.timings;
+        let secrets = &self.kit.secrets;
+        let excerpt = |bytes: &[u8]| {
+            // Redacted before it is cut: half a secret would not be recognised.
+            let text = secrets.redact(&String::from_utf8_lossy(bytes));
+            text.chars().take(MAX_TRACED_CHARS).collect::<String>()
+        };
+        let detail = || {
+            Box::new(ExchangeDetail {
+                sent: tape::pairs(&exchange.sent, secrets),
+                sent_body: excerpt(exchange.payload.as_deref().unwrap_or_default()),
+                received: tape::pairs(&exchange.headers, secrets),
+                received_body: excerpt(&exchange.body),
+            })
+        };
+        AnswerRecord {
+            status: exchange.status.as_u16(),
+            version: format!("{:?}", exchange.version),
+            remote: exchange.remote,
+            reused: exchange.reused,
+            bytes: exchange.body.len(),
+            dns_us: micros(dns),
+            connect_us: micros(connect),
+            tls_us: micros(tls),
+            first_byte_us: micros(first_byte),
+            body_us: micros(body),
+            detail: self.reel.is_traced().then(detail),
+        }
+    }
+}
+
+impl Wire for Flow {
+    fn begins(&self, ask: &Ask) -> Result<(), Ending> {
+        self.permits(ask.url.host_str().unwrap_or_default())?;
+        let start_ms = self.watch.elapsed_ms();
+        let url = self.tidy(plain_url(&ask.url).as_str(), MAX_URL_CHARS);
+        let mut trace = self.trace.borrow_mut();
+        if trace.records.len() < MAX_RECORDS {
+            let (step, method) = (trace.open.last().copied(), ask.method.to_string());
+            trace.records.push(RequestRecord { step, method, url, start_ms, duration_us: 0, answer: None });
+        }
+        Ok(())
+    }
+
+    fn recorded(&self, ask: &Ask) -> Option<Result<Exchange, Ending>> {
+        self.reel.answer(&self.request.target, ask)
+    }
+
+    fn took_place(&self, exchange: &Exchange) {
+        self.reel.take_in(exchange);
+        let answer = self.answer_record(exchange);
+        let mut trace = self.trace.borrow_mut();
+        if let Some(record) = trace.records.last_mut().filter(|record| record.answer.is_none()) {
+            record.duration_us = micros(now().saturating_duration_since(exchange.began));
+            record.answer = Some(answer);
+        }
+    }
+
+    fn waits_for(&self, words: String) {
+        self.progress.set(words);
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A duration as a person writes it.

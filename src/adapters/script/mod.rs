@@ -1,8 +1,8 @@
 //! Checks as Rhai scripts: the [`ProbeRunner`](crate::ports::ProbeRunner) that agents and `quorate check run` use.
 //!
 //! ```text
-//! RhaiRunner ── compiles each script once, holds the TLS configuration
-//!   └ run: Flow (stopwatch, steps, cookies) ── on a thread of its own ── Engine (sandbox) ── language ── Browser
+//! RhaiRunner ── compiles each script once; one Engine (the sandbox), one TLS configuration, a few worker threads
+//!   └ run: a Script on a stack of its own ── language ── Flow (stopwatch, steps, trace) ── Browser (cookies, connections)
 //! ```
 //!
 //! What it holds to:
@@ -15,20 +15,28 @@
 //! What it refuses: reading files, the environment or the clock from a script; sending without verifying certificates;
 //! deciding what an outcome means for the service.
 
+mod coroutine;
 mod ending;
 mod engine;
 mod error;
 mod flow;
 mod http;
 mod language;
+mod limits;
+mod modules;
 mod page;
+mod reach;
 mod resolve;
 mod runner;
+mod tape;
 mod text;
 mod tls;
-mod trouble;
 mod watch;
+mod worker;
 
 pub use error::ScriptError;
 pub use language::{Entry, entries};
-pub use runner::{CheckScript, RhaiRunner};
+pub use limits::Limits;
+pub use reach::Reach;
+pub use runner::{CheckScript, ModuleScript, RhaiRunner, Run};
+pub use tape::{Mode, Tape};

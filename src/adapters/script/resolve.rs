@@ -1,17 +1,19 @@
-//! Names to addresses, as a probe wants them: as this machine does it, or through one name server without any cache.
-//! Both give one error type, so that "this vantage's resolver is down" can be told from "the site refused".
+//! Names to addresses, as a probe wants them: as this machine does it, or through one name server. Nothing is cached: a probe must see what
+//! a new user sees. "This vantage's resolver is down" is told from "there is no such name".
 
-use std::io;
+use std::cell::OnceCell;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig};
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+use super::http::Trouble;
+use crate::domain::FailureKind;
 use crate::ports::Resolution;
 
 /// How long one query to the name server may take before it is sent again; a lost datagram must not cost the probe its
@@ -20,61 +22,50 @@ const QUERY_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// How often a query is sent again.
 const QUERY_ATTEMPTS: usize = 2;
 
-/// A name that could not be turned into an address.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot resolve '{name}' {by}: {why}")]
-pub(super) struct Unresolved {
-    name: String,
-    by: String,
-    why: String,
+thread_local! {
+    /// The machine's own way, read once for each worker: its sockets belong to the worker's runtime.
+    static OF_THIS_MACHINE: OnceCell<Result<TokioResolver, String>> = const { OnceCell::new() };
 }
 
-/// The resolver for one probe.
-pub(super) fn resolver(resolution: &Resolution) -> Result<Arc<dyn Resolve>, NetError> {
-    Ok(match resolution {
-        Resolution::System => Arc::new(OfThisMachine),
-        Resolution::Through(server) => Arc::new(OneServer { server: *server, resolver: through(*server)? }),
+/// The addresses of the host, in the order in which they are to be tried.
+pub(super) async fn addresses(host: &str, resolution: &Resolution) -> Result<Vec<IpAddr>, Trouble> {
+    if let Ok(ip) = host.trim_matches(['[', ']']).parse() {
+        return Ok(vec![ip]);
+    }
+    let (resolver, by) = match resolution {
+        Resolution::System => (of_this_machine(), "with this machine's resolver".to_owned()),
+        Resolution::Through(server) => {
+            (through(*server).map_err(|error| error.to_string()), format!("through the name server {server}"))
+        }
+    };
+    let resolver =
+        resolver.map_err(|why| Trouble::Vantage(format!("this machine's resolver cannot be set up: {why}")))?;
+    // With its final dot the name is complete, and no search list applies.
+    let complete = match resolution {
+        Resolution::Through(_) => format!("{}.", host.trim_end_matches('.')),
+        Resolution::System => host.to_owned(),
+    };
+    let found = resolver.lookup_ip(complete).await.map_err(|error| {
+        let words = format!("cannot resolve '{host}' {by}: {error}");
+        // A server has said that there is nothing; anything else is about the way to it, or about the server.
+        if error.is_nx_domain() || error.is_no_records_found() {
+            Trouble::Site(FailureKind::Network, words)
+        } else {
+            Trouble::Vantage(words)
+        }
+    })?;
+    Ok(found.iter().collect())
+}
+
+fn of_this_machine() -> Result<TokioResolver, String> {
+    OF_THIS_MACHINE.with(|kept| {
+        kept.get_or_init(|| {
+            let mut builder = TokioResolver::builder_tokio().map_err(|error| error.to_string())?;
+            limits(builder.options_mut());
+            builder.build().map_err(|error| error.to_string())
+        })
+        .clone()
     })
-}
-
-struct OfThisMachine;
-
-impl Resolve for OfThisMachine {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
-            let addresses: Vec<SocketAddr> = found
-                .map_err(|error| Unresolved {
-                    name: name.as_str().to_owned(),
-                    by: "with this machine's resolver".to_owned(),
-                    why: resolver_words(&error),
-                })?
-                .collect();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
-}
-
-struct OneServer {
-    server: SocketAddr,
-    resolver: TokioResolver,
-}
-
-impl Resolve for OneServer {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (server, resolver) = (self.server, self.resolver.clone());
-        Box::pin(async move {
-            // With its final dot the name is complete, and no search list applies.
-            let complete = format!("{}.", name.as_str().trim_end_matches('.'));
-            let found = resolver.lookup_ip(complete).await.map_err(|error| Unresolved {
-                name: name.as_str().to_owned(),
-                by: format!("through the name server {server}"),
-                why: error.to_string(),
-            })?;
-            let addresses: Vec<IpAddr> = found.iter().collect();
-            Ok(Box::new(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
-        })
-    }
 }
 
 fn through(server: SocketAddr) -> Result<TokioResolver, NetError> {
@@ -86,16 +77,14 @@ fn through(server: SocketAddr) -> Result<TokioResolver, NetError> {
         ResolverConfig::from_name_servers(vec![NameServerConfig::new(server.ip(), true, connections.into())]);
     let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
     let options = builder.options_mut();
-    options.cache_size = 0;
+    limits(options);
     options.use_hosts_file = ResolveHosts::Never;
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.timeout = QUERY_TIMEOUT;
-    options.attempts = QUERY_ATTEMPTS;
     builder.build()
 }
 
-/// The C library's words without its preface.
-fn resolver_words(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+fn limits(options: &mut ResolverOpts) {
+    options.cache_size = 0;
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.timeout = QUERY_TIMEOUT;
+    options.attempts = QUERY_ATTEMPTS;
 }

@@ -1,39 +1,37 @@
 //! The runner: scripts compiled once, run many times, several at the same time.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rhai::{AST, Dynamic, Shared};
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
+use rhai::{AST, Engine};
 
+use super::coroutine::Script;
 use super::ending::Ending;
-use super::engine::Library;
+use super::engine::engine;
 use super::error::ScriptError;
-use super::flow::{Flow, Kit, Tag};
+use super::flow::{Flow, Kit};
 use super::http::Browser;
 use super::language;
+use super::limits::Limits;
+use super::modules;
+use super::reach::Reach;
+use super::tape::{Mode, Reel, Tape};
 use super::text::{MAX_REASON_CHARS, tidy};
 use super::tls::Trust;
 use super::watch::Watch;
+use super::worker::Workers;
 use crate::domain::{CheckName, Generation, Outcome, ProbeReport, Secrets};
 use crate::ports::{ProbeRequest, ProbeRunner};
 
 /// The longest script, in bytes: a check is a page or two.
 const MAX_SCRIPT_BYTES: usize = 256 * 1024;
 /// How long past its deadline a script may take to notice it. It notices between any two operations and while it waits
-/// for the site; only a single long operation, such as parsing a huge page, takes longer, and is then left behind.
+/// for the site; only a single long operation, such as parsing a huge page, takes longer.
 const GRACE: Duration = Duration::from_millis(50);
-/// The stack of a script's thread; only what is used of it takes memory. A hostile script nests values or closures as deep
-/// as its limits allow, and comparing, printing and dropping them recurses: the runtime's own 2 MiB are too few for that.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
-/// How many operations pass between two looks at the clock.
-const OPERATIONS_PER_LOOK: u64 = 64;
 
 /// One check to load.
 #[derive(Debug, Clone)]
@@ -48,16 +46,31 @@ pub struct CheckScript {
     pub params: BTreeMap<String, String>,
     /// The secrets that this check may see, and no others.
     pub secrets: Secrets,
+    /// The hosts that it may ask beside its target's.
+    pub reach: Reach,
+    /// How much it may do.
+    pub limits: Limits,
+}
+
+/// A file that checks share: `import "lib/NAME" as name;`.
+#[derive(Debug, Clone)]
+pub struct ModuleScript {
+    /// Its name in `import`: `lib/NAME`.
+    pub name: String,
+    /// Where the source is from, for messages.
+    pub path: PathBuf,
+    /// The functions.
+    pub source: String,
 }
 
 /// Runs checks that are Rhai scripts.
 ///
-/// It compiles every script once. Each probe has its own interpreter, cookie jar and connections, and shares nothing with
-/// another but the compiled script and the TLS configuration. A script runs on a thread of its own, since Rhai cannot
-/// suspend; what it asks of the network runs on the caller's runtime.
+/// It compiles every script once. Each probe has its own cookie jar and connections, and shares nothing with another but the
+/// compiled script and the TLS configuration. While it waits for its site it holds no thread.
 pub struct RhaiRunner {
-    library: Library,
-    trust: Trust,
+    engine: Arc<Engine>,
+    trust: Arc<Trust>,
+    workers: Workers,
     checks: BTreeMap<CheckName, Check>,
 }
 
@@ -65,6 +78,15 @@ struct Check {
     ast: Arc<AST>,
     kit: Arc<Kit>,
     generation: Generation,
+}
+
+/// A run and what was recorded of it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// How it ended.
+    pub report: ProbeReport,
+    /// The recording, if one was wanted.
+    pub tape: Option<Tape>,
 }
 
 impl std::fmt::Debug for RhaiRunner {
@@ -76,8 +98,16 @@ impl std::fmt::Debug for RhaiRunner {
 impl RhaiRunner {
     /// Compiles the scripts, and says everything that is wrong with any of them.
     pub fn new(scripts: Vec<CheckScript>) -> Result<Self, Vec<ScriptError>> {
-        let library = Library::new();
+        Self::with_library(scripts, Vec::new())
+    }
+
+    /// The same with files that the scripts share.
+    pub fn with_library(scripts: Vec<CheckScript>, library: Vec<ModuleScript>) -> Result<Self, Vec<ScriptError>> {
+        let mut engine = engine();
+        let shared = Generation::of(library.iter().flat_map(|module| [module.name.as_str(), module.source.as_str()]));
+        modules::load(&mut engine, &library)?;
         let trust = Trust::of_this_machine().map_err(|error| vec![ScriptError::Tls(error)])?;
+        let workers = Workers::start().map_err(|error| vec![ScriptError::Threads(error.to_string())])?;
         let mut checks: BTreeMap<CheckName, Check> = BTreeMap::new();
         let mut errors = Vec::new();
         for script in scripts {
@@ -86,16 +116,20 @@ impl RhaiRunner {
                 errors.push(ScriptError::Duplicate { name: script.name, path: script.path, first });
                 continue;
             }
-            match compile(&library, &script) {
+            match compile(&engine, &script) {
                 Ok(ast) => {
-                    let generation = generation(&script);
-                    let kit = Kit { path: script.path, params: script.params, secrets: script.secrets };
-                    checks.insert(script.name, Check { ast: Arc::new(ast), kit: Arc::new(kit), generation });
+                    let (name, generation) = (script.name.clone(), generation(&script, shared));
+                    let CheckScript { path, params, secrets, reach, limits, .. } = script;
+                    let kit = Kit { path, params, secrets, reach, limits: limits.capped() };
+                    checks.insert(name, Check { ast: Arc::new(ast), kit: Arc::new(kit), generation });
                 }
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(Self { library, trust, checks }) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self { engine: Arc::new(engine), trust: Arc::new(trust), workers, checks })
     }
 
     /// The names of the checks, in order.
@@ -104,48 +138,37 @@ impl RhaiRunner {
     }
 }
 
+impl RhaiRunner {
+    /// Runs one probe, and records it or plays a recording, as the mode says.
+    pub async fn run_as(&self, request: &ProbeRequest, mode: Mode) -> Run {
+        let watch = Watch::start(request.deadline);
+        let broken =
+            |secrets: &Secrets, reason: &str| Run { report: without_flow(&watch, secrets, reason), tape: None };
+        let Some(check) = self.checks.get(&request.check) else {
+            return broken(&Secrets::default(), &format!("there is no check '{}'", request.check));
+        };
+        let (engine, ast, kit) = (Arc::clone(&self.engine), Arc::clone(&check.ast), Arc::clone(&check.kit));
+        let (trust, request, own) = (Arc::clone(&self.trust), request.clone(), watch.beside());
+        let late = watch.remaining() + GRACE;
+        let work = self.workers.run(move || async move {
+            let browser = Browser::new(trust, request.resolution.clone(), kit.limits.body_bytes);
+            let flow = Rc::new(Flow::new(kit, request, browser, own, Reel::new(mode)));
+            let ending = interpreted(engine, ast, &flow).await;
+            Run { report: flow.report(ending), tape: flow.tape() }
+        });
+        match tokio::time::timeout(late, work).await {
+            Ok(Some(run)) => run,
+            Ok(None) => broken(&check.kit.secrets, "the prober broke down while it ran the script"),
+            // Its thread is busy with something that cannot be interrupted, be it this script or another: nobody can tell.
+            Err(_) => broken(&check.kit.secrets, "the prober did not come back to the script in time"),
+        }
+    }
+}
+
 #[async_trait]
 impl ProbeRunner for RhaiRunner {
     async fn run(&self, request: &ProbeRequest) -> ProbeReport {
-        let watch = Watch::start(request.deadline);
-        let Some(check) = self.checks.get(&request.check) else {
-            return without_flow(&watch, &Secrets::default(), &format!("there is no check '{}'", request.check));
-        };
-        let browser = match Browser::new(&self.trust, &request.resolution) {
-            Ok(browser) => browser,
-            Err(Ending::Inconclusive(reason) | Ending::Fail(_, reason)) => {
-                return without_flow(&watch, &check.kit.secrets, &reason);
-            }
-        };
-        let cancel = CancellationToken::new();
-        // Whoever drops this future, a shutdown say, ends the script as well.
-        let _ends_the_script = cancel.clone().drop_guard();
-        let flow =
-            Arc::new(Flow::new(Arc::clone(&check.kit), request.clone(), browser, watch, cancel, Handle::current()));
-        let script = {
-            let (library, ast, flow) = (self.library.clone(), Arc::clone(&check.ast), Arc::clone(&flow));
-            let (tell, told) = oneshot::channel();
-            let thread = thread::Builder::new().name("probe".to_owned()).stack_size(STACK_BYTES);
-            // Nobody joins the thread: its result is awaited, and if it outlives the deadline it is left behind.
-            let spawned = thread.spawn(move || {
-                // If the receiver is gone, so is everyone who wanted to know.
-                let _ = tell.send(interpret(&library, &ast, &flow));
-            });
-            spawned.map(|_| told)
-        };
-        let script = match script {
-            Ok(told) => told,
-            Err(error) => {
-                let reason = format!("the prober cannot start a thread: {error}");
-                return flow.report(Some(Ending::Inconclusive(reason)));
-            }
-        };
-        let ending = match tokio::time::timeout(flow.watch.remaining() + GRACE, script).await {
-            Ok(Ok(ending)) => ending,
-            Ok(Err(_)) => Some(Ending::Inconclusive("the prober broke down while it ran the script".to_owned())),
-            Err(_) => Some(flow.out_of_time(None)),
-        };
-        flow.report(ending)
+        self.run_as(request, Mode::default()).await.report
     }
 
     fn generation(&self, check: &CheckName) -> Generation {
@@ -153,48 +176,64 @@ impl ProbeRunner for RhaiRunner {
     }
 }
 
-/// The mark of all that decides what a check says: its text, its parameters, and which secrets it may see. Never their values: a mark is
-/// no secret, and a new password is no new check.
-fn generation(script: &CheckScript) -> Generation {
-    // The count keeps parameters and secrets apart.
-    let count = script.params.len().to_string();
-    let params = script.params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-    Generation::of([script.source.as_str(), &count].into_iter().chain(params).chain(script.secrets.names()))
+/// The mark of all that decides what a check says: its text and the files it shares, its parameters and limits, whom it may ask, and
+/// which secrets it may see. Never their values: a mark is no secret, and a new password is no new check.
+fn generation(script: &CheckScript, library: Generation) -> Generation {
+    let Limits { operations, requests, body_bytes } = script.limits;
+    let hosts = script.reach.hosts();
+    // A check that shares nothing is the same whatever others share.
+    let library = if script.source.contains("import") { library.to_string() } else { String::new() };
+    // The counts keep parameters, hosts and secrets apart.
+    let rest = format!("{} {} {operations} {requests} {body_bytes} {library}", script.params.len(), hosts.len());
+    let mut parts: Vec<&str> = vec![&script.source, &rest];
+    parts.extend(script.params.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+    parts.extend(hosts.iter().map(String::as_str));
+    parts.extend(script.secrets.names());
+    Generation::of(parts)
 }
 
-fn compile(library: &Library, script: &CheckScript) -> Result<AST, ScriptError> {
+fn compile(engine: &Engine, script: &CheckScript) -> Result<AST, ScriptError> {
     let bytes = script.source.len();
     if bytes > MAX_SCRIPT_BYTES {
         return Err(ScriptError::TooLong { path: script.path.clone(), bytes, max: MAX_SCRIPT_BYTES });
     }
-    library
-        .engine()
-        .compile_with_scope(&language::names(), &script.source)
-        .map_err(|error| ScriptError::syntax(script.path.clone(), &script.source, &error))
+    parse(engine, &script.path, &script.source)
 }
 
-/// Runs the script on this thread to its end; nothing means that it passed.
-fn interpret(library: &Library, ast: &AST, flow: &Arc<Flow>) -> Option<Ending> {
-    let mut engine = library.engine();
-    engine.register_global_module(Shared::new(language::globals(flow)));
-    engine.set_default_tag(Dynamic::from(Tag(Arc::clone(flow))));
-    let watched = Arc::clone(flow);
-    engine.on_progress(move |operations| {
-        if !operations.is_multiple_of(OPERATIONS_PER_LOOK) {
-            return None;
+/// Parses a script or a file that scripts share.
+pub(super) fn parse(engine: &Engine, path: &Path, source: &str) -> Result<AST, ScriptError> {
+    engine
+        .compile_with_scope(&language::names(), source)
+        .map_err(|error| ScriptError::syntax(path.to_owned(), source, &error))
+}
+
+/// Runs the script to its end, on a stack of its own; nothing means that it passed.
+async fn interpreted(engine: Arc<Engine>, ast: Arc<AST>, flow: &Rc<Flow>) -> Option<Ending> {
+    let own = Rc::clone(flow);
+    let script = Script::new(Rc::clone(flow) as Rc<dyn std::any::Any>, move || {
+        let path = own.kit.path.display().to_string();
+        let mut scope = language::scope(&own);
+        let ending = engine.run_ast_with_scope(&mut scope, &ast).err().map(|error| Ending::of(&error, &path));
+        own.script_ended(ending.as_ref());
+        // How cleaning up ends is on the timeline, and says nothing of the site: what was asked of it has been answered.
+        while let Some(deferred) = own.next_deferred() {
+            let step = own.open_step("clean up");
+            let outcome = match deferred.call::<rhai::Dynamic>(&engine, &ast, ()) {
+                Ok(_) => Outcome::Pass,
+                Err(error) => Ending::of(&error, &path).outcome(),
+            };
+            if let Ok(step) = step {
+                own.close_step(step, outcome);
+            }
         }
-        if watched.cancel.is_cancelled() {
-            return Some(Dynamic::from(Ending::Inconclusive("the probe was called off".to_owned())));
-        }
-        watched.watch.remaining().is_zero().then(|| Dynamic::from(watched.out_of_time(None)))
+        ending
     });
-    let told = Arc::clone(flow);
-    engine.on_print(move |text| {
-        tracing::debug!(check = %told.request.check, "{}", told.tidy(text, MAX_REASON_CHARS));
-    });
-    let script = flow.kit.path.display().to_string();
-    let mut scope = language::scope(flow);
-    engine.run_ast_with_scope(&mut scope, ast).err().map(|error| Ending::of(&error, &script))
+    match script {
+        Ok(script) => script.await.unwrap_or_else(|_| {
+            Some(Ending::Inconclusive("the prober broke down while it ran the script".to_owned()))
+        }),
+        Err(error) => Some(Ending::Inconclusive(format!("the prober has no memory for a script: {error}"))),
+    }
 }
 
 /// The report of a probe that could not begin.
@@ -205,6 +244,8 @@ fn without_flow(watch: &Watch, secrets: &Secrets, reason: &str) -> ProbeReport {
         reason: Some(tidy(reason, secrets, MAX_REASON_CHARS)),
         failed_step: None,
         steps: Vec::new(),
+        requests: Vec::new(),
+        metrics: Vec::new(),
         duration_ms: watch.elapsed_ms(),
     }
 }

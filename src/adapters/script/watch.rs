@@ -1,6 +1,6 @@
 //! The probe's stopwatch: how much of its deadline is left, and who used it up. It reads the clock and nothing else.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The wall-clock budget of one probe. A probe's duration is a measurement and not a decision, so it reads the machine's
@@ -9,13 +9,19 @@ use std::time::{Duration, Instant};
 pub(super) struct Watch {
     began: Instant,
     deadline: Duration,
-    waited: Mutex<Duration>,
+    /// In microseconds.
+    waited: AtomicU64,
 }
 
 impl Watch {
     /// Starts the watch.
     pub(super) fn start(deadline: Duration) -> Self {
-        Self { began: now(), deadline, waited: Mutex::new(Duration::ZERO) }
+        Self { began: now(), deadline, waited: AtomicU64::new(0) }
+    }
+
+    /// Another watch that was started at the same moment.
+    pub(super) fn beside(&self) -> Self {
+        Self { waited: AtomicU64::new(0), ..*self }
     }
 
     /// The time since the start.
@@ -38,21 +44,20 @@ impl Watch {
         self.deadline.saturating_sub(self.elapsed())
     }
 
-    /// Books time that the probe spent waiting for the site.
-    pub(super) fn waited(&self, from: Duration) {
-        let spent = self.elapsed().saturating_sub(from);
-        *self.waited.lock().unwrap_or_else(PoisonError::into_inner) += spent;
+    /// Books time that the probe spent waiting for the site, less what went by because this thread was busy with other scripts.
+    pub(super) fn waited(&self, from: Duration, busy: Duration) {
+        let spent = self.elapsed().saturating_sub(from).saturating_sub(busy);
+        self.waited.fetch_add(u64::try_from(spent.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Whether the site used up at least half of the deadline. If not, the script did, and running out of time says
+    /// Whether the site used up at least half of the deadline. If not, the script or the prober did, and running out of time says
     /// nothing of the site.
     pub(super) fn blames_the_site(&self) -> bool {
-        let waited = *self.waited.lock().unwrap_or_else(PoisonError::into_inner);
-        waited * 2 >= self.deadline
+        Duration::from_micros(self.waited.load(Ordering::Relaxed)) * 2 >= self.deadline
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where a probe is timed; no decision depends on it")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

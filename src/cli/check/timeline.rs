@@ -116,6 +116,8 @@ mod tests {
             reason: Some("the login was refused".to_owned()),
             failed_step: Some("log in".to_owned()),
             steps: vec![step("open", 0, 20, Outcome::Pass), step("log in", 20, 60, Outcome::Fail)],
+            requests: Vec::new(),
+            metrics: Vec::new(),
             duration_ms: 80,
         };
         let mut out = Vec::new();

@@ -117,7 +117,7 @@ impl Eyes {
             http: http.map_err(Failure::unknown)?,
             resolver: Hickory::new(),
             clock: SystemClock::new(),
-            runner: compose::runner(world.config().checks.clone())?,
+            runner: compose::runner(world.config().checks.clone(), world.config().library.clone())?,
         })
     }
 

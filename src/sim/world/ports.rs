@@ -251,6 +251,8 @@ impl ProbeRunner for Door {
             reason: Some(reason.to_owned()),
             failed_step: None,
             steps: Vec::new(),
+            requests: Vec::new(),
+            metrics: Vec::new(),
             duration_ms: 0,
         };
         debug_assert!(matches!(request.resolution, Resolution::Through(_)), "the flip's own login asks the servers");
@@ -270,7 +272,16 @@ impl ProbeRunner for Door {
         match seen {
             Some((Outcome::Pass, _, duration_ms)) => {
                 let (outcome, steps) = (Outcome::Pass, Vec::new());
-                ProbeReport { outcome, kind: None, reason: None, failed_step: None, steps, duration_ms }
+                ProbeReport {
+                    outcome,
+                    kind: None,
+                    reason: None,
+                    failed_step: None,
+                    steps,
+                    requests: Vec::new(),
+                    metrics: Vec::new(),
+                    duration_ms,
+                }
             }
             Some((_, kind, _)) => fail(kind.unwrap_or(FailureKind::Assertion), "the login failed"),
             None => fail(FailureKind::Timeout, "no answer"),

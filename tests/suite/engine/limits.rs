@@ -66,6 +66,19 @@ fn the_budget_of_automatic_moves_is_never_exceeded_and_persons_may_still_move() 
 }
 
 #[test]
+fn the_policy_never_goes_back_by_itself_however_the_standby_fails() {
+    let mut night = Night::new(|values| {
+        values.cool_down = Duration::ZERO;
+        values.budget = Budget { moves: 50, per: Duration::from_secs(3_600) };
+    });
+    night.primary_fails(40, |_| true);
+    assert!(night.explained().serving == Role::Standby, "{:?}", night.world.events);
+    night.primary_fails(600, |_| false);
+    night.seconds(600, |_, role| Some(if role == Role::Standby { Outcome::Fail } else { Outcome::Pass }));
+    assert_eq!((night.world.flips, night.explained().serving), (1, Role::Standby), "{:?}", night.world.events);
+}
+
+#[test]
 fn a_pin_holds_against_policy_and_people_until_it_runs_out_or_is_taken_out() {
     let pin = |night: &mut Night, to, minutes: u64| {
         let (by, reason) = words();

@@ -80,15 +80,38 @@ async fn servers_that_misbehave_are_told_apart_and_end_in_time() {
 }
 
 #[tokio::test]
+async fn connections_are_counted_with_the_requests() {
+    let server = world::listener(drop);
+    let report =
+        run(r#"loop { tcp("127.0.0.1", param("port", 0)); }"#, &[("port", &server.port().to_string())]).await;
+    assert_inconclusive(&report, "the script makes more than 100 requests");
+}
+
+#[tokio::test]
 async fn what_cannot_be_connected_to_is_the_scripts_mistake() {
     let cases = [
         (r#"tcp("127.0.0.1", 0)"#, "0 is no port"),
         (r#"tcp("127.0.0.1", 65536)"#, "65536 is no port: there are 1 to 65535"),
         (r#"tcp("http://example.test", 80)"#, "'http://example.test' is no host name"),
         (r#"tcp("", 80)"#, "'' is no host name"),
-        (r#"tcp("0.0.0.0", 80)"#, "0.0.0.0:80 is no address to connect to"),
+        (r#"tcp("0.0.0.0", 80)"#, "a probe may not connect to 0.0.0.0: it is no address of one machine"),
+        (r#"tcp("169.254.169.254", 80)"#, "a probe may not connect to 169.254.169.254: it is link-local"),
+        (r#"dns("a.test", "A", #{ server: "169.254.169.254" })"#, "a probe may not connect to 169.254.169.254:53"),
+        (r#"dns("a.test", "A", #{ server: "192.0.2.53" })"#, "the check may not ask '192.0.2.53'"),
+        (r#"tcp("db.example.net", 5432)"#, "the check may not ask 'db.example.net'"),
+        (r#"websocket("ws://db.example.net/")"#, "the check may not ask 'db.example.net'"),
+        (r#"grpc_health("http://db.example.net", "")"#, "the check may not ask 'db.example.net'"),
+        (r#"certificate_facts("db.example.net")"#, "the check may not ask 'db.example.net'"),
+        (r#"smtp_check("db.example.net", 25)"#, "the check may not ask 'db.example.net'"),
+        (
+            r#"mail_mark(#{ host: "db.example.net", user: "a", password: "b" })"#,
+            "the check may not ask 'db.example.net'",
+        ),
         (r#"tcp_banner("127.0.0.1", 80, #{ max: 0 })"#, "the option 'max' must be from 1 to 1048576"),
-        (r#"tcp_banner("127.0.0.1", 80, #{ tls: true, ca: "-" })"#, "the option 'ca' is no PEM text"),
+        (
+            r#"tcp_banner("127.0.0.1", 80, #{ tls: true, ca: "-" })"#,
+            "the option 'ca' cannot be used: it holds no certificate in PEM",
+        ),
     ];
     for (source, saying) in cases {
         assert_inconclusive(&run(source, &[]).await, saying);

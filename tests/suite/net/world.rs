@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use quorate::adapters::script::{CheckScript, RhaiRunner};
+use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use quorate::domain::{CheckName, FailureKind, Outcome, ProbeReport, Role, Secret, Secrets};
 use quorate::ports::{ProbeRequest, ProbeRunner, Resolution};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -20,6 +20,9 @@ use crate::suite::servers::{Server, respond};
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 /// How long after its deadline a probe may return on a machine that is busy with other tests.
 const SLACK_MS: u128 = 700;
+/// What the scripts may ask besides 127.0.0.1, where their target is.
+const REACH: [&str; 4] = ["localhost", "*.example.test", "169.254.169.254", "0.0.0.0"];
+
 /// How long a probe of a server that misbehaves may take: what is expected to end by its deadline ends soon, and anything else well before.
 pub(crate) fn patience(kind: FailureKind) -> Duration {
     if kind == FailureKind::Timeout { Duration::from_secs(1) } else { Duration::from_secs(6) }
@@ -29,8 +32,7 @@ pub(crate) fn patience(kind: FailureKind) -> Duration {
 pub(crate) const USER: &str = "ada";
 pub(crate) const PASSWORD: &str = "zanz \"bar\\ h<rse=1";
 
-/// A probe of this script. It asks the target for a page first: a check that only speaks other protocols is not yet counted as one
-/// that has asked something.
+/// A probe of this script.
 pub(crate) async fn run(source: &str, params: &[(&str, &str)]) -> ProbeReport {
     run_for(source, params, LONG).await
 }
@@ -64,9 +66,11 @@ async fn run_at(
     let script = CheckScript {
         name: CheckName::new("test").expect("a name"),
         path: PathBuf::from("checks/test.rhai"),
-        source: format!("get(\"/\");\n{source}"),
+        source: source.to_owned(),
         params: params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         secrets: [("password".to_owned(), Secret::new(PASSWORD))].into_iter().collect::<Secrets>(),
+        reach: Reach::new(REACH.map(str::to_owned)),
+        limits: Limits::default(),
     };
     let request = ProbeRequest {
         check: CheckName::new("test").expect("a name"),

@@ -1,11 +1,12 @@
 //! What a script knows of the probe that it is: target, site, vantage, parameters, secrets.
 
-use rhai::{Dynamic, ImmutableString, Module, NativeCallContext, Scope};
+use rhai::{Dynamic, Engine, ImmutableString, NativeCallContext, Scope};
 
 use super::{Result, Shelf};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::plain_url;
+use crate::ports::ProbeRequest;
 
 /// The names that every script can use, in functions and closures, too.
 const NAMES: [&str; 3] = ["target", "site", "vantage"];
@@ -57,24 +58,23 @@ pub(in crate::adapters::script) fn names() -> Scope<'static> {
 /// The context for a script's top level and its closures, which look for variables in their surroundings.
 pub(in crate::adapters::script) fn scope(flow: &Flow) -> Scope<'static> {
     let mut scope = Scope::new();
-    for (name, value) in NAMES.into_iter().zip(values(flow)) {
-        scope.push_constant(name, value);
+    for (name, value) in NAMES.into_iter().zip(flow.names.iter()) {
+        scope.push_constant(name, value.clone());
     }
     scope
 }
 
-/// The context for a script's functions, which see no surroundings, only what is global.
-pub(in crate::adapters::script) fn globals(flow: &Flow) -> Module {
-    let mut module = Module::new();
-    for (name, value) in NAMES.into_iter().zip(values(flow)) {
-        module.set_var(name, value);
-    }
-    module
+/// The context for a script's functions, which see no surroundings, only what the engine is asked for.
+#[expect(deprecated, reason = "rhai marks what may change between its versions so, and this project pins one")]
+pub(in crate::adapters::script) fn watch_names(engine: &mut Engine) {
+    engine.on_var(|name, _, _| {
+        let Some(place) = NAMES.iter().position(|own| *own == name) else { return Ok(None) };
+        Ok(flow::current().and_then(|flow| flow.names.get(place).cloned()).map(Dynamic::from))
+    });
 }
 
 /// The values of [`NAMES`], in their order. `target` comes without user and password: a script may show it.
-fn values(flow: &Flow) -> [ImmutableString; 3] {
-    let request = &flow.request;
+pub(in crate::adapters::script) fn values(request: &ProbeRequest) -> [ImmutableString; 3] {
     let target = plain_url(&request.target).to_string();
     let vantage = request.vantage.as_ref().map(|name| name.as_str()).unwrap_or_default();
     [target.trim_end_matches('/').into(), request.role.as_str().into(), vantage.into()]

@@ -4,7 +4,9 @@
 //! Every function is entered on the [shelf](shelf) with its signature and a sentence, which `quorate check schema` prints.
 
 mod context;
+mod measures;
 mod net;
+mod options;
 mod reading;
 mod requests;
 mod shelf;
@@ -32,12 +34,13 @@ fn shelf() -> Shelf {
     reading::register(&mut shelf);
     net::register(&mut shelf);
     context::register(&mut shelf);
+    measures::register(&mut shelf);
     shelf
 }
 
 use shelf::Shelf;
 
-pub(super) use context::{globals, names, scope};
+pub(super) use context::{names, scope, values, watch_names};
 pub use shelf::Entry;
 
 /// A value that may be absent, as `()`.

@@ -1,6 +1,6 @@
 //! Reading answers: pages, documents, elements.
 
-use rhai::{Array, Dynamic, NativeCallContext};
+use rhai::{Array, Dynamic, Map, NativeCallContext};
 use scraper::Selector;
 
 use super::{Result, Shelf, or_unit};
@@ -29,6 +29,22 @@ pub(super) fn register(shelf: &mut Shelf) {
     );
     shelf.add("page.html() -> Document", "The body as an HTML document.", |page: &mut Page| page.document());
     shelf.add("page.json() -> any", "The body as JSON; fails if it is none.", json);
+
+    shelf.getter(
+        "page.http -> string",
+        "The protocol of the answer: `HTTP/1.1` or `HTTP/2.0`.",
+        |page: &mut Page| format!("{:?}", page.answer().version),
+    );
+    shelf.getter(
+        "page.redirects -> array",
+        "The URLs that redirects led through, the first and the last among them; empty without any.",
+        |page: &mut Page| page.answer().chain.iter().map(|url| Dynamic::from(url.to_string())).collect::<Array>(),
+    );
+    shelf.getter(
+        "page.timings -> map",
+        "How long the last request took, in milliseconds: `dns`, `connect`, `tls`, `first_byte`, `body`, `total`.",
+        timings,
+    );
 
     shelf.getter("element.name -> string", "The element's name, `form` say.", |element: &mut Element| element.name());
     shelf.getter("element.text -> string", "The text inside, its blanks joined.", |element: &mut Element| {
@@ -76,6 +92,20 @@ pub(super) fn register(shelf: &mut Shelf) {
             Ok(all(element.select(&selector(css)?, MAX_ARRAY_ITEMS)))
         },
     );
+}
+
+fn timings(page: &mut Page) -> Map {
+    let timings = page.answer().timings;
+    let ms = |time: std::time::Duration| Dynamic::from(time.as_secs_f64() * 1_000.0);
+    let parts = [
+        ("dns", timings.dns),
+        ("connect", timings.connect),
+        ("tls", timings.tls),
+        ("first_byte", timings.first_byte),
+        ("body", timings.body),
+    ];
+    let total = parts.iter().map(|(_, time)| *time).sum();
+    parts.into_iter().chain([("total", total)]).map(|(name, time)| (name.into(), ms(time))).collect()
 }
 
 /// The compiled selector.

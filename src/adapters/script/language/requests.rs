@@ -1,59 +1,37 @@
 //! Requests. They wait for the whole answer; a request that gets none ends the probe.
 
-use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use rhai::{Array, Dynamic, ImmutableString, Map, NativeCallContext};
-use url::Url;
+use http::Method;
+use rhai::{Dynamic, ImmutableString, Map, NativeCallContext};
 
+use super::options::{self, Sending};
 use super::{Result, Shelf, or_unit};
-use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow;
-use crate::adapters::script::http::{Ask, Payload};
 use crate::adapters::script::page::Page;
-
-const FORM: &str = "application/x-www-form-urlencoded";
-const JSON: &str = "application/json";
 
 pub(super) fn register(shelf: &mut Shelf) {
     shelf.topic("requests");
+    reading(shelf);
+    sending(shelf);
     shelf.add(
-        "get(path: string) -> Page",
-        "Opens a page, with the probe's cookies. A path from the root is the target's, any other relative one the last page's.",
-        |context: NativeCallContext<'_>, path: ImmutableString| send(&context, Method::GET, &path, None, Map::new()),
-    );
-    shelf.add(
-        "get(path: string, options: map) -> Page",
-        "The same with options.",
-        |context: NativeCallContext<'_>, path: ImmutableString, options: Map| {
-            send(&context, Method::GET, &path, None, options)
+        "request(method: string, path: string, options: map) -> Page",
+        "Sends any method, with a body from the options `form`, `json`, `multipart` or `body`.",
+        |context: NativeCallContext<'_>,
+         method: ImmutableString,
+         path: ImmutableString,
+         options: Map|
+         -> Result<Page> {
+            let method = options::method(&method)?;
+            send(&context, method, &path, Sending::Nothing, options)
         },
     );
     shelf.add(
-        "post_form(path: string, fields: map) -> Page",
-        "Sends the fields as a form.",
-        |context: NativeCallContext<'_>, path: ImmutableString, fields: Map| {
-            send(&context, Method::POST, &path, Some(form(fields)?), Map::new())
-        },
-    );
-    shelf.add(
-        "post_form(path: string, fields: map, options: map) -> Page",
-        "The same with options.",
-        |context: NativeCallContext<'_>, path: ImmutableString, fields: Map, options: Map| {
-            send(&context, Method::POST, &path, Some(form(fields)?), options)
-        },
-    );
-    shelf.add(
-        "post_json(path: string, value: any) -> Page",
-        "Sends the value as JSON.",
-        |context: NativeCallContext<'_>, path: ImmutableString, value: Dynamic| {
-            send(&context, Method::POST, &path, Some(json(&value)?), Map::new())
-        },
-    );
-    shelf.add(
-        "post_json(path: string, value: any, options: map) -> Page",
-        "The same with options.",
-        |context: NativeCallContext<'_>, path: ImmutableString, value: Dynamic, options: Map| {
-            send(&context, Method::POST, &path, Some(json(&value)?), options)
+        "defaults(options: map)",
+        "Options for every request from here on; a request's own come first.",
+        |context: NativeCallContext<'_>, options: Map| -> Result<()> {
+            let flow = flow::of(&context)?;
+            options::check(&flow, &options)?;
+            flow.set_defaults(options);
+            Ok(())
         },
     );
     shelf.add(
@@ -63,88 +41,136 @@ pub(super) fn register(shelf: &mut Shelf) {
             Ok(or_unit(flow::of(&context)?.cookie(&name)))
         },
     );
+    shelf.add(
+        "set_cookie(text: string)",
+        "Puts a cookie into the jar as if the last page had sent it: `name=value; Path=/`.",
+        |context: NativeCallContext<'_>, text: ImmutableString| -> Result<()> {
+            Ok(flow::of(&context)?.set_cookie(&text)?)
+        },
+    );
 }
 
-fn send(
+/// The methods without a body.
+fn reading(shelf: &mut Shelf) {
+    let verbs = [
+        (
+            Method::GET,
+            ["get(path: string) -> Page", "get(path: string, options: map) -> Page"],
+            "Opens a page, with the probe's cookies. A path from the root is the target's, any other relative one the last page's.",
+        ),
+        (
+            Method::HEAD,
+            ["head(path: string) -> Page", "head(path: string, options: map) -> Page"],
+            "Asks for the headers of a page only.",
+        ),
+        (
+            Method::DELETE,
+            ["delete(path: string) -> Page", "delete(path: string, options: map) -> Page"],
+            "Sends a DELETE.",
+        ),
+    ];
+    for (method, [short, long], doc) in verbs {
+        let own = method.clone();
+        shelf.add(short, doc, move |context: NativeCallContext<'_>, path: ImmutableString| {
+            send(&context, own.clone(), &path, Sending::Nothing, Map::new())
+        });
+        shelf.add(
+            long,
+            "The same with options.",
+            move |context: NativeCallContext<'_>, path: ImmutableString, options: Map| {
+                send(&context, method.clone(), &path, Sending::Nothing, options)
+            },
+        );
+    }
+}
+
+/// The methods with a body, each as a form, as JSON, in parts and as it is.
+fn sending(shelf: &mut Shelf) {
+    type Signatures = [&'static str; 2];
+    let verbs: [(Method, Signatures, Signatures); 3] = [
+        (
+            Method::POST,
+            [
+                "post_form(path: string, fields: map) -> Page",
+                "post_form(path: string, fields: map, options: map) -> Page",
+            ],
+            [
+                "post_json(path: string, value: any) -> Page",
+                "post_json(path: string, value: any, options: map) -> Page",
+            ],
+        ),
+        (
+            Method::PUT,
+            [
+                "put_form(path: string, fields: map) -> Page",
+                "put_form(path: string, fields: map, options: map) -> Page",
+            ],
+            [
+                "put_json(path: string, value: any) -> Page",
+                "put_json(path: string, value: any, options: map) -> Page",
+            ],
+        ),
+        (
+            Method::PATCH,
+            [
+                "patch_form(path: string, fields: map) -> Page",
+                "patch_form(path: string, fields: map, options: map) -> Page",
+            ],
+            [
+                "patch_json(path: string, value: any) -> Page",
+                "patch_json(path: string, value: any, options: map) -> Page",
+            ],
+        ),
+    ];
+    for (method, form, json) in verbs {
+        both(shelf, form, "Sends the fields as a form.", &method, Sending::Form);
+        both(shelf, json, "Sends the value as JSON.", &method, Sending::Json);
+    }
+    let signatures = [
+        "post_multipart(path: string, fields: map) -> Page",
+        "post_multipart(path: string, fields: map, options: map) -> Page",
+    ];
+    let doc = "Sends the fields in parts; a file is `#{file: name, content: text, content_type: type}`.";
+    both(shelf, signatures, doc, &Method::POST, Sending::Multipart);
+    let signatures =
+        ["post(path: string, body: string) -> Page", "post(path: string, body: string, options: map) -> Page"];
+    both(shelf, signatures, "Sends the text as it is; `content_type` is an option.", &Method::POST, Sending::Text);
+    let signatures =
+        ["put(path: string, body: string) -> Page", "put(path: string, body: string, options: map) -> Page"];
+    both(shelf, signatures, "The same as a PUT.", &Method::PUT, Sending::Text);
+}
+
+/// Enters a function without and with options.
+fn both(
+    shelf: &mut Shelf,
+    [short, long]: [&'static str; 2],
+    doc: &'static str,
+    method: &Method,
+    wrap: fn(Dynamic) -> Sending,
+) {
+    let own = method.clone();
+    shelf.add(short, doc, move |context: NativeCallContext<'_>, path: ImmutableString, value: Dynamic| {
+        send(&context, own.clone(), &path, wrap(value), Map::new())
+    });
+    let own = method.clone();
+    shelf.add(
+        long,
+        "The same with options.",
+        move |context: NativeCallContext<'_>, path: ImmutableString, value: Dynamic, options: Map| {
+            send(&context, own.clone(), &path, wrap(value), options)
+        },
+    );
+}
+
+/// Sends a request as the script says.
+pub(super) fn send(
     context: &NativeCallContext<'_>,
     method: Method,
     path: &str,
-    payload: Option<Payload>,
+    sending: Sending,
     options: Map,
 ) -> Result<Page> {
     let flow = flow::of(context)?;
-    let url = flow.resolve(path)?;
-    // A page that a person opens by its address has no page before it; a form was on one.
-    let from = if method == Method::GET { None } else { flow.page().map(|page| page.answer().url.clone()) };
-    let mut ask = Ask { method, url, headers: HeaderMap::new(), payload, follow: true, from };
-    for (name, value) in options {
-        option(&mut ask, &name, value)?;
-    }
+    let ask = options::ask(&flow, method, path, sending, options)?;
     Ok(flow.send(ask)?)
-}
-
-fn option(ask: &mut Ask, name: &str, value: Dynamic) -> std::result::Result<(), Ending> {
-    let of_type = |wanted: &str| Ending::Inconclusive(format!("the option '{name}' must be {wanted}"));
-    match name {
-        "follow" => ask.follow = value.as_bool().map_err(|_| of_type("true or false"))?,
-        "query" => add_query(&mut ask.url, value.try_cast::<Map>().ok_or_else(|| of_type("a map"))?)?,
-        "headers" => {
-            for (name, value) in value.try_cast::<Map>().ok_or_else(|| of_type("a map"))? {
-                let bad = || Ending::Inconclusive(format!("the header '{name}' cannot be sent"));
-                let header = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
-                for text in texts(&name, value)? {
-                    ask.headers.append(header.clone(), HeaderValue::from_str(&text).map_err(|_| bad())?);
-                }
-            }
-        }
-        _ => {
-            let reason = format!("unknown option '{name}': there are headers, query and follow");
-            return Err(Ending::Inconclusive(reason));
-        }
-    }
-    Ok(())
-}
-
-fn add_query(url: &mut Url, fields: Map) -> std::result::Result<(), Ending> {
-    for (name, value) in fields {
-        for text in texts(&name, value)? {
-            url.query_pairs_mut().append_pair(&name, &text);
-        }
-    }
-    Ok(())
-}
-
-fn form(fields: Map) -> std::result::Result<Payload, Ending> {
-    let mut encoded = url::form_urlencoded::Serializer::new(String::new());
-    for (name, value) in fields {
-        for text in texts(&name, value)? {
-            encoded.append_pair(&name, &text);
-        }
-    }
-    Ok(Payload { content_type: FORM, bytes: encoded.finish().into_bytes() })
-}
-
-fn json(value: &Dynamic) -> std::result::Result<Payload, Ending> {
-    let bytes = serde_json::to_vec(value)
-        .map_err(|error| Ending::Inconclusive(format!("this value cannot be sent as JSON: {error}")))?;
-    Ok(Payload { content_type: JSON, bytes })
-}
-
-/// The texts of one field: one, or those of an array. `()` is refused rather than sent as nothing: it is what a selector
-/// gives that found nothing.
-fn texts(name: &str, value: Dynamic) -> std::result::Result<Vec<String>, Ending> {
-    if value.is_array() {
-        let items = value.cast::<Array>();
-        return items.into_iter().map(|item| text(name, item)).collect();
-    }
-    Ok(vec![text(name, value)?])
-}
-
-fn text(name: &str, value: Dynamic) -> std::result::Result<String, Ending> {
-    let sendable = value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char();
-    if sendable {
-        return Ok(value.to_string());
-    }
-    let what = if value.is_unit() { "no value, ()".to_owned() } else { format!("a {}", value.type_name()) };
-    Err(Ending::Inconclusive(format!("the field '{name}' has {what}, and not a text, a number or a boolean")))
 }

@@ -1,6 +1,8 @@
 //! Steps and expectations.
 
-use rhai::{Dynamic, FnPtr, ImmutableString, NativeCallContext};
+use std::time::Duration;
+
+use rhai::{Dynamic, FnPtr, ImmutableString, Map, NativeCallContext};
 
 use super::{Result, Shelf, reading};
 use crate::adapters::script::ending::Ending;
@@ -8,12 +10,25 @@ use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::page::{Element, Page};
 use crate::domain::{FailureKind, Outcome};
 
+/// The most tries of a step beside the first: more would hide that a site fails half of the time.
+const MAX_RETRIES: i64 = 10;
+
 pub(super) fn register(shelf: &mut Shelf) {
     shelf.topic("steps");
     shelf.add(
         "step(name: string, body: closure) -> any",
         "Runs the closure as a step, which has a line in the timeline, and gives back its value. Steps may nest.",
         step,
+    );
+    shelf.add(
+        "step(name: string, options: map, body: closure) -> any",
+        "The same with `#{retries: n, pause: \"1s\"}`: a step that fails is tried again so often. One that could not tell is not.",
+        step_with,
+    );
+    shelf.add(
+        "defer(body: closure)",
+        "Runs the closure when the script has ended, however it has; what was deferred last comes first. It changes no outcome.",
+        defer,
     );
     shelf.add(
         "expect(holds: bool, message: string)",
@@ -41,15 +56,58 @@ pub(super) fn register(shelf: &mut Shelf) {
 
 /// Runs the closure as a named step and gives back its value.
 fn step(context: NativeCallContext<'_>, name: ImmutableString, body: FnPtr) -> Result<Dynamic> {
-    let flow = flow::of(&context)?;
-    let index = flow.open_step(&name)?;
-    let result = body.call_within_context::<Dynamic>(&context, ());
+    run_step(&context, &name, &body)
+}
+
+fn run_step(context: &NativeCallContext<'_>, name: &str, body: &FnPtr) -> Result<Dynamic> {
+    let flow = flow::of(context)?;
+    let index = flow.open_step(name)?;
+    let result = body.call_within_context::<Dynamic>(context, ());
     let outcome = match &result {
         Ok(_) => Outcome::Pass,
         Err(error) => Ending::of(error, "").outcome(),
     };
     flow.close_step(index, outcome);
     result
+}
+
+/// Runs the closure as a step, and again if it failed.
+fn step_with(context: NativeCallContext<'_>, name: ImmutableString, options: Map, body: FnPtr) -> Result<Dynamic> {
+    let flow = flow::of(&context)?;
+    let (mut retries, mut pause) = (0, Duration::ZERO);
+    for (option, value) in options {
+        let bad = |wanted: &str| Ending::Inconclusive(format!("the option '{option}' of a step must be {wanted}"));
+        match option.as_str() {
+            "retries" => {
+                let count = value.as_int().ok().filter(|count| (0..=MAX_RETRIES).contains(count));
+                retries = count.ok_or_else(|| bad(&format!("a whole number from 0 to {MAX_RETRIES}")))?;
+            }
+            "pause" => {
+                let text = value.into_string().map_err(|_| bad("a time such as \"1s\""))?;
+                pause = humantime::parse_duration(&text).map_err(|_| bad("a time such as \"1s\""))?;
+            }
+            _ => {
+                return Err(Ending::Inconclusive(format!(
+                    "unknown option '{option}' of a step: there are retries and pause"
+                ))
+                .into());
+            }
+        }
+    }
+    loop {
+        let result = run_step(&context, &name, &body);
+        let failed = result.as_ref().err().is_some_and(|error| Ending::of(error, "").outcome() == Outcome::Fail);
+        if !failed || retries == 0 || flow.watch.remaining().is_zero() {
+            return result;
+        }
+        retries -= 1;
+        flow.progress().set(format!("the pause before the next try of '{name}' did not end"));
+        flow.wait(tokio::time::sleep(pause))?;
+    }
+}
+
+fn defer(context: NativeCallContext<'_>, body: FnPtr) -> Result<()> {
+    Ok(flow::of(&context)?.defer(body)?)
 }
 
 fn expect(context: NativeCallContext<'_>, holds: bool, message: ImmutableString) -> Result<()> {

@@ -12,7 +12,7 @@ use super::options::{self, Options};
 use super::{Outcome, Result, Shelf, dial, facts, secure};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
-use crate::adapters::script::trouble;
+use crate::adapters::script::http::Trouble;
 use crate::domain::FailureKind;
 
 /// HTTPS, which is what most certificates are for.
@@ -33,7 +33,7 @@ pub(super) fn register(shelf: &mut Shelf) {
     );
     shelf.add(
         "certificate(host: string, port: int, options: map) -> map",
-        "The same with options: `server_name` (the name that is asked for and verified), `ca` (PEM text: the authorities to trust instead of this machine's).",
+        "The same with options: `server_name` (the name that is asked for and verified), `ca` (PEM text: authorities to trust beside this machine's).",
         move |context: NativeCallContext<'_>, host: &str, port: i64, options: Map| {
             show(&context, verify, host, port, options)
         },
@@ -62,7 +62,7 @@ fn show(context: &NativeCallContext<'_>, verify: bool, host: &str, port: i64, ma
     let function = if verify { "certificate" } else { "certificate_facts" };
     let mut options = Options::new(function, map, &["server_name", "ca"])?;
     let name = options.text("server_name")?.unwrap_or_else(|| host.to_owned());
-    let verifier = secure::verifier(options.text("ca")?.as_deref())?;
+    let verifier = flow.trust().verifier(options.text("ca")?.as_deref())?;
     let port = options::port(port)?;
     let witness = Arc::new(Witness { verifier, passes_on: verify, seen: Mutex::default() });
     let said = dial::shown(host, port);
@@ -83,8 +83,8 @@ fn handshake(
     name: &str,
     said: &str,
 ) -> Outcome<Option<Ending>> {
-    // A server that has nothing to say but HTTP/2 must not refuse for want of a common protocol.
-    let config = secure::config(Arc::<Witness>::clone(witness), &[])?;
+    // No protocol is offered: a server that has nothing to say but HTTP/2 must not refuse for want of a common one.
+    let config = Arc::new(flow.trust().looking(Arc::<Witness>::clone(witness))?);
     secure::server_name(name)?;
     let stream = dial::dial(flow, host, port)?;
     Ok(flow.wait(secure::upgrade(flow, stream, name, config, said))?.err())
@@ -186,5 +186,7 @@ impl ServerCertVerifier for Witness {
 }
 
 fn words(error: &Error) -> String {
-    trouble::deepest_known(error).map_or_else(|| error.to_string(), |(_, words)| words)
+    match Trouble::of(error) {
+        Trouble::Site(_, words) | Trouble::Vantage(words) => words,
+    }
 }

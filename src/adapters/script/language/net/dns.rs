@@ -94,8 +94,10 @@ fn answer_of(context: &NativeCallContext<'_>, name: &str, kind: &str, options: M
 /// Who is asked, and whose failure silence is.
 #[derive(Debug)]
 enum Asked {
-    /// The script, or the probe's own settings, name this server.
+    /// The script names this server.
     Named(SocketAddr),
+    /// The probe's own settings do.
+    Settled(SocketAddr),
     /// This vantage's resolvers, one after the other.
     Vantage(Vec<SocketAddr>),
 }
@@ -103,14 +105,26 @@ enum Asked {
 impl Asked {
     fn servers(&self) -> &[SocketAddr] {
         match self {
-            Self::Named(server) => std::slice::from_ref(server),
+            Self::Named(server) | Self::Settled(server) => std::slice::from_ref(server),
             Self::Vantage(servers) => servers,
         }
     }
 
+    /// Whether it may be asked. What resolves names for the whole probe may be, as the target itself.
+    fn permitted(&self, flow: &Flow) -> Outcome<()> {
+        match self {
+            Self::Named(server) => flow.connects(&server.ip().to_string()),
+            _ => flow.connects(flow.request.target.host_str().unwrap_or_default()),
+        }
+    }
+
+    fn is_own(&self) -> bool {
+        !matches!(self, Self::Named(_))
+    }
+
     fn blame(&self, kind: FailureKind, reason: String) -> Ending {
         match self {
-            Self::Named(_) => Ending::Fail(kind, reason),
+            Self::Named(_) | Self::Settled(_) => Ending::Fail(kind, reason),
             Self::Vantage(_) => Ending::Inconclusive(format!("{reason}; it is this vantage's own resolver")),
         }
     }
@@ -135,7 +149,7 @@ fn question(function: &'static str, flow: &Flow, name: &str, kind: &str, map: Ma
     let mut options = Options::new(function, map, &["server", "tcp", "dnssec"])?;
     let asked = match (options.text("server")?, &flow.request.resolution) {
         (Some(server), _) => Asked::Named(address(&server)?),
-        (None, Resolution::Through(server)) => Asked::Named(*server),
+        (None, Resolution::Through(server)) => Asked::Settled(*server),
         (None, Resolution::System) => Asked::Vantage(own_servers()?),
     };
     let question = Question {
@@ -194,6 +208,7 @@ fn own_servers() -> Outcome<Vec<SocketAddr>> {
 
 /// The answer and who gave it. It gives up early enough before the deadline to say what it has seen.
 fn ask(flow: &Flow, asked: &Asked, question: &Question) -> Outcome<(SocketAddr, Message)> {
+    asked.permitted(flow)?;
     let servers = asked.servers();
     let names = servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     flow.progress().set(format!("no answer from the name server {names} to {question}"));
@@ -203,7 +218,7 @@ fn ask(flow: &Flow, asked: &Asked, question: &Question) -> Outcome<(SocketAddr, 
         let mut why = None;
         for attempt in 0..UDP_ATTEMPTS {
             for server in servers {
-                match exchange(flow, *server, question, share).await {
+                match exchange(asked.is_own(), *server, question, share).await {
                     // Another of this vantage's resolvers may do better; the last word counts.
                     Ok(answer) if tries_on(asked, &answer) && attempt + 1 < UDP_ATTEMPTS => {}
                     Ok(answer) => return Ok((*server, answer)),
@@ -235,21 +250,21 @@ fn tries_on(asked: &Asked, answer: &Message) -> bool {
     matches!(asked, Asked::Vantage(_)) && !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain)
 }
 
-async fn exchange(flow: &Flow, server: SocketAddr, question: &Question, share: Duration) -> Outcome<Message> {
+async fn exchange(own: bool, server: SocketAddr, question: &Question, share: Duration) -> Outcome<Message> {
     let silent = || Ending::Fail(FailureKind::Network, "silence".to_owned());
     if !question.tcp {
-        let answer = over_udp(flow, server, question, UDP_LIMIT.min(share)).await?;
+        let answer = over_udp(own, server, question, UDP_LIMIT.min(share)).await?;
         if !answer.metadata.truncation {
             return Ok(answer);
         }
     }
-    timeout(TCP_LIMIT.min(share), over_tcp(flow, server, question)).await.unwrap_or_else(|_| Err(silent()))
+    timeout(TCP_LIMIT.min(share), over_tcp(own, server, question)).await.unwrap_or_else(|_| Err(silent()))
 }
 
-async fn over_udp(flow: &Flow, server: SocketAddr, question: &Question, limit: Duration) -> Outcome<Message> {
+async fn over_udp(own: bool, server: SocketAddr, question: &Question, limit: Duration) -> Outcome<Message> {
     // A new socket, so a new port, and a new id: a late or forged answer to an earlier question fits neither.
     let (asked, bytes) = message(question)?;
-    let socket = dial::datagrams(flow, server).await?;
+    let socket = dial::datagrams(server, own).await?;
     socket.send(&bytes).await.map_err(|error| dial::broken(&error))?;
     let mut noise = 0_u32;
     let answer = timeout(limit, async {
@@ -273,11 +288,11 @@ async fn over_udp(flow: &Flow, server: SocketAddr, question: &Question, limit: D
     })
 }
 
-async fn over_tcp(flow: &Flow, server: SocketAddr, question: &Question) -> Outcome<Message> {
+async fn over_tcp(own: bool, server: SocketAddr, question: &Question) -> Outcome<Message> {
     let (asked, bytes) = message(question)?;
     let length =
         u16::try_from(bytes.len()).map_err(|_| Ending::Inconclusive("the question is too long".to_owned()))?;
-    let mut stream = dial::connect(flow, server).await?;
+    let mut stream = dial::connect(server, own).await?;
     let io = |error: std::io::Error| dial::broken(&error);
     stream.write_all(&[length.to_be_bytes().as_slice(), &bytes].concat()).await.map_err(io)?;
     let length = stream.read_u16().await.map_err(io)?;
@@ -358,25 +373,6 @@ fn rcode(code: ResponseCode) -> String {
         ResponseCode::NotAuth => "NOTAUTH".to_owned(),
         other => format!("RCODE{}", u16::from(other)),
     }
-}
-
-/// The addresses of a host through one server, for [`dial`].
-pub(super) fn addresses(flow: &Flow, server: SocketAddr, host: &str) -> Outcome<Vec<IpAddr>> {
-    let mut found = Vec::new();
-    for kind in [RecordType::A, RecordType::AAAA] {
-        let question = Question { query: query(host, kind)?, tcp: false, dnssec: false };
-        let (_, answer) = ask(flow, &Asked::Named(server), &question)?;
-        found.extend(answer.answers.iter().filter_map(|record| match &record.data {
-            RData::A(address) => Some(IpAddr::V4(address.0)),
-            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-            _ => None,
-        }));
-    }
-    if found.is_empty() {
-        let reason = format!("cannot resolve '{host}' through the name server {server}: it has no address");
-        return Err(Ending::Fail(FailureKind::Network, reason));
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

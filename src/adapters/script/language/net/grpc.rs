@@ -14,6 +14,7 @@ use super::{Outcome, Result, Shelf, dial};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::{MAX_EXCERPT_CHARS, plain_url};
+use crate::adapters::script::tls::Offer;
 use crate::domain::FailureKind;
 
 const METHOD: &str = "/grpc.health.v1.Health/Check";
@@ -72,7 +73,7 @@ fn health(context: &NativeCallContext<'_>, url: &str, service: &str, map: Map) -
     let request = request(&plain_url(&url), options.headers()?)?;
     let (host, ca) = (host_of(&url), options.text("ca")?);
     let config = match url.scheme() {
-        "https" => Some(secure::config(secure::verifier(ca.as_deref())?, &["h2"])?),
+        "https" => Some(secure::config(&flow, ca, Offer::Http2)?),
         _ => None,
     };
     let stream = dial::dial(&flow, &host, url.port_or_known_default().unwrap_or(80))?;

@@ -1,5 +1,7 @@
 //! What IMAP and SMTP have in common: where the server is, how the connection is encrypted, and when a password may be sent.
 
+use std::sync::Arc;
+
 use rustls::{ClientConfig, ProtocolVersion};
 use tokio::net::TcpStream;
 
@@ -9,6 +11,7 @@ use super::secure::{self, Link};
 use super::{Outcome, dial};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::Flow;
+use crate::adapters::script::tls::Offer;
 
 /// How a connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub(super) struct Server {
 /// A connection to it that has said nothing yet.
 pub(super) struct Opened {
     stream: TcpStream,
-    config: Option<ClientConfig>,
+    config: Option<Arc<ClientConfig>>,
     /// Whether a password may be sent on it before it is encrypted.
     trusted: bool,
 }
@@ -73,7 +76,7 @@ impl Server {
     pub(super) fn open(&self, flow: &Flow) -> Outcome<Opened> {
         let config = match self.tls {
             Tls::Plain => None,
-            _ => Some(secure::config(secure::verifier(self.ca.as_deref())?, &[])?),
+            _ => Some(secure::config(flow, self.ca.clone(), Offer::Nothing)?),
         };
         let stream = dial::dial(flow, &self.host, self.port)?;
         let loopback = stream.peer_addr().is_ok_and(|address| address.ip().is_loopback());
@@ -129,7 +132,7 @@ impl Server {
 /// A connection under way.
 pub(super) struct Talk {
     lines: Option<Lines>,
-    config: Option<ClientConfig>,
+    config: Option<Arc<ClientConfig>>,
     /// The version of TLS, once there is one.
     pub(super) protocol: Option<&'static str>,
     trusted: bool,

@@ -9,6 +9,7 @@ use super::{Outcome, Result, Shelf, dial};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::MAX_EXCERPT_CHARS;
+use crate::adapters::script::tls::Offer;
 use crate::domain::FailureKind;
 
 /// What a banner or an answer may have unless the script says so: a line or two.
@@ -65,7 +66,7 @@ fn exchange(context: &NativeCallContext<'_>, host: &str, port: i64, send: &str, 
     let (tls, name, ca) = (options.flag("tls")?, options.text("server_name")?, options.text("ca")?);
     let port = options::port(port)?;
     let said = dial::shown(host, port);
-    let config = if tls { Some(secure::config(secure::verifier(ca.as_deref())?, &[])?) } else { None };
+    let config = if tls { Some(secure::config(&flow, ca, Offer::Nothing)?) } else { None };
     let stream = dial::dial(&flow, host, port)?;
     let text = flow.wait(async {
         let link: Link = match config {

@@ -19,7 +19,7 @@ use super::{Outcome, Result, Shelf, dial};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::{MAX_EXCERPT_CHARS, plain_url};
-use crate::adapters::script::trouble;
+use crate::adapters::script::tls::Offer;
 use crate::domain::FailureKind;
 
 /// The largest message that is taken, fragments joined.
@@ -89,7 +89,7 @@ fn open(context: &NativeCallContext<'_>, text: &str, map: Map) -> Result<Socket>
     let request = request(&url, options.headers()?, wanted.as_deref())?;
     let host = host_of(&url);
     let (secure, ca) = (url.scheme() == "wss", options.text("ca")?);
-    let config = if secure { Some(secure::config(secure::verifier(ca.as_deref())?, &["http/1.1"])?) } else { None };
+    let config = if secure { Some(secure::config(&flow, ca, Offer::Http1)?) } else { None };
     let stream = dial::dial(&flow, &host, url.port_or_known_default().unwrap_or(80))?;
     let (stream, subprotocol) = flow.wait(async {
         let link: Link = match config {
@@ -276,6 +276,6 @@ fn explain(flow: &Flow, said: &str, error: Error) -> Ending {
             let kind = if gone { FailureKind::Network } else { FailureKind::Assertion };
             fail(kind, format!("what it says is no WebSocket: {}", flow.tidy(&words, MAX_EXCERPT_CHARS)))
         }
-        other => fail(FailureKind::Assertion, flow.tidy(&trouble::last_words(&other), MAX_EXCERPT_CHARS)),
+        other => fail(FailureKind::Assertion, flow.tidy(&other.to_string(), MAX_EXCERPT_CHARS)),
     }
 }
