@@ -51,6 +51,8 @@ mod language_logins;
 /// Support: the emulator.
 mod ministack;
 mod mutants;
+/// DNS, TCP, certificates, WebSockets, gRPC and mail from checks.
+mod net;
 /// Support: Node packages for servers.
 mod node;
 /// Slack and SMS against receivers that record what came.

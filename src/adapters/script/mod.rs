@@ -20,6 +20,7 @@ mod ending;
 mod engine;
 mod error;
 mod flow;
+mod glance;
 mod http;
 mod language;
 mod limits;

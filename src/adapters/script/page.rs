@@ -6,6 +6,7 @@ use ego_tree::NodeId;
 use rhai::ImmutableString;
 use scraper::{ElementRef, Html, Selector};
 
+use super::glance::{self, Glimpse};
 use super::http::Answer;
 use super::text::{MAX_EXCERPT_CHARS, tidy};
 use crate::domain::Secrets;
@@ -49,6 +50,17 @@ impl Page {
     /// The body as an HTML document, parsed once.
     pub(super) fn document(&self) -> Document {
         self.0.document.get_or_init(|| Document::parse(&self.0.text)).clone()
+    }
+
+    /// The first element that matches. A glance at the text is tried before a tree is made of it.
+    pub(super) fn first(&self, css: &str, selector: &Selector) -> Option<Element> {
+        if self.0.document.get().is_none()
+            && let Some(glimpse) = glance::first(&self.0.text, css)
+        {
+            let (page, css, glimpse) = (self.clone(), Arc::from(css), Arc::new(glimpse));
+            return Some(Element::Glimpsed { page, css, glimpse });
+        }
+        self.document().select(selector, 1).pop()
     }
 
     /// Which request got what answer, and how its body begins; redacted, in one line.
@@ -113,7 +125,7 @@ impl Document {
     }
 
     fn element(&self, found: ElementRef<'_>) -> Element {
-        Element { document: self.clone(), id: found.id() }
+        Element::InTree { document: self.clone(), id: found.id() }
     }
 
     /// Reads the tree itself.
@@ -122,17 +134,22 @@ impl Document {
     }
 }
 
-/// One element of a document.
+/// One element of a document; cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Element {
-    document: Document,
-    id: NodeId,
+pub(super) enum Element {
+    /// Found in the tree.
+    InTree { document: Document, id: NodeId },
+    /// Found in the text: the first that matches the selector.
+    Glimpsed { page: Page, css: Arc<str>, glimpse: Arc<Glimpse> },
 }
 
 impl Element {
     /// The attribute's value.
     pub(super) fn attr(&self, name: &str) -> Option<String> {
-        self.with(|element| element.value().attr(name).map(str::to_owned)).flatten()
+        match self {
+            Self::Glimpsed { glimpse, .. } => glimpse.attr(name).map(str::to_owned),
+            Self::InTree { .. } => self.with(|element| element.value().attr(name).map(str::to_owned)).flatten(),
+        }
     }
 
     /// The text inside, its blanks joined.
@@ -143,17 +160,33 @@ impl Element {
 
     /// The element's name, such as `form`.
     pub(super) fn name(&self) -> String {
-        self.with(|element| element.value().name().to_owned()).unwrap_or_default()
+        match self {
+            Self::Glimpsed { glimpse, .. } => glimpse.name.clone(),
+            Self::InTree { .. } => self.with(|element| element.value().name().to_owned()).unwrap_or_default(),
+        }
     }
 
     /// The elements inside that match, at most `max`.
     pub(super) fn select(&self, selector: &Selector, max: usize) -> Vec<Element> {
-        let found = self
-            .with(|element| element.select(selector).take(max).map(|found| self.document.element(found)).collect());
+        let Some((document, _)) = self.in_tree() else { return Vec::new() };
+        let found =
+            self.with(|element| element.select(selector).take(max).map(|found| document.element(found)).collect());
         found.unwrap_or_default()
     }
 
     fn with<T>(&self, read: impl FnOnce(ElementRef<'_>) -> T) -> Option<T> {
-        self.document.with(|html| html.tree.get(self.id).and_then(ElementRef::wrap).map(read))
+        let (document, id) = self.in_tree()?;
+        document.with(|html| html.tree.get(id).and_then(ElementRef::wrap).map(read))
+    }
+
+    /// Its place in the tree, which is made now if it was not needed before.
+    fn in_tree(&self) -> Option<(Document, NodeId)> {
+        match self {
+            Self::InTree { document, id } => Some((document.clone(), *id)),
+            Self::Glimpsed { page, css, .. } => {
+                let selector = Selector::parse(css).ok()?;
+                page.document().select(&selector, 1).pop()?.in_tree()
+            }
+        }
     }
 }

@@ -31,6 +31,7 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use url::{Position, Url};
 
+pub(super) use dial::{connect, refusal};
 pub(super) use timing::Timings;
 pub(super) use trouble::Trouble;
 

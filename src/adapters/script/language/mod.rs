@@ -11,6 +11,7 @@ mod data;
 mod forms;
 mod logins;
 mod measures;
+mod net;
 mod options;
 mod patterns;
 mod reading;
@@ -49,6 +50,7 @@ fn shelf() -> Shelf {
     logins::register(&mut shelf);
     code_flow::register(&mut shelf);
     tokens::register(&mut shelf);
+    net::register(&mut shelf);
     context::register(&mut shelf);
     measures::register(&mut shelf);
     shelf

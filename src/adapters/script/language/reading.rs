@@ -60,7 +60,9 @@ pub(super) fn register(shelf: &mut Shelf) {
     shelf.add(
         "page.select(css: string) -> Element | ()",
         "The first element that matches the CSS selector.",
-        |page: &mut Page, css: &str| -> Result<Dynamic> { Ok(first(page.document().select(&selector(css)?, 1))) },
+        |page: &mut Page, css: &str| -> Result<Dynamic> {
+            Ok(or_unit(page.first(css, &selector(css)?).map(Dynamic::from)))
+        },
     );
     shelf.add(
         "document.select(css: string) -> Element | ()",

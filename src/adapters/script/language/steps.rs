@@ -148,7 +148,7 @@ fn expect_contains(context: NativeCallContext<'_>, page: Page, text: ImmutableSt
 
 fn expect_element(context: NativeCallContext<'_>, page: Page, css: ImmutableString) -> Result<Element> {
     let selector = reading::selector(&css)?;
-    if let Some(element) = page.document().select(&selector, 1).pop() {
+    if let Some(element) = page.first(&css, &selector) {
         return Ok(element);
     }
     let flow = flow::of(&context)?;
