@@ -15,11 +15,13 @@
 //! What it refuses: reading files, the environment or the clock from a script; sending without verifying certificates;
 //! deciding what an outcome means for the service.
 
+mod bounded;
 mod coroutine;
 mod ending;
 mod engine;
 mod error;
 mod flow;
+mod guard;
 mod http;
 mod language;
 mod limits;

@@ -101,6 +101,7 @@ fn step_with(context: NativeCallContext<'_>, name: ImmutableString, options: Map
             return result;
         }
         retries -= 1;
+        flow.guard.take_ending();
         flow.progress().set(format!("the pause before the next try of '{name}' did not end"));
         flow.wait(tokio::time::sleep(pause))?;
     }
