@@ -144,10 +144,12 @@ impl Flow {
         let page = match own {
             None => self.wait(sending)??,
             Some(own) => self.wait(tokio::time::timeout(own, sending))?.map_err(|_| {
-                Ending::Fail(
-                    FailureKind::Timeout,
-                    format!("{said}: {} within its own limit of {}", self.progress.get(), words(own)),
-                )
+                let reason = format!("{said}: {} within its own limit of {}", self.progress.get(), words(own));
+                if self.progress.is_ours() {
+                    Ending::Inconclusive(reason)
+                } else {
+                    Ending::Fail(FailureKind::Timeout, reason)
+                }
             })??,
         };
         let page = Page::new(page);
@@ -190,6 +192,10 @@ impl Flow {
         self.watch.waited(began, coroutine::busy().saturating_sub(busy));
         match answer {
             Some(Ok(answer)) => Ok(answer),
+            Some(Err(_)) if self.progress.is_ours() => {
+                let limit = words(self.watch.deadline());
+                Err(Ending::Inconclusive(format!("{} within the deadline of {limit}", self.progress.get())))
+            }
             Some(Err(_)) => Err(self.out_of_time(Some(self.progress.get()))),
             None => Err(Ending::Inconclusive("the check language is of no use outside a probe".to_owned())),
         }
@@ -405,6 +411,10 @@ impl Wire for Flow {
 
     fn waits_for(&self, words: String) {
         self.progress.set(words);
+    }
+
+    fn waits_for_ours(&self, words: String) {
+        self.progress.set_ours(words);
     }
 }
 

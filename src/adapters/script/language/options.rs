@@ -54,6 +54,11 @@ pub(super) fn ask(flow: &Flow, method: Method, path: &str, sending: Sending, opt
     if let Some(value) = content_type {
         option(&mut ask, "content_type", value)?;
     }
+    if ask.route.proxy.is_some() && ask.route.connect_to.is_some() {
+        // A proxy chooses the address itself: the probe would be of another site than the script says.
+        let what = "the options 'proxy' and 'connect_to' do not go together: a proxy chooses the address itself";
+        return Err(Ending::Inconclusive(what.to_owned()));
+    }
     Ok(ask)
 }
 
