@@ -28,6 +28,8 @@ mod dns_world;
 mod engine;
 /// Failovers with the real processes.
 mod failover;
+/// The check language on the wire, case by case.
+mod http_cases;
 /// The journal's texts, pinned.
 mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.
