@@ -40,6 +40,8 @@ mod example_site;
 mod examples;
 /// Failovers with the real processes.
 mod failover;
+/// The check language on the wire, case by case.
+mod http_cases;
 /// The journal's texts, pinned.
 mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.

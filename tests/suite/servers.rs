@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hickory_proto::op::{Message, MessageType, OpCode, ResponseCode};
-use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::rdata::{A, AAAA};
 use hickory_proto::rr::{RData, Record, RecordType};
 use url::Url;
 
@@ -88,22 +88,35 @@ pub(crate) fn silent() -> Url {
 
 /// A name server that knows one name, at 127.0.0.1.
 pub(crate) fn name_server(known: &'static str) -> SocketAddr {
+    name_server_with(vec![(known, vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])])
+}
+
+/// A name server that knows these names.
+pub(crate) fn name_server_with(known: Vec<(&'static str, Vec<IpAddr>)>) -> SocketAddr {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = socket.local_addr().expect("its address");
     thread::spawn(move || {
         let mut buffer = [0; 1500];
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {
-            let Ok(asked) = Message::from_vec(&buffer[..length]) else { continue };
-            let query = asked.queries[0].clone();
+            let Ok(asked) = Message::from_vec(buffer.get(..length).unwrap_or_default()) else { continue };
+            let Some(query) = asked.queries.first() else { continue };
+            let query = query.clone();
             let mut answer = Message::new(asked.metadata.id, MessageType::Response, OpCode::Query);
             answer.metadata.authoritative = true;
             answer.metadata.recursion_desired = asked.metadata.recursion_desired;
             let name = query.name().to_ascii().to_lowercase();
-            if name != format!("{known}.") {
-                answer.metadata.response_code = ResponseCode::NXDomain;
-            } else if query.query_type() == RecordType::A {
-                let data = RData::A(A(Ipv4Addr::LOCALHOST));
-                answer.add_answer(Record::from_rdata(query.name().clone(), 0, data));
+            match known.iter().find(|(known, _)| name == format!("{known}.")) {
+                None => answer.metadata.response_code = ResponseCode::NXDomain,
+                Some((_, addresses)) => {
+                    let data = addresses.iter().filter_map(|ip| match (ip, query.query_type()) {
+                        (IpAddr::V4(ip), RecordType::A) => Some(RData::A(A(*ip))),
+                        (IpAddr::V6(ip), RecordType::AAAA) => Some(RData::AAAA(AAAA(*ip))),
+                        _ => None,
+                    });
+                    for data in data {
+                        answer.add_answer(Record::from_rdata(query.name().clone(), 0, data));
+                    }
+                }
             }
             answer.add_query(query);
             let bytes = answer.to_vec().expect("encodes");
@@ -113,7 +126,8 @@ pub(crate) fn name_server(known: &'static str) -> SocketAddr {
     address
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
+/// The next request of a connection, or nothing if there is none.
+pub(crate) fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;

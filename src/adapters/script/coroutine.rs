@@ -52,6 +52,7 @@ struct Frame {
     yielder: Cell<*const Yielder<Waker, ()>>,
     waker: RefCell<Waker>,
     local: Rc<dyn Any>,
+    ticks: Cell<u64>,
 }
 
 /// The script broke down: a panic below it.
@@ -69,8 +70,8 @@ impl<T: 'static> Script<T> {
     pub(super) fn new(local: Rc<dyn Any>, body: impl FnOnce() -> T + 'static) -> std::io::Result<Self> {
         let kept = WORKER.with(|worker| worker.stacks.borrow_mut().pop());
         let stack = kept.map_or_else(new_stack, Ok)?;
-        let frame =
-            Rc::new(Frame { yielder: Cell::new(ptr::null()), waker: RefCell::new(Waker::noop().clone()), local });
+        let (yielder, waker) = (Cell::new(ptr::null()), RefCell::new(Waker::noop().clone()));
+        let frame = Rc::new(Frame { yielder, waker, local, ticks: Cell::new(0) });
         let own = Rc::clone(&frame);
         let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<Waker, ()>, waker: Waker| {
             own.yielder.set(ptr::from_ref(yielder));
@@ -115,6 +116,17 @@ impl<T: 'static> Future for Script<T> {
 pub(super) fn local<T: 'static>() -> Option<Rc<T>> {
     let frame = WORKER.with(|worker| worker.current.borrow().clone())?;
     Rc::clone(&frame.local).downcast().ok()
+}
+
+/// Counts one more operation of the running script, and gives how many there were; nothing outside a script. Rhai's own count is of no
+/// use for a limit: a native function that calls a closure (`map`, `sort`, `step`) forgets what the closure did.
+pub(super) fn tick() -> Option<u64> {
+    WORKER.with(|worker| {
+        let current = worker.current.borrow();
+        let ticks = &current.as_ref()?.ticks;
+        ticks.set(ticks.get() + 1);
+        Some(ticks.get())
+    })
 }
 
 /// How long the scripts of this thread were computing, all together: what went by while another one computed was not the site's time.

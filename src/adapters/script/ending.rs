@@ -3,6 +3,7 @@
 
 use rhai::{Dynamic, EvalAltResult, Position};
 
+use super::flow;
 use super::text::lower_first;
 use crate::domain::{FailureKind, Outcome};
 
@@ -64,6 +65,10 @@ impl Ending {
 
 impl From<Ending> for Box<EvalAltResult> {
     fn from(ending: Ending) -> Self {
+        // Rhai hides a termination in a catchable error when it comes out of a closure that a native function called.
+        if let Some(flow) = flow::current() {
+            flow.guard.has_ended(&ending);
+        }
         EvalAltResult::ErrorTerminated(Dynamic::from(ending), Position::NONE).into()
     }
 }

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::coroutine;
 use super::ending::Ending;
+use super::guard::Guard;
 use super::http::{Ask, Browser, Exchange, Progress, Timings, Wire};
 use super::limits::Limits;
 use super::page::Page;
@@ -59,6 +60,7 @@ pub(super) struct Flow {
     trace: RefCell<Trace>,
     defaults: RefCell<rhai::Map>,
     reel: Reel,
+    pub(super) guard: Guard,
 }
 
 #[derive(Debug, Default)]
@@ -74,9 +76,14 @@ struct Trace {
     ended_in: Option<String>,
 }
 
-/// The flow that a host function was called in.
+/// The flow that a host function was called in; an error if it has ended, which the script may not have noticed.
 pub(super) fn of(_: &NativeCallContext<'_>) -> Result<Rc<Flow>, Box<EvalAltResult>> {
-    current().ok_or_else(|| Ending::Inconclusive("the check language is of no use outside a probe".to_owned()).into())
+    let none = || Ending::Inconclusive("the check language is of no use outside a probe".to_owned());
+    let flow = current().ok_or_else(none)?;
+    match flow.guard.ending() {
+        Some(ending) => Err(ending.into()),
+        None => Ok(flow),
+    }
 }
 
 /// The flow of the script that runs on this thread right now.
@@ -89,7 +96,8 @@ impl Flow {
     pub(super) fn new(kit: Arc<Kit>, request: ProbeRequest, browser: Browser, watch: Watch, reel: Reel) -> Self {
         let (progress, trace, defaults) = (Progress::default(), RefCell::default(), RefCell::default());
         let names = super::language::values(&request);
-        Self { kit, request, watch, names, browser, progress, trace, defaults, reel }
+        let guard = Guard::default();
+        Self { kit, request, watch, names, browser, progress, trace, defaults, reel, guard }
     }
 
     /// Opens a step, inside any that are open.
@@ -136,10 +144,12 @@ impl Flow {
         let page = match own {
             None => self.wait(sending)??,
             Some(own) => self.wait(tokio::time::timeout(own, sending))?.map_err(|_| {
-                Ending::Fail(
-                    FailureKind::Timeout,
-                    format!("{said}: {} within its own limit of {}", self.progress.get(), words(own)),
-                )
+                let reason = format!("{said}: {} within its own limit of {}", self.progress.get(), words(own));
+                if self.progress.is_ours() {
+                    Ending::Inconclusive(reason)
+                } else {
+                    Ending::Fail(FailureKind::Timeout, reason)
+                }
             })??,
         };
         let page = Page::new(page);
@@ -182,6 +192,10 @@ impl Flow {
         self.watch.waited(began, coroutine::busy().saturating_sub(busy));
         match answer {
             Some(Ok(answer)) => Ok(answer),
+            Some(Err(_)) if self.progress.is_ours() => {
+                let limit = words(self.watch.deadline());
+                Err(Ending::Inconclusive(format!("{} within the deadline of {limit}", self.progress.get())))
+            }
             Some(Err(_)) => Err(self.out_of_time(Some(self.progress.get()))),
             None => Err(Ending::Inconclusive("the check language is of no use outside a probe".to_owned())),
         }
@@ -397,6 +411,10 @@ impl Wire for Flow {
 
     fn waits_for(&self, words: String) {
         self.progress.set(words);
+    }
+
+    fn waits_for_ours(&self, words: String) {
+        self.progress.set_ours(words);
     }
 }
 

@@ -15,12 +15,14 @@
 //! What it refuses: reading files or the environment from a script; sending without verifying certificates; deciding what
 //! an outcome means for the service. The time of day and chance are a script's to send, and decide nothing here.
 
+mod bounded;
 mod coroutine;
 mod ending;
 mod engine;
 mod error;
 mod flow;
 mod glance;
+mod guard;
 mod http;
 mod language;
 mod limits;

@@ -103,7 +103,8 @@ impl RhaiRunner {
 
     /// The same with files that the scripts share.
     pub fn with_library(scripts: Vec<CheckScript>, library: Vec<ModuleScript>) -> Result<Self, Vec<ScriptError>> {
-        let mut engine = engine();
+        let bodies = scripts.iter().map(|script| script.limits.capped().body_bytes);
+        let mut engine = engine(bodies.max().unwrap_or(Limits::default().body_bytes));
         let shared = Generation::of(library.iter().flat_map(|module| [module.name.as_str(), module.source.as_str()]));
         modules::load(&mut engine, &library)?;
         let trust = Trust::of_this_machine().map_err(|error| vec![ScriptError::Tls(error)])?;
@@ -213,17 +214,27 @@ async fn interpreted(engine: Arc<Engine>, ast: Arc<AST>, flow: &Rc<Flow>) -> Opt
     let script = Script::new(Rc::clone(flow) as Rc<dyn std::any::Any>, move || {
         let path = own.kit.path.display().to_string();
         let mut scope = language::scope(&own);
-        let ending = engine.run_ast_with_scope(&mut scope, &ast).err().map(|error| Ending::of(&error, &path));
+        let said = engine.run_ast_with_scope(&mut scope, &ast).err().map(|error| Ending::of(&error, &path));
+        // What a script has hidden from itself counts; the error that travelled all the way knows its place.
+        let ending = match (said, own.guard.take_ending()) {
+            (Some(Ending::Inconclusive(_)) | None, Some(hidden @ Ending::Fail(..))) => Some(hidden),
+            (said, hidden) => said.or(hidden),
+        };
         own.script_ended(ending.as_ref());
+        own.guard.cleans_up();
         // How cleaning up ends is on the timeline, and says nothing of the site: what was asked of it has been answered.
         while let Some(deferred) = own.next_deferred() {
-            let step = own.open_step("clean up");
+            // No step is left, or no time: what cleans up may defer, too, and would go on for ever.
+            let Ok(step) = own.open_step("clean up") else { break };
+            // How cleaning up before this one ended is not its concern.
+            own.guard.take_ending();
             let outcome = match deferred.call::<rhai::Dynamic>(&engine, &ast, ()) {
                 Ok(_) => Outcome::Pass,
                 Err(error) => Ending::of(&error, &path).outcome(),
             };
-            if let Ok(step) = step {
-                own.close_step(step, outcome);
+            own.close_step(step, outcome);
+            if own.watch.remaining().is_zero() {
+                break;
             }
         }
         ending

@@ -4,9 +4,17 @@ use std::io::{self, Read};
 
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use ruzstd::decoding::StreamingDecoder;
 
 /// What a probe says that it can read.
 pub(super) const ACCEPTED: &str = "gzip, br, zstd";
+
+/// The most codings that a body may have; more than one is rare, and each costs a pass.
+const MAX_CODINGS: usize = 5;
+/// The largest window of zstd on the web (RFC 9659).
+const MAX_ZSTD_WINDOW: u64 = 8 * 1024 * 1024;
+/// The most frames of zstd in one body; each needs tables of its own.
+const MAX_ZSTD_FRAMES: usize = 64;
 
 /// Why a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +39,12 @@ pub(super) fn decode(headers: &HeaderMap, body: Vec<u8>, max: usize) -> Result<V
         })
         .filter(|word| !word.is_empty() && word != "identity")
         .collect();
+    if codings.len() > MAX_CODINGS {
+        return Err(Undecodable::Broken(format!(
+            "the body has {} codings, and at most {MAX_CODINGS} are taken off",
+            codings.len()
+        )));
+    }
     // What was applied last is taken off first.
     codings.iter().rev().try_fold(body, |body, coding| one(coding, body, max))
 }
@@ -52,12 +66,23 @@ fn one(coding: &str, body: Vec<u8>, max: usize) -> Result<Vec<u8>, Undecodable> 
             }
         }),
         "br" => capped(brotli_decompressor::Decompressor::new(body.as_slice(), 4096), max, broken),
-        "zstd" => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new(body.as_slice());
-            capped(decoder.map_err(|error| broken(io::Error::other(error.to_string())))?, max, broken)
-        }
+        "zstd" => zstd(&body, max, broken),
         other => Err(Undecodable::Broken(format!("the body is encoded as '{other}', which was not asked for"))),
     }
+}
+
+/// Frames one after the other (RFC 8878, section 3).
+fn zstd(mut rest: &[u8], max: usize, broken: impl Fn(io::Error) -> Undecodable) -> Result<Vec<u8>, Undecodable> {
+    let mut body = Vec::new();
+    for _ in 0..MAX_ZSTD_FRAMES {
+        let frame = StreamingDecoder::new_with_max_window_size(&mut rest, MAX_ZSTD_WINDOW);
+        let frame = frame.map_err(|error| broken(io::Error::other(error.to_string())))?;
+        body.extend(capped(frame, max - body.len(), &broken)?);
+        if rest.is_empty() {
+            return Ok(body);
+        }
+    }
+    Err(broken(io::Error::other(format!("it has more than {MAX_ZSTD_FRAMES} frames"))))
 }
 
 fn capped(reader: impl Read, max: usize, broken: impl Fn(io::Error) -> Undecodable) -> Result<Vec<u8>, Undecodable> {

@@ -19,23 +19,36 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const MAX_ADDRESSES: usize = 8;
 /// Where Alibaba Cloud answers machines about themselves; the other clouds use link-local addresses.
 const ALIBABA_METADATA: IpAddr = IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200));
+/// Where Azure's agent on a machine gets its configuration and keys.
+const AZURE_WIRE_SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 /// The same of AWS, in IPv6.
 const AWS_METADATA: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254));
 
 /// Why a probe may not connect to the address; a script that could would read the credentials of the machine it runs on.
 pub(in crate::adapters::script) fn refusal(ip: IpAddr) -> Option<&'static str> {
-    let ip = ip.to_canonical();
+    let ip = embedded(ip.to_canonical());
     let link_local = match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     };
-    if link_local || ip == ALIBABA_METADATA || ip == AWS_METADATA {
+    if link_local || [ALIBABA_METADATA, AZURE_WIRE_SERVER, AWS_METADATA].contains(&ip) {
         return Some("it is link-local, or where clouds answer machines about themselves");
     }
     if ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
         return Some("it is no address of one machine");
     }
     None
+}
+
+/// The IPv4 address that a translator would make of an address of its well-known prefix (RFC 6052, section 2.1).
+fn embedded(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(six) if six.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) => {
+            let [.., high, low] = six.segments();
+            IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+        }
+        other => other,
+    }
 }
 
 /// Connects to the first of the addresses that answers, trying the next ones beside a slow one.
@@ -45,7 +58,7 @@ pub(in crate::adapters::script) async fn connect(addresses: &[SocketAddr]) -> Re
     }
     let began = now();
     let (mut waiting, mut running) = (addresses.iter().copied().take(MAX_ADDRESSES), Vec::new());
-    let mut last = Trouble::Site(FailureKind::Network, "the name has no address".to_owned());
+    let mut last: Option<Trouble> = None;
     let mut head_start = Box::pin(tokio::time::sleep(Duration::ZERO));
     poll_fn(|context| {
         loop {
@@ -55,7 +68,11 @@ pub(in crate::adapters::script) async fn connect(addresses: &[SocketAddr]) -> Re
                 match attempt.map(|attempt| attempt.as_mut().poll(context)) {
                     Some(Poll::Ready(Ok(stream))) => return Poll::Ready(Ok((stream, now().duration_since(began)))),
                     Some(Poll::Ready(Err(error))) => {
-                        last = Trouble::of_io(&error);
+                        let trouble = Trouble::of_io(&error);
+                        // A machine without IPv6 says nothing of a site that refuses on IPv4, and does not excuse it either.
+                        if !matches!((&last, &trouble), (Some(Trouble::Site(..)), Trouble::Vantage(_))) {
+                            last = Some(trouble);
+                        }
                         drop(running.swap_remove(index));
                     }
                     Some(Poll::Pending) | None => index += 1,
@@ -69,7 +86,10 @@ pub(in crate::adapters::script) async fn connect(addresses: &[SocketAddr]) -> Re
                     running.push(attempt(address));
                     head_start.as_mut().reset(tokio::time::Instant::now() + HEAD_START);
                 }
-                None if running.is_empty() => return Poll::Ready(Err(last.clone())),
+                None if running.is_empty() => {
+                    let none = || Trouble::Site(FailureKind::Network, "the name has no address".to_owned());
+                    return Poll::Ready(Err(last.take().unwrap_or_else(none)));
+                }
                 // Nothing is left to start; what runs will wake us.
                 None => return Poll::Pending,
             }
@@ -97,6 +117,8 @@ mod tests {
         for refused in [
             "169.254.169.254",
             "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "168.63.129.16",
             "fe80::1",
             "fd00:ec2::254",
             "100.100.100.200",
@@ -105,7 +127,7 @@ mod tests {
         ] {
             assert!(refusal(refused.parse().unwrap()).is_some(), "{refused}");
         }
-        for allowed in ["127.0.0.1", "::1", "10.0.0.1", "192.0.2.1", "fd00::1", "2001:db8::1"] {
+        for allowed in ["64:ff9b::c000:201", "127.0.0.1", "::1", "10.0.0.1", "192.0.2.1", "fd00::1", "2001:db8::1"] {
             assert!(refusal(allowed.parse().unwrap()).is_none(), "{allowed}");
         }
     }

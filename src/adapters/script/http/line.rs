@@ -1,5 +1,7 @@
 //! One connection of one probe, and one request over it.
 
+use std::error::Error as _;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use tokio_rustls::TlsConnector;
 
 use super::timing::Timings;
 use super::trouble::Trouble;
-use super::{Route, dial};
+use super::{Route, Wire, dial};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::resolve;
 use crate::adapters::script::tls::{Offer, Trust};
@@ -72,7 +74,16 @@ impl Line {
         trust: &Trust,
         resolution: &Resolution,
         timings: &mut Timings,
+        wire: &dyn Wire,
+        said: &str,
     ) -> Result<Self, Trouble> {
+        // What the proxy does or fails to do says nothing of the site behind it.
+        let by_way = |trouble: Trouble| match (&way.route.proxy, trouble) {
+            (Some(proxy), Trouble::Site(_, words)) => {
+                Trouble::Vantage(format!("the proxy {}: {words}", proxy.host_str().unwrap_or_default()))
+            }
+            (_, trouble) => trouble,
+        };
         let (host, port) = match &way.route.proxy {
             Some(proxy) => {
                 (proxy.host_str().unwrap_or_default().to_owned(), proxy.port_or_known_default().unwrap_or(80))
@@ -83,16 +94,23 @@ impl Line {
         let addresses = match way.route.connect_to {
             Some((ip, own)) if way.route.proxy.is_none() => vec![SocketAddr::new(ip, own.unwrap_or(port))],
             _ => {
-                resolve::addresses(&host, resolution).await?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
+                wire.waits_for_ours(format!("no answer about the name '{host}' from the resolver, for {said},"));
+                let found = resolve::addresses(&host, resolution).await.map_err(by_way)?;
+                found.into_iter().map(|ip| SocketAddr::new(ip, port)).collect()
             }
         };
+        match &way.route.proxy {
+            Some(_) => wire.waits_for_ours(format!("no way through the proxy '{host}', for {said},")),
+            None => wire.waits_for(format!("no answer to {said}")),
+        }
         timings.dns = now().duration_since(began);
-        let (mut stream, took) = dial::connect(&addresses).await?;
+        let (mut stream, took) = dial::connect(&addresses).await.map_err(by_way)?;
         timings.connect = took;
         let remote = stream.peer_addr().map_err(|error| Trouble::of_io(&error))?;
         if way.route.proxy.is_some() && way.secure {
             tunnel(&mut stream, &way).await?;
         }
+        wire.waits_for(format!("no answer to {said}"));
         let (sender, driver) = if way.secure {
             let offer = way.route.offer;
             let config = trust.config(&way.route.papers, offer).map_err(|ending| match ending {
@@ -152,6 +170,13 @@ impl Line {
             }
         }
     }
+}
+
+/// Whether the server closed the connection before it said anything about the request.
+pub(super) fn hung_up(error: &hyper::Error) -> bool {
+    let kind = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let closed = matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe));
+    error.is_canceled() || error.is_incomplete_message() || closed
 }
 
 async fn http1<S>(stream: S) -> Result<(Sender, JoinHandle<()>), Trouble>

@@ -15,7 +15,7 @@ mod redirect;
 mod timing;
 mod trouble;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -126,16 +126,32 @@ pub(super) struct Exchange {
 
 /// What the browser is waiting for, in words; read when the deadline strikes.
 #[derive(Debug, Default)]
-pub(super) struct Progress(RefCell<String>);
+pub(super) struct Progress {
+    words: RefCell<String>,
+    is_ours: Cell<bool>,
+}
 
 impl Progress {
+    /// The site is waited for.
     pub(super) fn set(&self, words: String) {
-        *self.0.borrow_mut() = words;
+        *self.words.borrow_mut() = words;
+        self.is_ours.set(false);
+    }
+
+    /// Something of this vantage is waited for, its resolver say: if that takes too long, it says nothing of the site.
+    pub(super) fn set_ours(&self, words: String) {
+        *self.words.borrow_mut() = words;
+        self.is_ours.set(true);
     }
 
     /// The words.
     pub(super) fn get(&self) -> String {
-        self.0.borrow().clone()
+        self.words.borrow().clone()
+    }
+
+    /// Whether something of this vantage is waited for.
+    pub(super) fn is_ours(&self) -> bool {
+        self.is_ours.get()
     }
 }
 
@@ -152,6 +168,9 @@ pub(super) trait Wire {
 
     /// What is waited for, in words.
     fn waits_for(&self, words: String);
+
+    /// The same, where it is something of this vantage.
+    fn waits_for_ours(&self, words: String);
 }
 
 /// The browser of one probe.
@@ -177,8 +196,7 @@ impl Browser {
 
     /// The cookie with that name, as the browser would send it to that URL.
     pub(super) fn cookie(&self, url: &Url, name: &str) -> Option<String> {
-        let jar = self.jar.borrow();
-        jar.get_request_values(url).find(|(own, _)| *own == name).map(|(_, value)| value.to_owned())
+        self.matching(url).into_iter().find(|(own, _)| own == name).map(|(_, value)| value)
     }
 
     /// Puts a cookie into the jar, as if that URL had set it.
@@ -233,7 +251,6 @@ impl Browser {
     /// One request and its answer, read to its end.
     async fn exchange(&self, ask: &Ask, wire: &dyn Wire) -> Result<Exchange, Ending> {
         let said = format!("{} {}", ask.method, plain_url(&ask.url));
-        wire.waits_for(format!("no answer to {said}"));
         let explain = |trouble: Trouble| match trouble {
             Trouble::Site(kind, words) => Ending::Fail(kind, format!("{said}: {words}")),
             Trouble::Vantage(words) => Ending::Inconclusive(format!("{said}: {words}")),
@@ -247,9 +264,11 @@ impl Browser {
             let mut line = match kept.take() {
                 Some(line) => line,
                 None => {
-                    Line::open(way.clone(), &self.trust, &self.resolution, &mut timings).await.map_err(explain)?
+                    let opening = Line::open(way.clone(), &self.trust, &self.resolution, &mut timings, wire, &said);
+                    opening.await.map_err(explain)?
                 }
             };
+            wire.waits_for(format!("no answer to {said}"));
             let request = self.request(ask, &line).map_err(explain)?;
             let sent = request.headers().clone();
             let asked = now();
@@ -258,13 +277,16 @@ impl Browser {
                     timings.first_byte = now().duration_since(asked);
                     break (line, reused, sent, response);
                 }
-                // The server has closed what it had kept open, which it may do at any time: a browser asks again.
-                Err(error) if reused && (error.is_canceled() || is_safe(&ask.method)) => {}
+                // The server has closed what it had kept open, which it may do at any time: a browser asks again, whatever the method.
+                Err(error) if reused && (line::hung_up(&error) || is_safe(&ask.method)) => {}
                 Err(error) => return Err(explain(Trouble::of(&error))),
             }
         };
         let remote = line.remote;
         let (head, mut incoming) = response.into_parts();
+        if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && way.route.proxy.is_some() {
+            return Err(explain(Trouble::Vantage("the proxy wants to know who asks (407)".to_owned())));
+        }
         wire.waits_for(format!("the body of {said} did not come"));
         let reading = now();
         let too_large = || {
@@ -375,13 +397,17 @@ impl Browser {
         Ok(request)
     }
 
-    /// The cookies for the URL, those of the longest path first (RFC 6265, section 5.4).
-    fn cookies(&self, url: &Url) -> Option<HeaderValue> {
+    /// The cookies for the URL, those of the longest path first, and the oldest of those (RFC 6265, section 5.4).
+    fn matching(&self, url: &Url) -> Vec<(String, String)> {
         let jar = self.jar.borrow();
         let mut matching = jar.matches(url);
         matching.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
+        matching.iter().map(|cookie| (cookie.name().to_owned(), cookie.value().to_owned())).collect()
+    }
+
+    fn cookies(&self, url: &Url) -> Option<HeaderValue> {
         let pairs: Vec<String> =
-            matching.iter().map(|cookie| format!("{}={}", cookie.name(), cookie.value())).collect();
+            self.matching(url).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         if pairs.is_empty() { None } else { HeaderValue::from_str(&pairs.join("; ")).ok() }
     }
 }

@@ -1,6 +1,6 @@
 //! Where a redirect leads, and what a browser says of where it comes from.
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, LOCATION, ORIGIN, REFERER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue, LOCATION, ORIGIN, REFERER};
 use http::{Method, StatusCode};
 
 use super::Ask;
@@ -53,8 +53,9 @@ pub(super) fn next_hop(ask: &Ask, status: StatusCode, headers: &HeaderMap) -> Re
     }
     if next.url.origin() != ask.url.origin() {
         // What a script gave one site is not passed on to another.
-        next.headers.remove(AUTHORIZATION);
-        next.headers.remove(COOKIE);
+        for own in [AUTHORIZATION, COOKIE, HOST] {
+            next.headers.remove(own);
+        }
     }
     Ok(Some(next))
 }

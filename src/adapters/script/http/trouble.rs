@@ -74,6 +74,10 @@ fn io_words(error: &io::Error) -> Trouble {
             return Trouble::Site(FailureKind::Tls, "the server hung up during the TLS handshake".to_owned());
         }
         io::ErrorKind::UnexpectedEof => "the connection ended in the middle of the answer".to_owned(),
+        // A firewall or a sandbox of this machine; a site has no way to cause it.
+        io::ErrorKind::PermissionDenied => {
+            return Trouble::Vantage(format!("this machine may not open a connection there: {error}"));
+        }
         // Too many open files, no memory: this machine's.
         _ if matches!(error.raw_os_error(), Some(23 | 24 | 12 | 105)) => {
             return Trouble::Vantage(format!("this machine cannot open a connection: {error}"));
@@ -81,4 +85,23 @@ fn io_words(error: &io::Error) -> Trouble {
         _ => error.to_string(),
     };
     Trouble::Site(FailureKind::Network, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_vantage_can_cause_is_never_said_of_the_site() {
+        // EPERM, ENOMEM, EACCES, ENFILE, EMFILE, EADDRNOTAVAIL, ENETDOWN, ENETUNREACH, ENOBUFS of Linux.
+        for number in [1, 12, 13, 23, 24, 99, 100, 101, 105] {
+            let trouble = Trouble::of_io(&io::Error::from_raw_os_error(number));
+            assert!(matches!(trouble, Trouble::Vantage(_)), "{number}: {trouble:?}");
+        }
+        // EPIPE, ECONNABORTED, ECONNRESET, ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH.
+        for number in [32, 103, 104, 110, 111, 113] {
+            let trouble = Trouble::of_io(&io::Error::from_raw_os_error(number));
+            assert!(matches!(trouble, Trouble::Site(FailureKind::Network, _)), "{number}: {trouble:?}");
+        }
+    }
 }

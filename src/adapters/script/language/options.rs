@@ -61,10 +61,15 @@ pub(super) fn complete(flow: &Flow, ask: &mut Ask, options: Map) -> Result<()> {
     for (name, value) in options.into_iter().filter(|(name, _)| name != "content_type") {
         option(ask, &name, value)?;
     }
-    match content_type {
-        Some(value) => option(ask, "content_type", value),
-        None => Ok(()),
+    if let Some(value) = content_type {
+        option(ask, "content_type", value)?;
     }
+    if ask.route.proxy.is_some() && ask.route.connect_to.is_some() {
+        // A proxy chooses the address itself: the probe would be of another site than the script says.
+        let what = "the options 'proxy' and 'connect_to' do not go together: a proxy chooses the address itself";
+        return Err(Ending::Inconclusive(what.to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether the options could stand for a request.

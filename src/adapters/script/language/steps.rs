@@ -97,10 +97,12 @@ fn step_with(context: NativeCallContext<'_>, name: ImmutableString, options: Map
     loop {
         let result = run_step(&context, &name, &body);
         let failed = result.as_ref().err().is_some_and(|error| Ending::of(error, "").outcome() == Outcome::Fail);
-        if !failed || retries == 0 || flow.watch.remaining().is_zero() {
+        // Without time for another try, this one stands.
+        if !failed || retries == 0 || flow.watch.remaining() <= pause {
             return result;
         }
         retries -= 1;
+        flow.guard.take_ending();
         flow.progress().set(format!("the pause before the next try of '{name}' did not end"));
         flow.wait(tokio::time::sleep(pause))?;
     }

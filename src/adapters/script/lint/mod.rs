@@ -19,6 +19,7 @@ use rhai::Engine;
 
 use super::engine::engine;
 use super::error::ScriptError;
+use super::limits::Limits;
 use super::runner::{MAX_SCRIPT_BYTES, parse};
 use crate::config::{Excerpt, Place, Problem, Severity};
 use crate::domain::Secrets;
@@ -46,7 +47,7 @@ impl std::fmt::Debug for Linter {
 impl Linter {
     /// A linter that knows which secrets there are, if anybody told it.
     pub fn new(secrets: Option<&Secrets>) -> Self {
-        let engine = engine();
+        let engine = engine(Limits::CEILING.body_bytes);
         let known = Known::of(&engine);
         let given = secrets.map(|secrets| secrets.names().map(str::to_owned).collect());
         Self { engine, known, given, used: BTreeSet::new(), computed: false }
