@@ -82,19 +82,19 @@ fn compile(path: &Path, source: &str) -> Vec<Problem> {
 }
 
 fn print_json(out: &mut impl Write, ok: bool, problems: &[Problem]) -> io::Result<()> {
-    let problems: Vec<serde_json::Value> = problems
-        .iter()
-        .map(|problem| {
-            json!({
-                "severity": problem.severity.as_str(),
-                "file": problem.file.display().to_string(),
-                "line": problem.place.map(|place| place.line),
-                "column": problem.place.map(|place| place.column),
-                "message": problem.message,
-            })
-        })
-        .collect();
+    let problems: Vec<serde_json::Value> = problems.iter().map(as_json).collect();
     writeln!(out, "{}", json!({ "v": JSON_VERSION, "ok": ok, "problems": problems }))
+}
+
+/// A problem as data.
+pub(super) fn as_json(problem: &Problem) -> serde_json::Value {
+    json!({
+        "severity": problem.severity.as_str(),
+        "file": problem.file.display().to_string(),
+        "line": problem.place.map(|place| place.line),
+        "column": problem.place.map(|place| place.column),
+        "message": problem.message,
+    })
 }
 
 fn print_text(out: &mut impl Write, args: &Args, config: Option<&Config>, problems: &[Problem]) -> io::Result<()> {
@@ -117,7 +117,8 @@ fn print_text(out: &mut impl Write, args: &Args, config: Option<&Config>, proble
     }
 }
 
-fn print_problem(out: &mut impl Write, problem: &Problem) -> io::Result<()> {
+/// A problem for a person: place, severity, message, and the line with carets below what is meant.
+pub(super) fn print_problem(out: &mut impl Write, problem: &Problem) -> io::Result<()> {
     let style = match problem.severity {
         Severity::Error => ERROR,
         Severity::Warning => WARNING,
@@ -162,7 +163,8 @@ fn found(config: &Config) -> String {
     )
 }
 
-fn plural(number: usize, what: &str) -> String {
+/// The number with the word, "1 error" or "2 errors".
+pub(super) fn plural(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -35,6 +35,7 @@ use std::path::{Path, PathBuf};
 pub use library::load_library;
 pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, SharedScript, Sms, Store};
 pub use problem::{Excerpt, Place, Problem, Severity};
+pub use values::nearest;
 
 use problem::{Report, Source, tidy};
 use reader::Document;

@@ -140,7 +140,7 @@ pub(super) fn sender(text: &str) -> Result<String, String> {
 }
 
 /// The known word that was probably meant: at most a third of its letters away.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|known| (distance(word, known), known))

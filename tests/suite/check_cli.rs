@@ -47,13 +47,19 @@ fn a_passing_login_prints_a_timeline_and_exits_with_0() {
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{}", ran.out);
     let lines: Vec<&str> = ran.out.lines().collect();
     assert_eq!(lines[0], format!("login → {} (primary)", django.url()));
-    for (line, step) in lines[2..].iter().zip(["open the login page", "log in", "see the account page", "log out"]) {
-        assert!(
-            line.starts_with(&format!("  ✓ {step:20}  ")) && line.ends_with(" ms") && line.contains('━'),
-            "{line}"
-        );
+    let steps: Vec<&&str> = lines.iter().filter(|line| line.starts_with("  ✓ ")).collect();
+    for (line, step) in steps.iter().zip(["open the login page", "log in", "see the account page", "log out"]) {
+        assert!(line.contains(step) && line.ends_with(" ms") && line.contains('━'), "{line}");
     }
-    assert!(lines[7].starts_with("✓ pass in "), "{}", ran.out);
+    assert_eq!(steps.len(), 4, "{}", ran.out);
+    // Below each step stands what it asked for.
+    let asked: Vec<&str> = lines.iter().filter(|line| line.contains('─')).map(|line| line.trim()).collect();
+    assert!(
+        asked[0].starts_with("200 GET /admin/login/ ") && asked[1].starts_with("302 POST /admin/login/ "),
+        "{}",
+        ran.out
+    );
+    assert!(lines.last().unwrap().starts_with("✓ pass in "), "{}", ran.out);
     assert!(!ran.out.contains('\u{1b}'), "no colours in a pipe: {:?}", ran.out);
 }
 

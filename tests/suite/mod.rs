@@ -10,8 +10,12 @@ mod bursts;
 mod canaries;
 /// `quorate check run` as a person or a CI job calls it.
 mod check_cli;
+/// `quorate check new`, `lint` and `schema`, and `run --watch`, as a person at a keyboard uses them.
+mod check_tools;
 /// Checks against real and against misbehaving servers.
 mod checks;
+/// An authorization code for tokens.
+mod code_flow;
 /// Every rule of the configuration by a file that breaks it, and what must never be printed.
 mod config;
 /// The whole demo.
@@ -26,19 +30,39 @@ mod dns_lab;
 mod dns_world;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
 mod engine;
+/// The examples in `checks/`, each against a server that nobody here wrote.
+mod example_checks;
+/// Support: the site that those examples are run against.
+mod example_site;
+/// Every example of the page about checks, run.
+mod examples;
 /// Failovers with the real processes.
 mod failover;
+/// Hostile scripts against a hostile site, by seeded chance.
+mod hostile;
 /// The check language on the wire, case by case.
 mod http_cases;
 /// The journal's texts, pinned.
 mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.
 mod lab;
+/// The computing half of the check language.
+mod language;
+/// Its forms.
+mod language_forms;
+/// Its logins and tokens.
+mod language_logins;
 /// Support: the emulator.
 mod ministack;
 mod mutants;
+/// DNS, TCP, certificates, WebSockets, gRPC and mail from checks.
+mod net;
+/// Support: Node packages for servers.
+mod node;
 /// Slack and SMS against receivers that record what came.
 mod notify;
+/// Support: an OpenID provider.
+mod oidc;
 /// The service as it was, and as another policy had it.
 mod past;
 /// The shipped policies, and the page about them.
@@ -51,6 +75,8 @@ mod python;
 mod servers;
 /// What a policy buys: the detector in virtual time, beside other detectors.
 mod simulate;
+/// Support: servers that are processes of their own.
+mod spawned;
 /// The standby's signed contract.
 mod standby;
 /// What keeps a process from starting.
@@ -67,6 +93,8 @@ mod store_log;
 mod store_upgrade;
 /// A controller's start: its epoch, and the fence in every zone.
 mod takeover;
+/// Support: a site with a second factor.
+mod totp_site;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
 /// Support: a world of real processes for each test.

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The interpreter of an environment with exactly this requirement (`name==version`). Several test processes may ask at once: the
+/// The interpreter of an environment with exactly these requirements (`name==version`, blanks between them). Several test processes may ask at once: the
 /// first one installs, the others wait for its lock.
 pub(crate) fn interpreter_with(requirement: &str) -> PathBuf {
-    let name = requirement.replace("==", "-");
+    let name = requirement.replace("==", "-").replace(' ', "_");
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     fs::create_dir_all(&root).unwrap();
     let lock = File::create(root.join(format!("{name}.lock"))).unwrap();
@@ -19,14 +19,9 @@ pub(crate) fn interpreter_with(requirement: &str) -> PathBuf {
     if !done.exists() {
         fs::remove_dir_all(&home).ok();
         run(Command::new("python3").args(["-m", "venv"]).arg(&home));
-        run(Command::new(&python).args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            requirement,
-        ]));
+        run(Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+            .args(requirement.split(' ')));
         fs::write(&done, requirement).unwrap();
     }
     python

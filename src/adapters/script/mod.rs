@@ -12,8 +12,8 @@
 //! - **Nothing is shared between probes** that a new user would not share: no cookie, connection or TLS session.
 //! - **No secret leaves it**, in a reason, a step's name or a log line.
 //!
-//! What it refuses: reading files, the environment or the clock from a script; sending without verifying certificates;
-//! deciding what an outcome means for the service.
+//! What it refuses: reading files or the environment from a script; sending without verifying certificates; deciding what
+//! an outcome means for the service. The time of day and chance are a script's to send, and decide nothing here.
 
 mod bounded;
 mod coroutine;
@@ -21,10 +21,12 @@ mod ending;
 mod engine;
 mod error;
 mod flow;
+mod glance;
 mod guard;
 mod http;
 mod language;
 mod limits;
+mod lint;
 mod modules;
 mod page;
 mod reach;
@@ -33,12 +35,14 @@ mod runner;
 mod tape;
 mod text;
 mod tls;
+mod tree;
 mod watch;
 mod worker;
 
 pub use error::ScriptError;
 pub use language::{Entry, entries};
 pub use limits::Limits;
+pub use lint::Linter;
 pub use reach::Reach;
 pub use runner::{CheckScript, ModuleScript, RhaiRunner, Run};
 pub use tape::{Mode, Tape};

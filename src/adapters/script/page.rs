@@ -6,12 +6,18 @@ use ego_tree::NodeId;
 use rhai::ImmutableString;
 use scraper::{ElementRef, Html, Selector};
 
+use super::ending::Ending;
+use super::glance::{self, Glimpse};
 use super::http::Answer;
 use super::text::{MAX_EXCERPT_CHARS, tidy};
+use super::{flow, tree};
 use crate::domain::Secrets;
 
 /// How much of a text is looked at to quote its beginning.
 const EXCERPT_SOURCE_CHARS: usize = 16 * 1024;
+
+/// The same of a page, whose first screens are often scripts and styles.
+const EXCERPT_SOURCE_BYTES: usize = 64 * 1024;
 
 /// An answer; cheap to clone.
 #[derive(Debug, Clone)]
@@ -21,7 +27,7 @@ pub(super) struct Page(Arc<Inner>);
 struct Inner {
     answer: Answer,
     text: ImmutableString,
-    document: OnceLock<Document>,
+    document: OnceLock<Result<Document, Ending>>,
 }
 
 impl Page {
@@ -47,8 +53,28 @@ impl Page {
     }
 
     /// The body as an HTML document, parsed once.
-    pub(super) fn document(&self) -> Document {
-        self.0.document.get_or_init(|| Document::parse(&self.0.text)).clone()
+    pub(super) fn document(&self) -> Result<Document, Ending> {
+        let parsed = || {
+            Document::parse(&self.0.text).map_err(|ending| match ending {
+                Ending::Fail(kind, what) => {
+                    let (method, url) = (&self.0.answer.method, &self.0.answer.url);
+                    Ending::Fail(kind, format!("{method} {url}: {what}"))
+                }
+                other => other,
+            })
+        };
+        self.0.document.get_or_init(parsed).clone()
+    }
+
+    /// The first element that matches. A glance at the text is tried before a tree is made of it.
+    pub(super) fn first(&self, css: &str, selector: &Selector) -> Result<Option<Element>, Ending> {
+        if self.0.document.get().is_none()
+            && let Some(glimpse) = glance::first(&self.0.text, css)
+        {
+            let (page, css, glimpse) = (self.clone(), Arc::from(css), Arc::new(glimpse));
+            return Ok(Some(Element::Glimpsed { page, css, glimpse }));
+        }
+        Ok(self.document()?.select(selector, 1).pop())
     }
 
     /// Which request got what answer, and how its body begins; redacted, in one line.
@@ -65,9 +91,9 @@ impl Page {
         let text = secrets.redact(&self.0.text);
         let is_html = self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         if is_html {
-            let untouched = text == self.0.text.as_str();
-            let document = if untouched { self.document() } else { Document::parse(&text) };
-            let words = document.readable();
+            let start = text.get(..text.floor_char_boundary(EXCERPT_SOURCE_BYTES)).unwrap_or_default();
+            // A page that cannot be parsed is quoted as it is.
+            let words = Document::parse(start).map(|document| document.readable()).unwrap_or_default();
             if !words.trim().is_empty() {
                 return words;
             }
@@ -82,9 +108,9 @@ impl Page {
 pub(super) struct Document(Arc<Mutex<Html>>);
 
 impl Document {
-    /// Parses as a browser does: it never fails, whatever the text.
-    pub(super) fn parse(text: &str) -> Self {
-        Self(Arc::new(Mutex::new(Html::parse_document(text))))
+    /// Parses as a browser does, within the bounds of a [tree].
+    pub(super) fn parse(text: &str) -> Result<Self, Ending> {
+        Ok(Self(Arc::new(Mutex::new(tree::parse(text)?))))
     }
 
     /// The elements that match, in document order, at most `max`.
@@ -113,25 +139,31 @@ impl Document {
     }
 
     fn element(&self, found: ElementRef<'_>) -> Element {
-        Element { document: self.clone(), id: found.id() }
+        Element::InTree { document: self.clone(), id: found.id() }
     }
 
-    fn with<T>(&self, read: impl FnOnce(&Html) -> T) -> T {
+    /// Reads the tree itself.
+    pub(super) fn with<T>(&self, read: impl FnOnce(&Html) -> T) -> T {
         read(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// One element of a document.
+/// One element of a document; cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Element {
-    document: Document,
-    id: NodeId,
+pub(super) enum Element {
+    /// Found in the tree.
+    InTree { document: Document, id: NodeId },
+    /// Found in the text: the first that matches the selector.
+    Glimpsed { page: Page, css: Arc<str>, glimpse: Arc<Glimpse> },
 }
 
 impl Element {
     /// The attribute's value.
     pub(super) fn attr(&self, name: &str) -> Option<String> {
-        self.with(|element| element.value().attr(name).map(str::to_owned)).flatten()
+        match self {
+            Self::Glimpsed { glimpse, .. } => glimpse.attr(name).map(str::to_owned),
+            Self::InTree { .. } => self.with(|element| element.value().attr(name).map(str::to_owned)).flatten(),
+        }
     }
 
     /// The text inside, its blanks joined.
@@ -142,17 +174,37 @@ impl Element {
 
     /// The element's name, such as `form`.
     pub(super) fn name(&self) -> String {
-        self.with(|element| element.value().name().to_owned()).unwrap_or_default()
+        match self {
+            Self::Glimpsed { glimpse, .. } => glimpse.name.clone(),
+            Self::InTree { .. } => self.with(|element| element.value().name().to_owned()).unwrap_or_default(),
+        }
     }
 
     /// The elements inside that match, at most `max`.
     pub(super) fn select(&self, selector: &Selector, max: usize) -> Vec<Element> {
-        let found = self
-            .with(|element| element.select(selector).take(max).map(|found| self.document.element(found)).collect());
+        let Some((document, _)) = self.in_tree() else { return Vec::new() };
+        let found =
+            self.with(|element| element.select(selector).take(max).map(|found| document.element(found)).collect());
         found.unwrap_or_default()
     }
 
     fn with<T>(&self, read: impl FnOnce(ElementRef<'_>) -> T) -> Option<T> {
-        self.document.with(|html| html.tree.get(self.id).and_then(ElementRef::wrap).map(read))
+        let (document, id) = self.in_tree()?;
+        document.with(|html| html.tree.get(id).and_then(ElementRef::wrap).map(read))
+    }
+
+    /// Its place in the tree, which is made now if it was not needed before.
+    fn in_tree(&self) -> Option<(Document, NodeId)> {
+        match self {
+            Self::InTree { document, id } => Some((document.clone(), *id)),
+            Self::Glimpsed { page, css, .. } => {
+                let selector = Selector::parse(css).ok()?;
+                let document = page.document().map_err(|ending| {
+                    // A property cannot fail; the script ends at its next operation.
+                    flow::current().inspect(|flow| flow.guard.has_ended(&ending));
+                });
+                document.ok()?.select(&selector, 1).pop()?.in_tree()
+            }
+        }
     }
 }

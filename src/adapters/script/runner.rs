@@ -28,7 +28,7 @@ use crate::domain::{CheckName, Generation, Outcome, ProbeReport, Secrets};
 use crate::ports::{ProbeRequest, ProbeRunner};
 
 /// The longest script, in bytes: a check is a page or two.
-const MAX_SCRIPT_BYTES: usize = 256 * 1024;
+pub(super) const MAX_SCRIPT_BYTES: usize = 256 * 1024;
 /// How long past its deadline a script may take to notice it. It notices between any two operations and while it waits
 /// for the site; only a single long operation, such as parsing a huge page, takes longer.
 const GRACE: Duration = Duration::from_millis(50);

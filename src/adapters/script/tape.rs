@@ -7,8 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use serde::{Deserialize, Serialize};
 use url::{Position, Url};
@@ -75,7 +74,7 @@ impl Tape {
     fn of(target: &Url, exchanges: &[Exchange], secrets: &Secrets) -> Self {
         let recorded = |exchange: &Exchange| {
             let text = std::str::from_utf8(&exchange.body).ok().map(|text| secrets.redact(text));
-            let base64 = if text.is_some() { None } else { Some(STANDARD.encode(&exchange.body)) };
+            let base64 = if text.is_some() { None } else { Some(BASE64.encode(&exchange.body)) };
             Recorded {
                 method: exchange.method.to_string(),
                 url: secrets.redact(&place(target, &exchange.url)),
@@ -181,7 +180,7 @@ fn exchange(recorded: &Recorded, ask: &Ask) -> Result<Exchange, String> {
     }
     let body: Rc<[u8]> = match (&recorded.text, &recorded.base64) {
         (Some(text), _) => text.as_bytes().into(),
-        (None, Some(coded)) => STANDARD.decode(coded).map_err(|error| error.to_string())?.into(),
+        (None, Some(coded)) => BASE64.decode(coded.as_bytes()).map_err(|error| error.to_string())?.into(),
         (None, None) => Rc::default(),
     };
     Ok(Exchange {

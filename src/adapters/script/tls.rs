@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -53,6 +54,7 @@ pub(super) struct Papers {
 #[derive(Debug)]
 pub(super) struct Trust {
     provider: Arc<CryptoProvider>,
+    verifier: Option<Arc<Verifier>>,
     plain: [(Offer, Arc<ClientConfig>); 4],
     problem: Option<Arc<str>>,
     kept: Mutex<Vec<((Papers, Offer), Arc<ClientConfig>)>>,
@@ -65,19 +67,20 @@ impl Trust {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder =
             ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-        let (config, problem) = match Verifier::new(Arc::clone(&provider)) {
+        let (config, verifier, problem) = match Verifier::new(Arc::clone(&provider)).map(Arc::new) {
             Ok(verifier) => {
-                let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
-                (builder.with_no_client_auth(), None)
+                let own = Arc::<Verifier>::clone(&verifier);
+                let builder = builder.dangerous().with_custom_certificate_verifier(own);
+                (builder.with_no_client_auth(), Some(verifier), None)
             }
             Err(error) => {
                 let builder = builder.with_root_certificates(RootCertStore::empty());
-                (builder.with_no_client_auth(), Some(Arc::from(error.to_string())))
+                (builder.with_no_client_auth(), None, Some(Arc::from(error.to_string())))
             }
         };
         let plain = [Offer::Any, Offer::Http1, Offer::Http2, Offer::Nothing]
             .map(|offer| (offer, Arc::new(finished(config.clone(), offer))));
-        Ok(Self { provider, plain, problem, kept: Mutex::default() })
+        Ok(Self { provider, verifier, plain, problem, kept: Mutex::default() })
     }
 
     /// The configuration for these papers and this offer.
@@ -98,15 +101,38 @@ impl Trust {
         Ok(config)
     }
 
+    /// What judges certificates, for those who only look at one.
+    pub(super) fn verifier(&self, ca: Option<&str>) -> Result<Arc<dyn ServerCertVerifier>, Ending> {
+        match (ca, &self.verifier) {
+            (Some(_), _) => Ok(Arc::new(self.own_verifier(ca)?)),
+            (None, Some(verifier)) => Ok(Arc::<Verifier>::clone(verifier)),
+            (None, None) => {
+                let why = self.problem().unwrap_or_default();
+                Err(Ending::Inconclusive(format!("this machine cannot judge certificates: {why}")))
+            }
+        }
+    }
+
+    /// The configuration for a handshake that only looks: with a verifier of its own, and no protocol to offer.
+    pub(super) fn looking(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, Ending> {
+        let builder =
+            ClientConfig::builder_with_provider(Arc::clone(&self.provider)).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| Ending::Inconclusive(format!("TLS cannot be used: {error}")))?;
+        let config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+        Ok(finished(config, Offer::Nothing))
+    }
+
+    fn own_verifier(&self, ca: Option<&str>) -> Result<Verifier, Ending> {
+        let bad =
+            |why: &dyn std::fmt::Display| Ending::Inconclusive(format!("the option 'ca' cannot be used: {why}"));
+        let roots = ca.map_or_else(|| Ok(Vec::new()), certificates).map_err(|why| bad(&why))?;
+        Verifier::new_with_extra_roots(roots, Arc::clone(&self.provider)).map_err(|error| bad(&error))
+    }
+
     fn own(&self, papers: &Papers) -> Result<ClientConfig, Ending> {
         let bad =
             |what: &str, why: &dyn std::fmt::Display| Ending::Inconclusive(format!("{what} cannot be used: {why}"));
-        let roots = match &papers.ca {
-            None => Vec::new(),
-            Some(pem) => certificates(pem).map_err(|why| bad("the option 'ca'", &why))?,
-        };
-        let verifier = Verifier::new_with_extra_roots(roots, Arc::clone(&self.provider))
-            .map_err(|error| bad("the option 'ca'", &error))?;
+        let verifier = self.own_verifier(papers.ca.as_deref())?;
         let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| bad("TLS", &error))?

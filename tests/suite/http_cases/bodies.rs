@@ -4,8 +4,7 @@ use std::io::{Read, Write};
 use std::thread;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use quorate::adapters::script::Limits;
@@ -51,7 +50,7 @@ fn deflate(plain: &[u8]) -> Vec<u8> {
 }
 
 fn decoded(text: &str) -> Vec<u8> {
-    STANDARD.decode(text).unwrap()
+    BASE64.decode(text.as_bytes()).unwrap()
 }
 
 /// What a check makes of these bytes.

@@ -145,11 +145,11 @@ impl Line {
         Ok(Self { way, remote, sender, driver })
     }
 
-    /// Whether it can take another request.
+    /// Whether it may take another request; it may still turn out to have been closed.
     pub(super) fn is_open(&self) -> bool {
         match &self.sender {
-            Sender::Http1(sender) => sender.is_ready() && !sender.is_closed(),
-            Sender::Http2(sender) => sender.is_ready() && !sender.is_closed(),
+            Sender::Http1(sender) => !sender.is_closed(),
+            Sender::Http2(sender) => !sender.is_closed(),
         }
     }
 

@@ -31,7 +31,7 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use url::{Position, Url};
 
-pub(super) use dial::connect;
+pub(super) use dial::{connect, refusal};
 pub(super) use timing::Timings;
 pub(super) use trouble::Trouble;
 
@@ -430,11 +430,10 @@ fn basic_of(url: &Url) -> Option<HeaderValue> {
 
 /// The permit that a URL's user and password amount to (RFC 7617).
 fn proxy_permit(url: &Url) -> Option<String> {
-    use base64::Engine as _;
     if url.username().is_empty() && url.password().is_none() {
         return None;
     }
     let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let pair = format!("{}:{}", plain(url.username()), plain(url.password().unwrap_or_default()));
-    Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair)))
+    Some(format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes())))
 }

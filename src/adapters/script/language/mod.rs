@@ -3,13 +3,24 @@
 //!
 //! Every function is entered on the [shelf](shelf) with its signature and a sentence, which `quorate check schema` prints.
 
+mod code_flow;
+mod codes;
 mod context;
+mod controls;
+mod data;
+mod forms;
+mod logins;
 mod measures;
+mod net;
 mod options;
+mod patterns;
 mod reading;
 mod requests;
+mod sending;
 mod shelf;
 mod steps;
+mod tokens;
+mod urls;
 
 use rhai::{Dynamic, EvalAltResult, Module};
 
@@ -31,6 +42,15 @@ fn shelf() -> Shelf {
     steps::register(&mut shelf);
     requests::register(&mut shelf);
     reading::register(&mut shelf);
+    data::register(&mut shelf);
+    patterns::register(&mut shelf);
+    urls::register(&mut shelf);
+    forms::register(&mut shelf);
+    codes::register(&mut shelf);
+    logins::register(&mut shelf);
+    code_flow::register(&mut shelf);
+    tokens::register(&mut shelf);
+    net::register(&mut shelf);
     context::register(&mut shelf);
     measures::register(&mut shelf);
     shelf

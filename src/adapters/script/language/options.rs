@@ -3,8 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use data_encoding::BASE64;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rhai::{Array, Dynamic, Map};
@@ -42,24 +41,35 @@ pub(super) fn ask(flow: &Flow, method: Method, path: &str, sending: Sending, opt
     // A page that a person opens by its address has no page before it; a form was on one.
     let from = if method == Method::GET { None } else { flow.page().map(|page| page.answer().url.clone()) };
     let payload = payload(sending)?;
+    let mut ask = plain(method, url, payload, from);
+    complete(flow, &mut ask, options)?;
+    Ok(ask)
+}
+
+/// A request without anything special.
+pub(super) fn plain(method: Method, url: Url, payload: Option<Payload>, from: Option<Url>) -> Ask {
     let (headers, route) = (HeaderMap::new(), Route::default());
-    let mut ask = Ask { method, url, headers, payload, follow: true, from, route, timeout: None };
+    Ask { method, url, headers, payload, follow: true, from, route, timeout: None }
+}
+
+/// Applies what the script says of the request, and of all requests.
+pub(super) fn complete(flow: &Flow, ask: &mut Ask, options: Map) -> Result<()> {
     for (name, value) in flow.defaults().into_iter().filter(|(name, _)| !options.contains_key(name)) {
-        option(&mut ask, &name, value)?;
+        option(ask, &name, value)?;
     }
     let content_type = options.get("content_type").cloned();
     for (name, value) in options.into_iter().filter(|(name, _)| name != "content_type") {
-        option(&mut ask, &name, value)?;
+        option(ask, &name, value)?;
     }
     if let Some(value) = content_type {
-        option(&mut ask, "content_type", value)?;
+        option(ask, "content_type", value)?;
     }
     if ask.route.proxy.is_some() && ask.route.connect_to.is_some() {
         // A proxy chooses the address itself: the probe would be of another site than the script says.
         let what = "the options 'proxy' and 'connect_to' do not go together: a proxy chooses the address itself";
         return Err(Ending::Inconclusive(what.to_owned()));
     }
-    Ok(ask)
+    Ok(())
 }
 
 /// Whether the options could stand for a request.
@@ -96,7 +106,7 @@ fn option(ask: &mut Ask, name: &str, value: Dynamic) -> Result<()> {
             let wanted = "a map #{user: …, password: …}";
             let map = value.try_cast::<Map>().ok_or_else(|| of_type(name, wanted))?;
             let [user, password] = pair(map, ["user", "password"]).ok_or_else(|| of_type(name, wanted))?;
-            authorize(ask, name, &format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))?;
+            authorize(ask, name, &format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes())))?;
         }
         "bearer" => authorize(ask, name, &format!("Bearer {}", string(value, "a text")?))?,
         "content_type" => {
@@ -256,7 +266,7 @@ fn quote(name: &str) -> String {
 
 /// The texts of one field: one, or those of an array. `()` is refused rather than sent as nothing: it is what a selector
 /// gives that found nothing.
-fn texts(name: &str, value: Dynamic) -> Result<Vec<String>> {
+pub(super) fn texts(name: &str, value: Dynamic) -> Result<Vec<String>> {
     if value.is_array() {
         let items = value.cast::<Array>();
         return items.into_iter().map(|item| text(name, item)).collect();

@@ -2,13 +2,14 @@
 
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 use scraper::Selector;
+use serde::de::DeserializeOwned;
 
+use super::steps::kind_of;
 use super::{Result, Shelf, or_unit};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::engine::MAX_ARRAY_ITEMS;
-use crate::adapters::script::flow;
+use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::page::{Document, Element, Page};
-use crate::domain::FailureKind;
 
 pub(super) fn register(shelf: &mut Shelf) {
     shelf.topic("reading answers");
@@ -27,7 +28,9 @@ pub(super) fn register(shelf: &mut Shelf) {
         "The first header with that name.",
         |page: &mut Page, name: &str| or_unit(page.header(name)),
     );
-    shelf.add("page.html() -> Document", "The body as an HTML document.", |page: &mut Page| page.document());
+    shelf.add("page.html() -> Document", "The body as an HTML document.", |page: &mut Page| -> Result<Document> {
+        Ok(page.document()?)
+    });
     shelf.add("page.json() -> any", "The body as JSON; fails if it is none.", json);
 
     shelf.getter(
@@ -59,7 +62,9 @@ pub(super) fn register(shelf: &mut Shelf) {
     shelf.add(
         "page.select(css: string) -> Element | ()",
         "The first element that matches the CSS selector.",
-        |page: &mut Page, css: &str| -> Result<Dynamic> { Ok(first(page.document().select(&selector(css)?, 1))) },
+        |page: &mut Page, css: &str| -> Result<Dynamic> {
+            Ok(or_unit(page.first(css, &selector(css)?)?.map(Dynamic::from)))
+        },
     );
     shelf.add(
         "document.select(css: string) -> Element | ()",
@@ -75,7 +80,7 @@ pub(super) fn register(shelf: &mut Shelf) {
         "page.select_all(css: string) -> array",
         "All elements that match the CSS selector.",
         |page: &mut Page, css: &str| -> Result<Array> {
-            Ok(all(page.document().select(&selector(css)?, MAX_ARRAY_ITEMS)))
+            Ok(all(page.document()?.select(&selector(css)?, MAX_ARRAY_ITEMS)))
         },
     );
     shelf.add(
@@ -121,12 +126,13 @@ fn all(found: Vec<Element>) -> Array {
     found.into_iter().map(Dynamic::from).collect()
 }
 
-/// An answer that is no JSON is the site's fault: the check asked for JSON.
 fn json(context: NativeCallContext<'_>, page: &mut Page) -> Result<Dynamic> {
-    let flow = flow::of(&context)?;
-    serde_json::from_str::<Dynamic>(&page.text()).map_err(|error| {
-        let kind =
-            if page.answer().status.is_server_error() { FailureKind::ServerError } else { FailureKind::Assertion };
-        Ending::Fail(kind, format!("wanted JSON ({error}), got {}", page.summary(&flow.kit.secrets))).into()
+    Ok(parsed(&*flow::of(&context)?, page)?)
+}
+
+/// The body as JSON. An answer that is none is the site's fault: the check asked for JSON.
+pub(super) fn parsed<T: DeserializeOwned>(flow: &Flow, page: &Page) -> std::result::Result<T, Ending> {
+    serde_json::from_str(&page.text()).map_err(|error| {
+        Ending::Fail(kind_of(page), format!("wanted JSON ({error}), got {}", page.summary(&flow.kit.secrets)))
     })
 }

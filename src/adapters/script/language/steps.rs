@@ -150,7 +150,7 @@ fn expect_contains(context: NativeCallContext<'_>, page: Page, text: ImmutableSt
 
 fn expect_element(context: NativeCallContext<'_>, page: Page, css: ImmutableString) -> Result<Element> {
     let selector = reading::selector(&css)?;
-    if let Some(element) = page.document().select(&selector, 1).pop() {
+    if let Some(element) = page.first(&css, &selector)? {
         return Ok(element);
     }
     let flow = flow::of(&context)?;
@@ -171,6 +171,6 @@ fn wanted(flow: &Flow, page: &Page, kind: FailureKind, what: &str) -> Ending {
 }
 
 /// An expectation that a 5xx answer does not meet is the server's error, whatever was expected of it.
-fn kind_of(page: &Page) -> FailureKind {
+pub(super) fn kind_of(page: &Page) -> FailureKind {
     if page.answer().status.is_server_error() { FailureKind::ServerError } else { FailureKind::Assertion }
 }
