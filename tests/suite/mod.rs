@@ -10,6 +10,8 @@ mod bursts;
 mod canaries;
 /// `quorate check run` as a person or a CI job calls it.
 mod check_cli;
+/// Recordings and traces of checks, through the program.
+mod check_recordings;
 /// `quorate check new`, `lint` and `schema`, and `run --watch`, as a person at a keyboard uses them.
 mod check_tools;
 /// Checks against real and against misbehaving servers.

@@ -7,14 +7,14 @@
 //!                                    └──────────────── suspend ◀────────────────────┘ the future is polled with the task's waker
 //! ```
 //!
-//! All `unsafe` code of the project is here, in three places: calling the stack switch from below the script (`wait`), and giving the
-//! memory of a used stack back. Dropping a script that waits unwinds its stack, so that what it holds is dropped like in any other task.
+//! All `unsafe` code of the project is here: the two stack switches from below a script, and giving the memory of a used stack
+//! back. Dropping a script that waits unwinds its stack, so that what it holds is dropped like in any other task.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -134,18 +134,31 @@ pub(super) fn busy() -> Duration {
     WORKER.with(|worker| worker.busy.get())
 }
 
-/// Waits for the future from within a script; nothing outside one.
+/// Waits for the future from within a script; nothing outside one. The future is polled on the thread's own stack: TLS and name
+/// resolution go deep, and what a script's stack has once touched stays with it while it waits.
 pub(super) fn wait<F: Future>(future: F) -> Option<F::Output> {
     let frame = WORKER.with(|worker| worker.current.borrow().clone())?;
-    let mut future = pin!(future);
+    let mut future = Box::pin(future);
     loop {
         let waker = frame.waker.borrow().clone();
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+        let outside = Outside(|| future.as_mut().poll(&mut Context::from_waker(&waker)));
+        if let Poll::Ready(value) = frame.on_thread_stack(outside) {
             return Some(value);
         }
         frame.suspend();
     }
 }
+
+/// What such a closure gives.
+struct Carried<T>(T);
+
+/// A closure that runs while its script stands still below it.
+struct Outside<F>(F);
+
+#[expect(unsafe_code, reason = "the stack switch asks for it, and no thread is changed")]
+// SAFETY: `on_parent_stack` runs the closure at once and on this very thread. It asks for `Send` so that the closure cannot take the yielder along and
+// suspend from the wrong stack: ours takes a future and a waker, and while it runs there is no current script, so that `wait` and `pause` find none.
+unsafe impl<F> Send for Outside<F> {}
 
 /// Lets the other scripts of this thread go on for a moment.
 pub(super) fn pause() {
@@ -157,6 +170,20 @@ pub(super) fn pause() {
 }
 
 impl Frame {
+    /// Runs the closure on the stack of the thread.
+    #[expect(unsafe_code, reason = "the other stack switch from below a script")]
+    fn on_thread_stack<F: FnOnce() -> T, T>(&self, outside: Outside<F>) -> T {
+        let before = WORKER.with(|worker| worker.current.take());
+        let run = move || {
+            let Outside(closure) = { outside };
+            Carried(closure())
+        };
+        // SAFETY: as for `suspend`; and the closure does not suspend, because there is no current script while it runs.
+        let Carried(value) = unsafe { (*self.yielder.get()).on_parent_stack(run) };
+        WORKER.with(|worker| worker.current.replace(before));
+        value
+    }
+
     /// Leaves the script's stack until its task is polled again.
     #[expect(unsafe_code, reason = "the one stack switch from below a script")]
     fn suspend(&self) {

@@ -189,6 +189,14 @@ pub static SCENARIOS: &[Scenario] = &[
         [NotWithin(20), NotWithin(5), NotWithin(40)],
     )
     .repeats("I3"),
+    outage(
+        "cloud-gone",
+        "the primary's whole cloud is gone, and the agents in it with their network",
+        Fault::CloudGone,
+        300,
+        [42.0, 25.0, 62.0],
+    )
+    .repeats("I5"),
     quiet("asymmetric-links", "single links to either site fail in turn", Fault::Rotating, 1_800).repeats("I4"),
     told("all-fail-no-action", "every agent loses everything at once", Fault::Everything, Alert::Blind).repeats("I6"),
     quiet("peers-blind", "the sites' clouds do not see each other, the third sees both", Fault::PeersBlind, 1_800)

@@ -66,6 +66,8 @@ pub(super) enum Fault {
     Standby(How),
     /// The primary's cloud is cut off from all others, once, for 1 to so many seconds.
     Partition(u64),
+    /// The primary's cloud is gone with everything in it: nobody reaches the primary, and the agents there have lost their own network.
+    CloudGone,
     /// At any moment one of five cannot reach the primary and another cannot reach the standby; which ones, changes each 5 to 30 s.
     Rotating,
     /// The sites' clouds do not see each other; the others see both.
@@ -132,6 +134,8 @@ impl Fault {
             Self::Everything => Some(Hit { share: 1.0, how: How::TimeOut, own: true }),
             Self::Standby(how) => when(!primary, how),
             Self::Partition(_) => when(primary && seat.cloud != PRIMARY_CLOUD && at < course.lasts, How::TimeOut),
+            Self::CloudGone if seat.cloud == PRIMARY_CLOUD => Some(Hit { share: 1.0, how: How::TimeOut, own: true }),
+            Self::CloudGone => when(primary, How::TimeOut),
             Self::Rotating => {
                 let first = (course.latest(at).1 * 5.0) as u32;
                 let hit = if primary { first } else { (first + 2) % 5 };

@@ -47,7 +47,7 @@ impl std::fmt::Debug for Linter {
 impl Linter {
     /// A linter that knows which secrets there are, if anybody told it.
     pub fn new(secrets: Option<&Secrets>) -> Self {
-        let engine = engine(Limits::default().body_bytes);
+        let engine = engine(Limits::CEILING.body_bytes);
         let known = Known::of(&engine);
         let given = secrets.map(|secrets| secrets.names().map(str::to_owned).collect());
         Self { engine, known, given, used: BTreeSet::new(), computed: false }
