@@ -40,6 +40,8 @@ mod example_site;
 mod examples;
 /// Failovers with the real processes.
 mod failover;
+/// Hostile scripts against a hostile site, by seeded chance.
+mod hostile;
 /// The check language on the wire, case by case.
 mod http_cases;
 /// The journal's texts, pinned.

@@ -336,7 +336,9 @@ impl Flow {
         ProbeReport {
             outcome,
             kind,
-            reason: reason.map(|reason| self.tidy(&reason, MAX_REASON_CHARS)),
+            reason: reason
+                .map(|reason| self.tidy(&reason, MAX_REASON_CHARS))
+                .map(|reason| if reason.is_empty() { "the script does not say why".to_owned() } else { reason }),
             failed_step: if outcome == Outcome::Pass { None } else { ended_in },
             steps: trace.steps.clone(),
             requests: trace.records.clone(),

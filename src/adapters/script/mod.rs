@@ -35,6 +35,7 @@ mod runner;
 mod tape;
 mod text;
 mod tls;
+mod tree;
 mod watch;
 mod worker;
 

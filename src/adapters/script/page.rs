@@ -6,13 +6,18 @@ use ego_tree::NodeId;
 use rhai::ImmutableString;
 use scraper::{ElementRef, Html, Selector};
 
+use super::ending::Ending;
 use super::glance::{self, Glimpse};
 use super::http::Answer;
 use super::text::{MAX_EXCERPT_CHARS, tidy};
+use super::{flow, tree};
 use crate::domain::Secrets;
 
 /// How much of a text is looked at to quote its beginning.
 const EXCERPT_SOURCE_CHARS: usize = 16 * 1024;
+
+/// The same of a page, whose first screens are often scripts and styles.
+const EXCERPT_SOURCE_BYTES: usize = 64 * 1024;
 
 /// An answer; cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,7 +27,7 @@ pub(super) struct Page(Arc<Inner>);
 struct Inner {
     answer: Answer,
     text: ImmutableString,
-    document: OnceLock<Document>,
+    document: OnceLock<Result<Document, Ending>>,
 }
 
 impl Page {
@@ -48,19 +53,28 @@ impl Page {
     }
 
     /// The body as an HTML document, parsed once.
-    pub(super) fn document(&self) -> Document {
-        self.0.document.get_or_init(|| Document::parse(&self.0.text)).clone()
+    pub(super) fn document(&self) -> Result<Document, Ending> {
+        let parsed = || {
+            Document::parse(&self.0.text).map_err(|ending| match ending {
+                Ending::Fail(kind, what) => {
+                    let (method, url) = (&self.0.answer.method, &self.0.answer.url);
+                    Ending::Fail(kind, format!("{method} {url}: {what}"))
+                }
+                other => other,
+            })
+        };
+        self.0.document.get_or_init(parsed).clone()
     }
 
     /// The first element that matches. A glance at the text is tried before a tree is made of it.
-    pub(super) fn first(&self, css: &str, selector: &Selector) -> Option<Element> {
+    pub(super) fn first(&self, css: &str, selector: &Selector) -> Result<Option<Element>, Ending> {
         if self.0.document.get().is_none()
             && let Some(glimpse) = glance::first(&self.0.text, css)
         {
             let (page, css, glimpse) = (self.clone(), Arc::from(css), Arc::new(glimpse));
-            return Some(Element::Glimpsed { page, css, glimpse });
+            return Ok(Some(Element::Glimpsed { page, css, glimpse }));
         }
-        self.document().select(selector, 1).pop()
+        Ok(self.document()?.select(selector, 1).pop())
     }
 
     /// Which request got what answer, and how its body begins; redacted, in one line.
@@ -77,9 +91,9 @@ impl Page {
         let text = secrets.redact(&self.0.text);
         let is_html = self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         if is_html {
-            let untouched = text == self.0.text.as_str();
-            let document = if untouched { self.document() } else { Document::parse(&text) };
-            let words = document.readable();
+            let start = text.get(..text.floor_char_boundary(EXCERPT_SOURCE_BYTES)).unwrap_or_default();
+            // A page that cannot be parsed is quoted as it is.
+            let words = Document::parse(start).map(|document| document.readable()).unwrap_or_default();
             if !words.trim().is_empty() {
                 return words;
             }
@@ -94,9 +108,9 @@ impl Page {
 pub(super) struct Document(Arc<Mutex<Html>>);
 
 impl Document {
-    /// Parses as a browser does: it never fails, whatever the text.
-    pub(super) fn parse(text: &str) -> Self {
-        Self(Arc::new(Mutex::new(Html::parse_document(text))))
+    /// Parses as a browser does, within the bounds of a [tree].
+    pub(super) fn parse(text: &str) -> Result<Self, Ending> {
+        Ok(Self(Arc::new(Mutex::new(tree::parse(text)?))))
     }
 
     /// The elements that match, in document order, at most `max`.
@@ -185,7 +199,11 @@ impl Element {
             Self::InTree { document, id } => Some((document.clone(), *id)),
             Self::Glimpsed { page, css, .. } => {
                 let selector = Selector::parse(css).ok()?;
-                page.document().select(&selector, 1).pop()?.in_tree()
+                let document = page.document().map_err(|ending| {
+                    // A property cannot fail; the script ends at its next operation.
+                    flow::current().inspect(|flow| flow.guard.has_ended(&ending));
+                });
+                document.ok()?.select(&selector, 1).pop()?.in_tree()
             }
         }
     }

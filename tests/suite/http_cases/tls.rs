@@ -1,5 +1,6 @@
 //! Certificates: the machine's authorities and a script's own, and what is wrong with the others, in words.
 
+use std::io::Read;
 use std::net::SocketAddr;
 
 use quorate::domain::{FailureKind, ProbeReport};
@@ -152,7 +153,11 @@ async fn http_and_https_at_the_wrong_port_are_told_apart() {
     fails(&report, FailureKind::Network, "GET http://localhost:");
     let plain = serve(None, Habits::default());
     fails(&check(r#"get("/")"#).at(https(plain)).await, FailureKind::Tls, "the server does not speak TLS here");
-    let deaf = Raw::start(|_, _| {}).address;
+    let deaf = Raw::start(|stream, _| {
+        // The whole greeting: hanging up with something unread would be a reset.
+        let _ = stream.read(&mut [0; 16 * 1024]);
+    });
+    let deaf = deaf.address;
     fails(&check(r#"get("/")"#).at(https(deaf)).await, FailureKind::Tls, "during the TLS handshake");
 }
 

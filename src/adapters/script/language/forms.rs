@@ -91,7 +91,7 @@ fn submit(context: &NativeCallContext<'_>, mut form: Form, fields: Map, options:
 impl Form {
     fn of(flow: &Flow, page: &Page, css: &str) -> std::result::Result<Self, Ending> {
         let selector = reading::selector(css)?;
-        let found = page.document().with(|html| controls::read(html, &selector));
+        let found = page.document()?.with(|html| controls::read(html, &selector));
         let fail =
             |what: String| Ending::Fail(kind_of(page), format!("{what}, got {}", page.summary(&flow.kit.secrets)));
         let found = found.ok_or_else(|| fail(format!("wanted a form '{css}'")))?;

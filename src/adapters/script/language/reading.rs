@@ -28,7 +28,9 @@ pub(super) fn register(shelf: &mut Shelf) {
         "The first header with that name.",
         |page: &mut Page, name: &str| or_unit(page.header(name)),
     );
-    shelf.add("page.html() -> Document", "The body as an HTML document.", |page: &mut Page| page.document());
+    shelf.add("page.html() -> Document", "The body as an HTML document.", |page: &mut Page| -> Result<Document> {
+        Ok(page.document()?)
+    });
     shelf.add("page.json() -> any", "The body as JSON; fails if it is none.", json);
 
     shelf.getter(
@@ -61,7 +63,7 @@ pub(super) fn register(shelf: &mut Shelf) {
         "page.select(css: string) -> Element | ()",
         "The first element that matches the CSS selector.",
         |page: &mut Page, css: &str| -> Result<Dynamic> {
-            Ok(or_unit(page.first(css, &selector(css)?).map(Dynamic::from)))
+            Ok(or_unit(page.first(css, &selector(css)?)?.map(Dynamic::from)))
         },
     );
     shelf.add(
@@ -78,7 +80,7 @@ pub(super) fn register(shelf: &mut Shelf) {
         "page.select_all(css: string) -> array",
         "All elements that match the CSS selector.",
         |page: &mut Page, css: &str| -> Result<Array> {
-            Ok(all(page.document().select(&selector(css)?, MAX_ARRAY_ITEMS)))
+            Ok(all(page.document()?.select(&selector(css)?, MAX_ARRAY_ITEMS)))
         },
     );
     shelf.add(

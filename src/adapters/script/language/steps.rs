@@ -150,7 +150,7 @@ fn expect_contains(context: NativeCallContext<'_>, page: Page, text: ImmutableSt
 
 fn expect_element(context: NativeCallContext<'_>, page: Page, css: ImmutableString) -> Result<Element> {
     let selector = reading::selector(&css)?;
-    if let Some(element) = page.first(&css, &selector) {
+    if let Some(element) = page.first(&css, &selector)? {
         return Ok(element);
     }
     let flow = flow::of(&context)?;

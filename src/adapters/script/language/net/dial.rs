@@ -11,8 +11,6 @@ use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::Flow;
 use crate::adapters::script::http::{self, Trouble};
 use crate::adapters::script::resolve;
-use crate::domain::FailureKind;
-use crate::ports::Resolution;
 
 /// A connection to the host, by the first of its addresses that takes one.
 pub(super) fn dial(flow: &Flow, host: &str, port: u16) -> Outcome<TcpStream> {
@@ -66,16 +64,8 @@ fn permitted(address: SocketAddr, own: bool) -> Outcome<()> {
 
 /// The addresses of a host, as the probe resolves names.
 fn addresses(flow: &Flow, host: &str) -> Outcome<Vec<IpAddr>> {
-    flow.progress().set(format!("'{host}' was not resolved"));
-    let found = flow.wait(resolve::addresses(host, &flow.request.resolution)).map_err(|ending| {
-        match (ending, &flow.request.resolution) {
-            (Ending::Fail(FailureKind::Timeout, words), Resolution::System) => {
-                Ending::Inconclusive(format!("{words}: this machine's resolver does not answer"))
-            }
-            (other, _) => other,
-        }
-    })?;
-    found.map_err(ending)
+    flow.progress().set_ours(format!("no answer about the name '{host}' from the resolver"));
+    flow.wait(resolve::addresses(host, &flow.request.resolution))?.map_err(ending)
 }
 
 /// What a broken connection says of the site, and what of this vantage.

@@ -149,12 +149,12 @@ impl<'a> Received<'a> {
     }
 
     /// As a script reads it.
-    pub(super) fn told(&self) -> Map {
+    pub(super) fn told(&self) -> Outcome<Map> {
         let text = self.0.body_text(0).unwrap_or_default().into_owned();
         let is_html = self.0.html_bodies().any(|part| part.is_text_html());
         let html = if is_html { self.0.body_html(0).unwrap_or_default().into_owned() } else { String::new() };
-        let links = if is_html { links_in_html(&html) } else { links_in_text(&text) };
-        options::map([
+        let links = if is_html { links_in_html(&html)? } else { links_in_text(&text) };
+        Ok(options::map([
             ("from", self.addresses(&["From"]).join(", ").into()),
             ("to", self.addresses(&["To"]).join(", ").into()),
             ("subject", self.0.subject().unwrap_or_default().to_owned().into()),
@@ -162,7 +162,7 @@ impl<'a> Received<'a> {
             ("text", text.into()),
             ("html", html.into()),
             ("links", options::texts(links)),
-        ])
+        ]))
     }
 
     fn addresses(&self, headers: &[&str]) -> Vec<String> {
@@ -177,15 +177,11 @@ impl<'a> Received<'a> {
 }
 
 /// The web addresses that a reader could click on, in their order.
-fn links_in_html(html: &str) -> Vec<String> {
-    let Ok(anchors) = Selector::parse("a[href]") else { return Vec::new() };
-    let found = Document::parse(html).select(&anchors, MAX_LINKS);
-    found
-        .iter()
-        .filter_map(|anchor| anchor.attr("href"))
-        .map(|href| href.trim().to_owned())
-        .filter(|href| is_web(href))
-        .collect()
+fn links_in_html(html: &str) -> Outcome<Vec<String>> {
+    let Ok(anchors) = Selector::parse("a[href]") else { return Ok(Vec::new()) };
+    let found = Document::parse(html)?.select(&anchors, MAX_LINKS);
+    let links = found.iter().filter_map(|anchor| anchor.attr("href")).map(|href| href.trim().to_owned());
+    Ok(links.filter(|href| is_web(href)).collect())
 }
 
 /// The web addresses in a text, in their order, without the signs of the sentence around them.
@@ -255,6 +251,6 @@ mod tests {
         let text = "Reset it (https://a.test/r?t=1), or <http://b.test/x>. Not ftp://c.test. \"https://d.test/\"!";
         assert_eq!(links_in_text(text), ["https://a.test/r?t=1", "http://b.test/x", "https://d.test/"]);
         let html = "<a href='mailto:a@b'>m</a><p><a href=' https://a.test/?x=1&amp;y=2 '>r</a><a name=n>n</a><a href=HTTP://b.test/>b</a>";
-        assert_eq!(links_in_html(html), ["https://a.test/?x=1&y=2", "HTTP://b.test/"]);
+        assert_eq!(links_in_html(html).unwrap(), ["https://a.test/?x=1&y=2", "HTTP://b.test/"]);
     }
 }

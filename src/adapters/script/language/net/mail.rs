@@ -113,7 +113,7 @@ fn wait(context: &NativeCallContext<'_>, map: Map) -> Result<Map> {
         Ok((newest, message))
     })??;
     let unreadable = || Ending::Fail(FailureKind::Assertion, format!("the mail {wanted} cannot be read"));
-    let mut map = Received::parse(&message).ok_or_else(unreadable)?.told();
+    let mut map = Received::parse(&message).ok_or_else(unreadable)?.told()?;
     map.insert("uid".into(), i64::from(listed.uid).into());
     let received = u64::try_from(listed.arrived_s).unwrap_or(0).saturating_mul(1000);
     map.insert("received".into(), WallTime::from_ms(received).to_string().replace(".000Z", "Z").into());
