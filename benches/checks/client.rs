@@ -104,6 +104,7 @@ fn bare(runtime: &tokio::runtime::Runtime, base: &str, flows: usize, width: usiz
     });
 }
 
+#[expect(clippy::disallowed_methods, reason = "nothing outlives a bench")]
 async fn bare_flow<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S) {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     let driver = tokio::spawn(connection);
@@ -141,6 +142,7 @@ fn first_pair<B>(answer: &http::Response<B>) -> String {
 }
 
 /// So many flows, so many at a time.
+#[expect(clippy::disallowed_methods, reason = "nothing outlives a bench")]
 fn all<F, W>(runtime: &tokio::runtime::Runtime, flows: usize, width: usize, flow: F)
 where
     F: Fn() -> W + Send + Sync + Clone + 'static,

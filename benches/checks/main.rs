@@ -14,7 +14,6 @@
     clippy::print_stderr,
     clippy::indexing_slicing
 )]
-#![allow(clippy::disallowed_methods, reason = "a bench starts tasks and reads clocks as it likes")]
 
 mod client;
 mod server;

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 /// Serves until it is killed; says its two addresses in a line.
+#[expect(clippy::disallowed_methods, reason = "nothing outlives a bench")]
 pub(crate) fn serve(delay_ms: u64, folder: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let delay = Duration::from_millis(delay_ms);

@@ -46,7 +46,7 @@ const MAX_MODULES: usize = 16;
 /// Words that are not part of the language.
 const DISABLED_SYMBOLS: [&str; 4] = ["eval", "export", "curry", "sleep"];
 
-/// The one engine for all checks and probes, which may read bodies of this many bytes: what differs between probes, host functions find in the [flow](super::flow) that runs.
+/// The one engine for all checks and probes, which may read bodies of this many bytes: what differs between probes, host functions find in the [flow] that runs.
 pub(super) fn engine(largest_body: usize) -> Engine {
     let mut engine = Engine::new_raw();
     let modules = [

@@ -211,7 +211,8 @@ impl Browser {
             wire.begins(&ask)?;
             let exchange = match wire.recorded(&ask) {
                 Some(recorded) => recorded?,
-                None => self.exchange(&ask, wire).await?,
+                // On the heap: what a script waits for is not to lie on its stack as well.
+                None => Box::pin(self.exchange(&ask, wire)).await?,
             };
             self.keep_cookies(&ask.url, &exchange.headers);
             wire.took_place(&exchange);

@@ -1,7 +1,7 @@
 //! The check language: what a script can do besides computing. Each room registers its functions into one module, which
 //! all engines share; what differs between probes comes from the [flow](super::flow) that the call belongs to.
 //!
-//! Every function is entered on the [shelf](shelf) with its signature and a sentence, which `quorate check schema` prints.
+//! Every function is entered on the shelf with its signature and a sentence, which `quorate check schema` prints.
 
 mod code_flow;
 mod codes;
