@@ -50,6 +50,9 @@ pub(super) struct Papers {
     pub(super) identity: Option<(String, String)>,
 }
 
+/// A configuration for papers of a script's own.
+type Kept = ((Papers, Offer), Arc<ClientConfig>);
+
 /// The TLS configurations of all probes, and why they are of no use, if they are.
 #[derive(Debug)]
 pub(super) struct Trust {
@@ -57,7 +60,7 @@ pub(super) struct Trust {
     verifier: Option<Arc<Verifier>>,
     plain: [(Offer, Arc<ClientConfig>); 4],
     problem: Option<Arc<str>>,
-    kept: Mutex<Vec<((Papers, Offer), Arc<ClientConfig>)>>,
+    kept: Mutex<Vec<Kept>>,
 }
 
 impl Trust {

@@ -22,7 +22,8 @@ fn examples() -> Vec<(String, String)> {
     let section = section.split_once("\n## ").expect("the next section").0;
     let mut examples = Vec::new();
     for entry in section.split("\n### ").skip(1) {
-        let name = entry.lines().next().expect("a heading").to_owned();
+        let heading = entry.lines().next().expect("a heading").trim_start_matches('`');
+        let name = heading.split('(').next().expect("a name").to_owned();
         let code = entry.split_once("```rhai norun\n").and_then(|(_, rest)| rest.split_once("\n```"));
         examples.push((name.clone(), code.unwrap_or_else(|| panic!("{name} has no example")).0.to_owned()));
     }

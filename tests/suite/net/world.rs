@@ -25,7 +25,7 @@ const REACH: [&str; 4] = ["localhost", "*.example.test", "169.254.169.254", "0.0
 
 /// How long a probe of a server that misbehaves may take: what is expected to end by its deadline ends soon, and anything else well before.
 pub(crate) fn patience(kind: FailureKind) -> Duration {
-    if kind == FailureKind::Timeout { Duration::from_secs(1) } else { Duration::from_secs(6) }
+    if kind == FailureKind::Timeout { Duration::from_secs(1) } else { Duration::from_secs(20) }
 }
 
 /// What the mail server's user logs in with; the signs would show a mistake in quoting.

@@ -122,7 +122,7 @@ impl Line {
                 .map_err(|_| Trouble::Vantage(format!("'{name}' is no name that a certificate can have")))?;
             let began = now();
             let stream = TlsConnector::from(Arc::clone(&config)).connect(name, stream).await;
-            let stream = stream.map_err(|error| match (Trouble::of_io(&error), trust.problem()) {
+            let stream = stream.map_err(|error| match (Trouble::of_handshake(&error), trust.problem()) {
                 (Trouble::Site(FailureKind::Tls, _), Some(problem)) => {
                     Trouble::Vantage(format!("this machine cannot judge certificates: {problem}"))
                 }

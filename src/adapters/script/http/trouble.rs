@@ -27,6 +27,16 @@ impl Trouble {
         Self::Site(FailureKind::Network, last.to_string())
     }
 
+    /// Of an error of the TLS handshake. Whoever hangs up there hangs up on it, whether what it had not read makes that a reset or not.
+    pub(in crate::adapters::script) fn of_handshake(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                Self::Site(FailureKind::Tls, "the server hung up during the TLS handshake".to_owned())
+            }
+            _ => Self::of(error),
+        }
+    }
+
     /// Of the system's error.
     pub(in crate::adapters::script) fn of_io(error: &io::Error) -> Self {
         Self::of(error)
