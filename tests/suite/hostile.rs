@@ -40,7 +40,8 @@ const LATE: Duration = Duration::from_millis(1_500);
 const GROWTH_KIB: usize = 768 * 1024;
 /// The check that means well.
 const WELL: &str = "well";
-const SECRET: &str = "s3cr3t-0f-pr0bes";
+/// A TOTP secret as well.
+const SECRET: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
 #[expect(clippy::disallowed_methods, reason = "how a person repeats a run, or asks for a longer one")]
 fn asked(name: &str) -> Option<u64> {
@@ -114,13 +115,13 @@ impl Default for Tally {
 }
 
 fn named(number: usize, source: &str) -> CheckScript {
-    let params = [("login_path", "/"), ("account", "p"), ("redirect_uri", "http://127.0.0.1/cb")];
+    let params = [("login_path", "/"), ("account", "p"), ("redirect_uri", "http://127.0.0.1/cb"), ("client_id", "x")];
     CheckScript {
         name: CheckName::new(&format!("check-{number}")).unwrap(),
         path: format!("checks/{number}.rhai").into(),
         source: source.to_owned(),
         params: params.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-        secrets: ["probe-user", "probe-password", "totp-secret", "s"]
+        secrets: ["probe-user", "probe-password", "probe-totp", "client-id", "client-secret", "s"]
             .map(|name| (name.to_owned(), Secret::new(SECRET)))
             .into_iter()
             .collect(),

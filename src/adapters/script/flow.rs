@@ -327,6 +327,10 @@ impl Flow {
                 Ending::Inconclusive("the check made no request, and so says nothing of the site".to_owned())
             })
         });
+        // What was never answered was waited for to the end.
+        for record in trace.records.iter_mut().filter(|record| record.answer.is_none()) {
+            record.duration_us = duration_ms.saturating_sub(record.start_ms) * 1_000;
+        }
         let ended_in = trace.ended_in.take();
         let (outcome, kind, reason) = match ending {
             None => (Outcome::Pass, None, None),

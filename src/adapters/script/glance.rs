@@ -9,9 +9,35 @@ use std::convert::Infallible;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 
-/// Elements whose content a tree holds elsewhere, otherwise, or not at all.
-const GIVE_UP_AT: [&[u8]; 10] =
-    [b"template", b"svg", b"math", b"select", b"frameset", b"noscript", b"table", b"iframe", b"noembed", b"noframes"];
+/// Elements whose content a tree holds elsewhere, otherwise, or not at all; and those that it has only within such ones, or under another name.
+const GIVE_UP_AT: [&[u8]; 22] = [
+    b"template",
+    b"svg",
+    b"math",
+    b"select",
+    b"frameset",
+    b"noscript",
+    b"table",
+    b"iframe",
+    b"noembed",
+    b"noframes",
+    b"caption",
+    b"col",
+    b"colgroup",
+    b"tbody",
+    b"td",
+    b"tfoot",
+    b"th",
+    b"thead",
+    b"tr",
+    b"frame",
+    b"image",
+    b"plaintext",
+];
+/// Elements that there are once, before all others but those of the head; where they come again, their attributes go to the first.
+const ONCE: [&[u8]; 3] = [b"html", b"head", b"body"];
+/// What a head may hold.
+const OF_THE_HEAD: [&[u8]; 6] = [b"title", b"meta", b"link", b"script", b"style", b"base"];
 
 /// A selector of one element by its own: `tag`, `#id`, `.class`, `[name]` and `[name='value']`, and any of them together.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,12 +62,25 @@ impl Glimpse {
 
 /// The first element of the page that matches; nothing where only the tree can tell.
 pub(super) fn first(page: &str, css: &str) -> Option<Glimpse> {
-    let wanted = Plain::parse(css.trim())?;
+    // The end of a paragraph or a break that was not begun makes one.
+    let wanted = Plain::parse(css.trim()).filter(|wanted| *wanted != Plain::of("p") && *wanted != Plain::of("br"))?;
     let mut seen = Glimpse::default();
+    let (mut once, mut in_body, mut forms) = (0, false, 0);
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| -> Option<Option<Glimpse>> {
         match event {
             CallbackEvent::OpenStartTag { name } => {
-                if GIVE_UP_AT.contains(&name) {
+                if let Some(place) = ONCE.iter().position(|own| *own == name) {
+                    // In this order, and not after what is in a body.
+                    if in_body || place < once {
+                        return Some(None);
+                    }
+                    once = place + 1;
+                } else {
+                    in_body |= !OF_THE_HEAD.contains(&name);
+                }
+                forms += usize::from(name == b"form");
+                // A form within a form is none.
+                if GIVE_UP_AT.contains(&name) || forms > 1 {
                     return Some(None);
                 }
                 seen.name.clear();
@@ -74,6 +113,10 @@ pub(super) fn first(page: &str, css: &str) -> Option<Glimpse> {
 }
 
 impl<'a> Plain<'a> {
+    fn of(tag: &'a str) -> Self {
+        Self { tag: Some(tag), ..Self::default() }
+    }
+
     /// Nothing where it is anything more.
     fn parse(css: &'a str) -> Option<Self> {
         let mut plain = Self::default();
@@ -174,5 +217,120 @@ mod tests {
             assert_eq!(first(page, "#a"), None, "{page}");
         }
         assert!(first("<b id=a></b><table>", "#a").is_some());
+    }
+
+    #[test]
+    fn what_it_finds_in_pages_by_chance_is_what_the_tree_has_first() {
+        use rand::rngs::StdRng;
+        use rand::{RngExt, SeedableRng};
+
+        const PIECES: [&str; 60] = [
+            "<p>",
+            "</p>",
+            "<b>",
+            "</b>",
+            "<i id=x>",
+            "<i id=y class='a b'>",
+            "</i>",
+            "<form id=x>",
+            "<form id=y>",
+            "</form>",
+            "<input name=n>",
+            "<input id=x name='n'/>",
+            "<input type=hidden NAME=N value=1>",
+            "<body id=x>",
+            "<html id=y>",
+            "<head>",
+            "</head>",
+            "<title>",
+            "</title>",
+            "<textarea>",
+            "</textarea>",
+            "<script>",
+            "</script>",
+            "<style>",
+            "</style>",
+            "<!-- ",
+            " -->",
+            "<!-->",
+            "<!x",
+            ">",
+            "<a id=x>",
+            "</a>",
+            "<a href='",
+            "'",
+            "\"",
+            "<div id=x id=y>",
+            "<div",
+            " id=x",
+            " name=n",
+            "=",
+            "/>",
+            "<option id=x>",
+            "<button id=y>",
+            "<br id=x>",
+            "</br>",
+            "<plaintext>",
+            "<xmp>",
+            "</xmp>",
+            "<frame id=x>",
+            "<caption id=x>",
+            "<td id=y>",
+            "<tr name=n>",
+            "<col id=x>",
+            "<image id=x>",
+            "<li id=y>",
+            "<h1 id=x>",
+            "&lt;",
+            "text",
+            "<![CDATA[",
+            "]]>",
+        ];
+        let selectors = [
+            "#x",
+            "#y",
+            "p",
+            "b",
+            "input[name=n]",
+            "[name]",
+            ".a",
+            "form",
+            "i#y.b",
+            "body",
+            "img",
+            "br",
+            "td",
+            "a[href]",
+        ];
+        let compiled = selectors.map(|css| scraper::Selector::parse(css).unwrap());
+        let (mut chance, mut wrong) = (StdRng::seed_from_u64(7), Vec::new());
+        for _ in 0..5_000 {
+            let page: String =
+                (0..chance.random_range(1..9)).map(|_| PIECES[chance.random_range(0..PIECES.len())]).collect();
+            let tree = scraper::Html::parse_document(&page);
+            for (css, selector) in selectors.iter().zip(&compiled) {
+                let Some(glimpse) = first(&page, css) else { continue };
+                let same = |element: scraper::ElementRef<'_>| {
+                    let mut attributes = element.value().attrs();
+                    element.value().name() == glimpse.name
+                        && attributes.all(|(name, value)| glimpse.attr(name) == Some(value))
+                        && glimpse.attributes.iter().all(|(name, _)| element.value().attr(name).is_some())
+                };
+                // The attributes of a second body are the first one's, wherever it comes: nobody can tell before the end.
+                let late = page.contains("<body") || page.contains("<html");
+                let same = if late {
+                    tree.select(selector).any(same)
+                } else {
+                    tree.select(selector).next().is_some_and(same)
+                };
+                if !same {
+                    let html = tree.html();
+                    wrong.push(format!("{css} in {page}: {glimpse:?}, and the tree is {html}"));
+                }
+            }
+        }
+        wrong.sort_by_key(|words: &String| (words.len(), words.clone()));
+        wrong.dedup();
+        assert!(wrong.is_empty(), "{} of them: {:#?}", wrong.len(), &wrong[..wrong.len().min(60)]);
     }
 }

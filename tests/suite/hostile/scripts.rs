@@ -242,7 +242,7 @@ impl Scripts {
             "document" => "get(\"/\").html()".to_owned(),
             "element" => "get(\"/\").select(\"p\")".to_owned(),
             "form" => "get(\"/\").form(\"form\")".to_owned(),
-            "websocket" => "websocket(target.sub_string(0) + \"/\")".to_owned(),
+            "websocket" => "websocket(\"ws://HOSTNAME:NUMBER/\")".to_owned(),
             "text" => "get(\"/\").text".to_owned(),
             _ => self.value(),
         }
@@ -260,7 +260,17 @@ impl Scripts {
             "closure" => format!("|| {{ {} }}", self.bomb(1)),
             "int" if parameter.starts_with("port") => "NUMBER".to_owned(),
             "string" if parameter.starts_with("host") => "\"127.0.0.1\"".to_owned(),
-            "string" if parameter.contains("url") => "target + \"/\"".to_owned(),
+            "string" if parameter.contains("url") => {
+                self.of(&["target + \"/\"", "\"ws://HOSTNAME:NUMBER/\"", "\"http://HOSTNAME:NUMBER/x\""]).to_owned()
+            }
+            "string" if parameter.starts_with("path") => "\"/\"".to_owned(),
+            "string" if parameter.starts_with("method") => self.of(&["\"GET\"", "\"OPTIONS\"", "\"put\""]).to_owned(),
+            "string" if parameter.starts_with("css") => {
+                self.of(&["\"p\"", "\"form\"", "\"a:has(b)\"", "\"*\""]).to_owned()
+            }
+            "string" => self
+                .of(&["\"a\"", "\"A\"", "\"$..*\"", "\"(a|b)*$\"", "get(\"/\").text", "secret(\"s\")", "\"hex\""])
+                .to_owned(),
             _ => self.value(),
         }
     }

@@ -90,7 +90,7 @@ async fn every_coding_is_read() {
 
 #[tokio::test]
 async fn a_bomb_is_cut_off_at_the_cap_whatever_its_coding() {
-    let zeros = vec![0; 20 * 1024 * 1024];
+    let zeros = vec![0; 3 * 1024 * 1024];
     let twice = gzip(&gzip(&zeros));
     let cases = [
         ("gzip", gzip(&zeros)),

@@ -57,9 +57,14 @@ fn deepest_known(error: &(dyn Error + 'static)) -> Option<Trouble> {
             "the connection ended in the middle of the answer".to_owned(),
         ));
     }
+    let closed = || {
+        let hyper = error.downcast_ref::<hyper::Error>()?;
+        let words = "the connection was closed before the request was sent";
+        (hyper.is_canceled() || hyper.is_closed()).then(|| Trouble::Site(FailureKind::Network, words.to_owned()))
+    };
     let io = error.downcast_ref::<io::Error>();
     let wrapped = io.and_then(io::Error::get_ref).and_then(|inner| deepest_known(inner as &(dyn Error + 'static)));
-    wrapped.or_else(|| error.source().and_then(deepest_known)).or_else(|| io.map(io_words))
+    wrapped.or_else(|| error.source().and_then(deepest_known)).or_else(|| io.map(io_words)).or_else(closed)
 }
 
 fn tls_words(error: &rustls::Error) -> String {
