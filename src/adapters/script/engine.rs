@@ -1,7 +1,7 @@
 //! The sandbox: which parts of Rhai a check has, and all of its limits. They are the same in debug and in release.
 //!
-//! Left out on purpose: files, processes, the environment, `eval`, `sleep` and `exit` (Rhai's language core
-//! package is not loaded; its `sleep` would hold a thread past the deadline), and the clock. `import` gives what was loaded from `checks/lib` beforehand, and reads no file.
+//! Left out on purpose: files, processes, the environment, `eval`, `sleep` and `exit` (Rhai's language core package is not loaded; its
+//! `sleep` would hold a thread past the deadline). `import` gives what was loaded from `checks/lib` beforehand, and reads no file.
 
 use rhai::packages::{
     ArithmeticPackage, BasicArrayPackage, BasicFnPackage, BasicIteratorPackage, BasicMapPackage, BasicMathPackage,
@@ -46,7 +46,8 @@ const MAX_MODULES: usize = 16;
 /// Words that are not part of the language.
 const DISABLED_SYMBOLS: [&str; 4] = ["eval", "export", "curry", "sleep"];
 
-/// The one engine for all checks and probes, which may read bodies of this many bytes: what differs between probes, host functions find in the [flow] that runs.
+/// The one engine for all checks and probes, which may read bodies of this many bytes: what differs between probes, host functions find
+/// in the [flow] that runs.
 pub(super) fn engine(largest_body: usize) -> Engine {
     let mut engine = Engine::new_raw();
     let modules = [

@@ -73,8 +73,12 @@ impl Tape {
 
     fn of(target: &Url, exchanges: &[Exchange], secrets: &Secrets) -> Self {
         let recorded = |exchange: &Exchange| {
-            let text = std::str::from_utf8(&exchange.body).ok().map(|text| secrets.redact(text));
-            let base64 = if text.is_some() { None } else { Some(BASE64.encode(&exchange.body)) };
+            let lossy = String::from_utf8_lossy(&exchange.body);
+            let plain = secrets.redact(&lossy);
+            // Bytes that are no text are kept as they are, unless there is a secret among them.
+            let is_text = matches!(lossy, std::borrow::Cow::Borrowed(_)) || plain != lossy;
+            let (text, base64) =
+                if is_text { (Some(plain), None) } else { (None, Some(BASE64.encode(&exchange.body))) };
             Recorded {
                 method: exchange.method.to_string(),
                 url: secrets.redact(&place(target, &exchange.url)),

@@ -50,7 +50,7 @@ pub(super) const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub(super) const MAX_REDIRECTS: usize = 10;
 /// What a probe calls itself, so that its requests can be told apart in an access log.
 const USER_AGENT_WORDS: &str = concat!("quorate/", env!("CARGO_PKG_VERSION"), " (health check)");
-/// The schemes of the web and their ports.
+/// The port of a URL that names none, and whose scheme has none.
 const HTTP_PORT: u16 = 80;
 
 /// A request body with its media type.
