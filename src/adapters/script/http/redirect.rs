@@ -56,6 +56,12 @@ pub(super) fn next_hop(ask: &Ask, status: StatusCode, headers: &HeaderMap) -> Re
         for own in [AUTHORIZATION, COOKIE, HOST] {
             next.headers.remove(own);
         }
+        next.route.papers.identity = None;
+    }
+    if next.url.host_str() != ask.url.host_str() {
+        // Where to find one host says nothing of another: the identity provider that a standby's login leads to is not at the standby's address.
+        next.route.connect_to = None;
+        next.route.server_name = None;
     }
     Ok(Some(next))
 }
