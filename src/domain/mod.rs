@@ -3,6 +3,7 @@
 mod authority;
 mod detector;
 mod error;
+mod flag;
 mod generation;
 mod journal;
 pub mod maintenance;
@@ -25,6 +26,9 @@ mod vote;
 pub use authority::{Authority, Epoch, Fence};
 pub use detector::{Burn, Cusum, Detector};
 pub use error::{Class, PortError};
+pub use flag::{
+    FLAG_BYTES_MAX, FLAG_SIGNATURE_BYTES, FlagError, FlagPhrase, FlagPhraseError, FlagText, OwnedFlag, SignedFlag,
+};
 pub use generation::Generation;
 pub use journal::{Alert, IncidentEnd, JournalEntry, JournalRecord, PlanEnd};
 pub use maintenance::{Weekday, Window, WindowError};
