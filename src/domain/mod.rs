@@ -4,6 +4,7 @@ mod authority;
 mod batch;
 mod detector;
 mod error;
+mod flag;
 mod generation;
 mod journal;
 pub mod maintenance;
@@ -28,6 +29,9 @@ pub use authority::{Authority, Epoch, Fence};
 pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};
 pub use error::{Class, PortError};
+pub use flag::{
+    FLAG_BYTES_MAX, FLAG_SIGNATURE_BYTES, FlagError, FlagPhrase, FlagPhraseError, FlagText, OwnedFlag, SignedFlag,
+};
 pub use generation::Generation;
 pub use journal::{Alert, IncidentEnd, JournalEntry, JournalRecord, PlanEnd};
 pub use maintenance::{Weekday, Window, WindowError};
