@@ -20,7 +20,7 @@ use crate::adapters::standby_http::StandbyHttp;
 use crate::config::ServiceConfig;
 use crate::ports::{Class, Clock, DnsProvider, PortError, StandbyControl};
 use crate::runtime::Intake;
-use crate::runtime::controller::{self, Ports, Setup, StartError};
+use crate::runtime::controller::{self, Managed, Ports, Setup, StartError};
 use crate::runtime::past::Past;
 use crate::web::{self, Api};
 
@@ -68,7 +68,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         let standby = StandbyHttp::new(name, enter, probe, read_only.key.clone(), Arc::clone(&clock));
         let standby = standby.map_err(Failure::unknown)?.with_lag(read_only.lag.clone());
         let standby: Arc<dyn StandbyControl> = Arc::new(standby);
-        Ok((service.clone(), standby))
+        let (service, dns) = (service.clone(), Arc::clone(&dns));
+        Ok(Managed { service, standby, dns, flag: None })
     });
     let services = services.collect::<Result<Vec<_>, Failure>>()?;
     let known = config.services.iter().map(|service| service.service.clone()).collect();
@@ -78,7 +79,6 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Setup { cluster: config.cluster.clone(), limits: config.limits, services, halt_file: Some(halt_file) };
     let ports = Ports {
         clock: Arc::clone(&clock),
-        dns,
         resolver: Arc::new(Hickory::new()),
         probes,
         lease: store.clone(),
