@@ -8,6 +8,7 @@ mod chance;
 pub mod controller;
 mod events;
 mod executor;
+pub mod flag;
 mod intake;
 mod outbox;
 mod outside;
