@@ -225,7 +225,9 @@ impl fmt::Display for Blocker {
                 write!(f, "{why}; nobody acts on such a journal: restore it from a backup")
             }
             Self::NotLeading { why } => write!(f, "this controller may not act: {why}"),
-            Self::NotFenced { what, why } => write!(f, "the {what} is not fenced under this controller's epoch: {why}"),
+            Self::NotFenced { what, why } => {
+                write!(f, "the {what} is not fenced under this controller's epoch: {why}")
+            }
             Self::Busy => f.write_str("the journal is being written: ask again in a moment"),
             Self::Frozen { by, reason } => write!(f, "frozen by {by}: {reason} (quorate unfreeze)"),
             Self::PlanOpen { plan } => write!(f, "plan {plan} is under way"),

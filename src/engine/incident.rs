@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{
-    IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Verdict,
-};
+use crate::domain::{IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Verdict};
 
 use super::alert;
 use super::guard::Blocker;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::guard::Blocker;
 use crate::domain::{
-    Authority, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, Plan,
-    PlanDigest, PlanId, PortError, Register, Role, ServiceName, Step, StepDetail, StepIndex, VantageName, WallTime,
+    Authority, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, Plan, PlanDigest, PlanId,
+    PortError, Register, Role, ServiceName, Step, StepDetail, StepIndex, VantageName, WallTime,
 };
 
 /// Everything that can happen to the engine.

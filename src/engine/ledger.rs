@@ -319,9 +319,10 @@ impl Ledger {
     pub fn automatic_moves(&self, wall: WallTime, within: Duration) -> Vec<WallTime> {
         let recent = |moved: &&Moved| moved.automatic && wall.since(moved.at) < within;
         let done = self.moves.iter().filter(recent).map(|moved| moved.at);
-        let open = self.open.as_ref().filter(|open| {
-            matches!(open.plan.cause(), Cause::Quorum(_)) && open.switched().is_none()
-        });
+        let open = self
+            .open
+            .as_ref()
+            .filter(|open| matches!(open.plan.cause(), Cause::Quorum(_)) && open.switched().is_none());
         done.chain(open.map(|_| wall)).collect()
     }
 }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{
-    Evidence, Fence, Lane, Limits, Moment, Register, Role, Service, SiteVotes, Verdict, WallTime,
-};
+use crate::domain::{Evidence, Fence, Lane, Limits, Moment, Register, Role, Service, SiteVotes, Verdict, WallTime};
 
 use super::ledger::Ledger;
 use super::limits::Lag;

@@ -21,12 +21,12 @@ use tokio_util::task::TaskTracker;
 
 use super::events::Events;
 use super::executor::Executor;
+use super::outbox;
 pub use super::outside::Ports;
 use super::pace::Paces;
-use super::surroundings::Surroundings;
-use super::register::TakenOver;
 pub use super::register::Managed;
-use super::outbox;
+use super::register::TakenOver;
+use super::surroundings::Surroundings;
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
     StepIndex,

@@ -143,7 +143,10 @@ impl Executor {
         let of_kind = |ip: &IpAddr| (name.kind == RecordType::Aaaa) == ip.is_ipv6();
         let wanted: Vec<String> = addresses.iter().filter(|ip| of_kind(ip)).map(ToString::to_string).collect();
         if wanted.is_empty() {
-            return Err(PortError::retry(format!("{plain}, which {} is an alias of, has no {} record", name.name, name.kind)));
+            return Err(PortError::retry(format!(
+                "{plain}, which {} is an alias of, has no {} record",
+                name.name, name.kind
+            )));
         }
         Ok(wanted)
     }
@@ -182,7 +185,9 @@ impl Executor {
             };
             if Instant::now() >= until {
                 let (wanted, name) = (wanted.join(" or "), &name.name);
-                return Err(PortError::retry(format!("{host} ({addr}) answers {found} for {name} instead of {wanted}")));
+                return Err(PortError::retry(format!(
+                    "{host} ({addr}) answers {found} for {name} instead of {wanted}"
+                )));
             }
             sleep(ANSWER_POLL).await;
         }
@@ -212,7 +217,11 @@ impl Executor {
             }
             slowest = slowest.max(report.duration_ms);
         }
-        Ok(said(format!("{} works through {} ({slowest} ms)", list(&self.managed.service), self.managed.service.public_url)))
+        Ok(said(format!(
+            "{} works through {} ({slowest} ms)",
+            list(&self.managed.service),
+            self.managed.service.public_url
+        )))
     }
 }
 

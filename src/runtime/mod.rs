@@ -8,7 +8,7 @@ mod chance;
 pub mod controller;
 mod events;
 mod executor;
-mod flag;
+pub mod flag;
 mod intake;
 mod outbox;
 mod outside;

@@ -106,7 +106,8 @@ fn register_of(cluster: &ClusterName, service: &Service, epoch: Epoch, serving: 
     }
     let mut zone = OwnedRecords::wanted(service, serving);
     zone.push(OwnedRecords::mark_of(service, &token));
-    let records = OwnedRecords::find(cluster, service, &zone).map_err(|error| PortError::broken(error.to_string()))?;
+    let records =
+        OwnedRecords::find(cluster, service, &zone).map_err(|error| PortError::broken(error.to_string()))?;
     Ok(records.into())
 }
 

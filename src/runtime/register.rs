@@ -40,7 +40,8 @@ pub(super) struct TakenOver {
 
 impl Managed {
     fn flag(&self) -> Result<&dyn FlagStore, PortError> {
-        let missing = || PortError::broken(format!("{} is moved by a flag, and has no store for it", self.service.name));
+        let missing =
+            || PortError::broken(format!("{} is moved by a flag, and has no store for it", self.service.name));
         self.flag.as_deref().ok_or_else(missing)
     }
 
@@ -49,7 +50,7 @@ impl Managed {
         if !self.service.dns.lane.has_flag() {
             return zone::read_token(self.dns.as_ref(), cluster, &self.service).await;
         }
-        let flag = flag::read_token(self.flag()?, cluster).await?;
+        let flag = flag::read_token(self.flag()?, cluster, &self.service.name).await?;
         if !self.service.dns.lane.has_records() {
             return Ok(flag);
         }
@@ -71,7 +72,10 @@ impl Managed {
             let taken = zone::take_over(dns, fence, cluster, service).await?;
             return Ok(TakenOver { before: taken.before, register: taken.records.into() });
         }
-        let taken = flag::take_over(self.flag()?, fence, cluster).await?;
+        let taken = flag::take_over(self.flag()?, fence, cluster, &service.name).await?;
+        for behind in &taken.behind {
+            tracing::warn!(service = %service.name, "fencing the flag: {behind}");
+        }
         if service.dns.lane.has_records() {
             match zone::take_over(dns, fence, cluster, service).await {
                 Ok(zone) => fits(service, taken.flag.serving(), zone.records.serving())?,
@@ -107,8 +111,8 @@ impl Managed {
                 if step == Step::LowerFlag {
                     self.records_say_primary().await?;
                 }
-                let moved = flag::move_flag(self.flag()?, fence, cluster, present, intent).await?;
-                let detail = StepDetail { text: moved.text, change: None };
+                let moved = flag::move_flag(self.flag()?, fence, cluster, &service.name, present, intent).await?;
+                let detail = StepDetail { text: flag_text(step, &moved), change: None };
                 Ok(StepSuccess { detail, register: Some(moved.flag.into()) })
             }
         }
@@ -147,6 +151,12 @@ impl Managed {
             self.service.moved().map(|name| format!("{} → {}", name.name, name.answer(to).value)).collect();
         format!("{}: {how}", names.join(", "))
     }
+}
+
+fn flag_text(step: Step, moved: &flag::Moved) -> String {
+    let word = if step == Step::RaiseFlag { "up" } else { "down" };
+    let behind: Vec<String> = moved.behind.iter().map(|behind| format!("; not in {behind}")).collect();
+    format!("the flag is {word} in {}{}", moved.stores.join(" and "), behind.concat())
 }
 
 /// A lowered flag over records that point at the standby is what nobody's plan leaves behind.

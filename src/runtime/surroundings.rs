@@ -46,7 +46,9 @@ impl Surroundings {
             halt: setup.halt_file.clone().map(Halt::new),
             calendar: Calendar {
                 clock: Arc::clone(clock),
-                pages: planned.map(|Managed { service, .. }| Page::new(&service.name, &service.maintenance)).collect(),
+                pages: planned
+                    .map(|Managed { service, .. }| Page::new(&service.name, &service.maintenance))
+                    .collect(),
             },
             gauges: measured.map(|Managed { service, standby, .. }| Gauge::new(&service.name, standby)).collect(),
         }

@@ -19,9 +19,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{
-    ChangeBatch, ClusterName, Fence, FlipIntent, OwnedRecords, PlanDigest, Role, Service, Token,
-};
+use crate::domain::{ChangeBatch, ClusterName, Fence, FlipIntent, OwnedRecords, PlanDigest, Role, Service, Token};
 use crate::ports::{Class, DnsProvider, PortError};
 
 /// How often an accepted write is looked for. Route 53 lists pending changes at once, but promises no order between two requests.

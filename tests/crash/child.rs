@@ -112,12 +112,8 @@ async fn run(settings: Settings) {
     };
     let dns = Arc::new(Watched::new(settings.provider(), &gun));
     let managed = Managed { service: service.clone(), standby, dns, flag: None };
-    let setup = Setup {
-        cluster: settings::cluster(),
-        limits: Limits::default(),
-        services: vec![managed],
-        halt_file: None,
-    };
+    let setup =
+        Setup { cluster: settings::cluster(), limits: Limits::default(), services: vec![managed], halt_file: None };
     let tasks = TaskTracker::new();
     let handle = controller::start(setup, ports, &tasks, &CancellationToken::new()).await.unwrap();
     let vantages: BTreeSet<_> = service.vantages.iter().map(|vantage| vantage.name.clone()).collect();

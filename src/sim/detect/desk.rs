@@ -118,7 +118,8 @@ impl Desk {
     /// A step has been carried out.
     pub(in crate::sim) fn done(&mut self, now: u64, place: usize, order: &StepOrder) {
         let Some(service) = self.services.get(place) else { return };
-        let mut success = StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, register: None };
+        let mut success =
+            StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, register: None };
         if let Some((Register::Records(present), intent)) = &order.switch {
             let records = present.after(&ChangeBatch::flip(present, service, intent.new.clone()));
             success.detail.change = Some("C1".to_owned());

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::VERSION;
 use crate::domain::{
-    Alert, Cause, DnsLane, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd, JournalEntry, Lane, Plan, PlanDigest,
-    PlanEnd, PlanId, Role, ServiceName, Step, StepDetail, Terms, Token, VantageName, VantageView, Vote,
+    Alert, Cause, DnsLane, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd, JournalEntry, Lane, Plan,
+    PlanDigest, PlanEnd, PlanId, Role, ServiceName, Step, StepDetail, Terms, Token, VantageName, VantageView, Vote,
 };
 use crate::wire::fields::{Fields, WireError};
 

@@ -354,7 +354,9 @@ impl World {
         let failed = |class| PortError { class, what: "it did not work".to_owned() };
         let result = match (order.step, end) {
             (Step::FlipRecords, End::Ok | End::Lost | End::LostApplied | End::LostLate) => {
-                let Some((Register::Records(present), intent)) = &order.switch else { panic!("a flip of no records") };
+                let Some((Register::Records(present), intent)) = &order.switch else {
+                    panic!("a flip of no records")
+                };
                 let batch = ChangeBatch::flip(present, &self.service, intent.new.clone());
                 if *end == End::LostLate {
                     self.on_their_way.push(batch.clone());
