@@ -161,9 +161,15 @@ impl Lab {
         let name = &service.dns.name;
         let parent = name.split_once('.').map_or(name.as_str(), |(_, parent)| parent);
         let zone = self.create_zone(parent)?;
-        let seeded = self.api.seed_service(&zone, cluster, service);
-        seeded.map_err(|error| refused(format!("the records of {name}"), error.code, error.message))?;
+        self.seed_records(&zone, cluster, service)?;
         Ok(zone)
+    }
+
+    /// Creates the records that a controller of `cluster` looks after in a zone that is there, all served at once. The targets
+    /// of aliases must be there, too. It is not in the log of requests.
+    pub fn seed_records(&self, zone: &str, cluster: &ClusterName, service: &Service) -> Result<(), LabError> {
+        let seeded = self.api.seed_service(zone, cluster, service);
+        seeded.map_err(|error| refused(format!("the records of {}", service.dns.name), error.code, error.message))
     }
 
     /// Sets switches of the fault switchboard, as `POST /lab/faults` does.

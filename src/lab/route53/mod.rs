@@ -36,7 +36,7 @@ use crate::domain::{ClusterName, Failover, OwnedRecords, Service};
 use batch::{Action, Change, ChangeBatch};
 use error::ApiError;
 use read::NewZone;
-use record::FailoverRole;
+use record::{Alias, FailoverRole};
 use store::Propagation;
 
 impl Api {
@@ -72,6 +72,16 @@ impl Api {
             let kind = RecordKind::parse(owned.kind.as_str())
                 .ok_or_else(|| ApiError::invalid_input(format!("the lab does not serve type '{}'", owned.kind)))?;
             let quoted = |value: String| if kind == RecordKind::Txt { format!("\"{value}\"") } else { value };
+            let alias = match (owned.alias, owned.values.first()) {
+                (Some(alias), Some(target)) => Some(Alias {
+                    zone: alias.zone,
+                    name: DnsName::parse(target)
+                        .map_err(|error| ApiError::invalid_domain_name(target, &error.to_string()))?,
+                    evaluate: alias.evaluate_target_health,
+                }),
+                _ => None,
+            };
+            let values = if alias.is_some() { Vec::new() } else { owned.values };
             Ok(RecordSet {
                 name,
                 kind,
@@ -81,8 +91,8 @@ impl Api {
                     Failover::Secondary => FailoverRole::Secondary,
                 }),
                 ttl: owned.ttl_s,
-                values: owned.values.into_iter().map(quoted).collect(),
-                alias: None,
+                values: values.into_iter().map(quoted).collect(),
+                alias,
                 health_check_id: owned.health_check,
             })
         });
