@@ -44,8 +44,7 @@ pub(super) struct AloneArgs {
 /// Runs until Ctrl-C or SIGTERM.
 pub(super) async fn run(args: AloneArgs) -> Result<(), Failure> {
     let config = args.config.as_deref().map(compose::config).transpose()?;
-    let options =
-        LabOptions { api: args.api, dns: args.dns, propagation: args.propagation, ..LabOptions::default() };
+    let options = LabOptions { api: args.api, dns: args.dns, propagation: args.propagation, ..LabOptions::default() };
     let lab = Lab::start(options).await.map_err(Failure::usage)?;
     let mut zones = config.as_ref().map(|config| seed(&lab, config)).transpose()?.unwrap_or_default();
     let asked = if args.zones.is_empty() && config.is_none() { vec![ZONE.to_owned()] } else { args.zones };
