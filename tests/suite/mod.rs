@@ -24,12 +24,14 @@ mod config;
 mod demo;
 /// Support: Django's admin, a login that nobody here wrote.
 mod django;
-/// The battery of the DNS provider, over the lab and over an emulator that nobody here wrote.
+/// The battery of the DNS provider, over the lab and over emulators that nobody here wrote.
 mod dns;
 /// What only the lab can show, and the resolver.
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// Support: emulators of AWS from PyPI.
+mod emulators;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
 mod engine;
 /// The examples in `checks/`, each against a server that nobody here wrote.
@@ -48,14 +50,14 @@ mod http_cases;
 mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.
 mod lab;
+/// `quorate lab`, as it is typed.
+mod lab_cli;
 /// The computing half of the check language.
 mod language;
 /// Its forms.
 mod language_forms;
 /// Its logins and tokens.
 mod language_logins;
-/// Support: the emulator.
-mod ministack;
 mod mutants;
 /// DNS, TCP, certificates, WebSockets, gRPC and mail from checks.
 mod net;
