@@ -156,7 +156,7 @@ impl Shop {
         let raw = object_store::gcp::GoogleCloudStorageBuilder::new()
             .with_bucket_name(BUCKET)
             .with_config(object_store::gcp::GoogleConfigKey::BaseUrl, endpoint.as_str().trim_end_matches('/'))
-            .with_skip_signature(true)
+            .with_bearer_token("none")
             .with_client_options(ClientOptions::new().with_allow_http(true))
             .with_http_connector(Direct)
             .build()
@@ -167,6 +167,7 @@ impl Shop {
     fn s3(endpoint: Url) -> Self {
         let raw = object_store::aws::AmazonS3Builder::new()
             .with_bucket_name(BUCKET)
+            .with_region("eu-west-1")
             .with_endpoint(endpoint.as_str().trim_end_matches('/'))
             .with_access_key_id("test")
             .with_secret_access_key("test-secret")
