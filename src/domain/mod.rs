@@ -1,6 +1,7 @@
 //! Values whose constructors hold the invariants. No I/O, no clock, no randomness, no async.
 
 mod authority;
+mod batch;
 mod detector;
 mod error;
 mod flag;
@@ -10,11 +11,13 @@ pub mod maintenance;
 mod names;
 mod notice;
 mod observation;
+mod owned;
 mod pace;
 mod plan;
 mod policy;
 mod probe;
 mod records;
+mod register;
 mod secret;
 mod service;
 mod site;
@@ -24,6 +27,7 @@ mod verdict;
 mod vote;
 
 pub use authority::{Authority, Epoch, Fence};
+pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};
 pub use error::{Class, PortError};
 pub use flag::{
@@ -35,13 +39,15 @@ pub use maintenance::{Weekday, Window, WindowError};
 pub use names::{CheckName, ClusterName, NameError, PlanId, ServiceName, SiteName, VantageName};
 pub use notice::{Level, Notice};
 pub use observation::{Canaries, Observation, ObservationId};
+pub use owned::{OwnedRecords, RecordsError};
 pub use pace::{Pace, PaceMark};
 pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex, Terms};
 pub use policy::{Budget, Burst, Need, Policy, PolicyError, PolicyValues};
 pub use probe::{AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, RequestRecord, StepRecord};
-pub use records::{Change, ChangeBatch, Failover, OwnedRecords, RecordSet, RecordType, RecordsError};
+pub use records::{Alias, Change, Failover, RecordSet, RecordType, Routing};
+pub use register::Register;
 pub use secret::{Secret, Secrets};
-pub use service::{DnsTarget, Limits, Service, Site, Vantage};
+pub use service::{Answer, DnsLane, DnsTarget, Limits, MovedName, Service, Site, Vantage};
 pub use site::Role;
 pub use time::{Moment, WallTime};
 pub use token::{Token, TokenError};

@@ -14,6 +14,7 @@ mod outbox;
 mod outside;
 mod pace;
 pub mod past;
+mod register;
 mod spool;
 mod surroundings;
 mod tempo;
