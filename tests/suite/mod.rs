@@ -42,6 +42,10 @@ mod example_site;
 mod examples;
 /// Failovers with the real processes.
 mod failover;
+/// Support: places for flags.
+mod flag_shops;
+/// The battery of the flag's stores, and the procedures around it.
+mod flags;
 /// Hostile scripts against a hostile site, by seeded chance.
 mod hostile;
 /// The check language on the wire, case by case.
