@@ -6,6 +6,7 @@ pub mod controller_http;
 pub mod notify;
 mod outbound;
 pub mod resolver;
+pub mod rfc2136;
 pub mod route53;
 pub mod script;
 pub mod sqlite;

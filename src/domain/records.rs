@@ -369,6 +369,14 @@ impl ChangeBatch {
         &self.changes
     }
 
+    /// The name of the ownership record that it swaps.
+    pub fn mark_name(&self) -> Option<&str> {
+        self.changes.iter().find_map(|change| match change {
+            Change::Create(set) if set.values == [self.new.to_string()] => Some(set.name.as_str()),
+            _ => None,
+        })
+    }
+
     /// What the provider's own log should say; at most 256 characters.
     pub fn comment(&self) -> &str {
         self.comment.get(..256).unwrap_or(&self.comment)
