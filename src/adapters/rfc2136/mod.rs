@@ -141,7 +141,7 @@ impl Rfc2136 {
 
     /// The serial under which an accepted change is in the zone; none when it cannot be learnt.
     async fn serial_with(&self, zone: &str, batch: &ChangeBatch) -> Option<u32> {
-        let mark = records::name(batch.mark_name()?).ok()?;
+        let mark = records::name(&batch.mark()?.name).ok()?;
         let token = batch.new_token().to_string();
         for look in 1..=LOOKS {
             let answer = self.answer(zone, (mark.clone(), rr::RecordType::TXT)).await.ok()?;
@@ -231,6 +231,7 @@ fn set_in(found: &[&Record], owner: &Name, kind: RecordType) -> Option<RecordSet
         kind,
         ttl_s,
         values,
+        alias: None,
         set_identifier: None,
         failover: None,
         health_check: None,
@@ -241,9 +242,9 @@ fn set_in(found: &[&Record], owner: &Name, kind: RecordType) -> Option<RecordSet
 impl DnsProvider for Rfc2136 {
     /// The mark is read before and after the rest: it changes with every write, so the same mark twice means that nothing of
     /// ours moved in between.
-    async fn read(&self, zone: &str, name: &str) -> Result<Vec<RecordSet>, PortError> {
-        let names = [name];
+    async fn read(&self, zone: &str, names: &[&str]) -> Result<Vec<RecordSet>, PortError> {
         let place = self.place(zone);
+        let Some(name) = names.first() else { return Ok(Vec::new()) };
         let mark = records::name(&OwnedRecords::mark_name(name)).map_err(PortError::broken)?;
         let owners: Vec<Name> =
             names.iter().map(|name| records::name(name)).collect::<Result<_, _>>().map_err(PortError::broken)?;

@@ -40,8 +40,10 @@ pub(super) fn plain(name: &Name) -> String {
 /// The set asks for what plain DNS does not have, or holds what its type cannot.
 pub(super) fn to_data(set: &RecordSet) -> Result<Vec<RData>, String> {
     let what = || format!("{} {}", set.name, set.kind);
-    if set.set_identifier.is_some() || set.failover.is_some() || set.health_check.is_some() {
-        let text = "is a failover record, which servers of RFC 2136 do not have; use routing = \"simple\"";
+    let routed = set.set_identifier.is_some() || set.failover.is_some() || set.health_check.is_some();
+    if routed || set.alias.is_some() {
+        let text =
+            "is a failover record or an alias, which servers of RFC 2136 do not have; use routing = \"simple\"";
         return Err(format!("{} {text}", what()));
     }
     if set.values.is_empty() {
@@ -99,6 +101,7 @@ mod tests {
             kind,
             ttl_s: 30,
             values: vec![value.to_owned()],
+            alias: None,
             set_identifier: None,
             failover: None,
             health_check: None,

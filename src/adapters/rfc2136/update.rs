@@ -125,6 +125,7 @@ mod tests {
             kind,
             ttl_s: 30,
             values: vec![value.to_owned()],
+            alias: None,
             set_identifier: None,
             failover: None,
             health_check: None,
