@@ -30,6 +30,10 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// The battery of dynamic updates, over BIND and Knot.
+mod dynamic;
+/// Support: a zone at either, and a relay before it.
+mod dynamic_world;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
 mod engine;
 /// The examples in `checks/`, each against a server that nobody here wrote.
@@ -57,6 +61,8 @@ mod language_logins;
 /// Support: the emulator.
 mod ministack;
 mod mutants;
+/// Support: BIND and Knot.
+mod name_servers;
 /// DNS, TCP, certificates, WebSockets, gRPC and mail from checks.
 mod net;
 /// Support: Node packages for servers.

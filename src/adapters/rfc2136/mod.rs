@@ -90,6 +90,13 @@ impl Rfc2136 {
         self
     }
 
+    /// With that key instead.
+    #[must_use]
+    pub fn with_key(mut self, tsig: Tsig) -> Self {
+        self.tsig = Some(tsig);
+        self
+    }
+
     async fn connect(&self) -> Result<Connection<'_>, Trouble> {
         Connection::open(self.server, self.tsig.as_ref(), self.clock.wall()).await
     }
