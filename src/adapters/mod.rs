@@ -11,3 +11,4 @@ pub mod route53;
 pub mod script;
 pub mod sqlite;
 pub mod standby_http;
+pub mod twin;

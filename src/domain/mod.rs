@@ -22,6 +22,7 @@ mod service;
 mod site;
 mod time;
 mod token;
+pub mod twin;
 mod verdict;
 mod vote;
 

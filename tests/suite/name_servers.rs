@@ -216,7 +216,10 @@ pub(crate) fn key() -> Tsig {
 }
 
 fn folder() -> TempDir {
-    TempDir::with_prefix_in("name-server-", env!("CARGO_TARGET_TMPDIR")).unwrap()
+    let folder = TempDir::with_prefix_in("name-server-", env!("CARGO_TARGET_TMPDIR")).unwrap();
+    // Where Knot keeps its journal. It does not make this folder, and without a journal it takes no update.
+    fs::create_dir(folder.path().join("db")).unwrap();
+    folder
 }
 
 fn bind_options(dir: &str, port: u16) -> String {
