@@ -377,8 +377,8 @@ async fn wrong_keys_and_wrong_clocks_are_named_and_change_nothing(program: Progr
     let right = || Arc::new(Skewed(0));
     for (provider, word) in [
         (Rfc2136::new(address, tsig(KEY, "hmac-sha256", other), right()), "(BADSIG)"),
-        (Rfc2136::new(address, tsig("nobody", "hmac-sha256", KEY_VALUE), right()), "'nobody' (hmac-sha256) (BADKEY)"),
-        (Rfc2136::new(address, tsig(KEY, "hmac-sha512", KEY_VALUE), right()), "'quorate' (hmac-sha512) (BADKEY)"),
+        (Rfc2136::new(address, tsig("nobody", "hmac-sha256", KEY_VALUE), right()), "'nobody' (hmac-sha256), or not"),
+        (Rfc2136::new(address, tsig(KEY, "hmac-sha512", KEY_VALUE), right()), "'quorate' (hmac-sha512), or not"),
         (Rfc2136::new(address, Some(key()), Arc::new(Skewed(3600))), "(BADTIME)"),
         (Rfc2136::new(address, Some(key()), Arc::new(Skewed(-3600))), "(BADTIME)"),
     ] {

@@ -103,6 +103,8 @@ mod store_upgrade;
 mod takeover;
 /// Support: a site with a second factor.
 mod totp_site;
+/// Two providers for one name: the lab's Route 53 and BIND.
+mod twin;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
 /// Support: a world of real processes for each test.

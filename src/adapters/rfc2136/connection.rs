@@ -138,7 +138,8 @@ fn checked(
         match signature.error {
             Some(Code::BadKey) => {
                 return Err(Trouble::Key(format!(
-                    "the server does not know the key {key} (BADKEY): add it there, or correct its name or algorithm here"
+                    "the server does not know the key {key}, or not for this zone (BADKEY): add it there and to the zone's rules, \
+                     or correct its name or algorithm here"
                 )));
             }
             Some(Code::BadSig) => {
