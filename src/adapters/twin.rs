@@ -247,7 +247,12 @@ impl DnsProvider for Twin {
         };
         let remarks = labels.zip(ends).map(remark);
         self.remark([remarks.first, remarks.second].into_iter().flatten().collect());
-        Ok(joined(&ids))
+        let change = joined(&ids);
+        // As one provider would: a write that is there already is not one that this request made.
+        if change.is_empty() {
+            return Err(PortError::refused(format!("zone {zone}: the token is '{}' already", batch.new_token())));
+        }
+        Ok(change)
     }
 
     /// In sync when every part is.

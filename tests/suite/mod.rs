@@ -32,6 +32,8 @@ mod dns_lab;
 mod dns_world;
 /// The battery of dynamic updates, over BIND and Knot.
 mod dynamic;
+/// Keys, clocks, and answers that are not to be believed.
+mod dynamic_trust;
 /// Support: a zone at either, and a relay before it.
 mod dynamic_world;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
