@@ -23,6 +23,7 @@ mod service;
 mod site;
 mod time;
 mod token;
+pub mod twin;
 mod verdict;
 mod vote;
 

@@ -213,7 +213,8 @@ pub(crate) fn mark(token: &str) -> sdk::ResourceRecordSet {
     record(MARK, sdk::RrType::Txt, 60, &format!("\"{token}\"")).build().unwrap()
 }
 
-fn service(zone: &str) -> Service {
+/// The service whose records they are.
+pub(crate) fn service(zone: &str) -> Service {
     let site = |name: &str, answer: &str| Site {
         name: SiteName::new(name).unwrap(),
         cloud: name.to_owned(),

@@ -30,6 +30,12 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// The battery of dynamic updates, over BIND and Knot.
+mod dynamic;
+/// Keys, clocks, and answers that are not to be believed.
+mod dynamic_trust;
+/// Support: a zone at either, and a relay before it.
+mod dynamic_world;
 /// Support: emulators of AWS from PyPI.
 mod emulators;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
@@ -63,6 +69,8 @@ mod language_forms;
 /// Its logins and tokens.
 mod language_logins;
 mod mutants;
+/// Support: BIND and Knot.
+mod name_servers;
 /// DNS, TCP, certificates, WebSockets, gRPC and mail from checks.
 mod net;
 /// Support: Node packages for servers.
@@ -103,6 +111,8 @@ mod store_upgrade;
 mod takeover;
 /// Support: a site with a second factor.
 mod totp_site;
+/// Two providers for one name: the lab's Route 53 and BIND.
+mod twin;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
 /// Support: a world of real processes for each test.
