@@ -14,6 +14,7 @@ mod plan;
 mod policy;
 mod probe;
 mod records;
+mod redaction;
 mod secret;
 mod service;
 mod site;
@@ -34,8 +35,12 @@ pub use observation::{Canaries, Observation, ObservationId};
 pub use pace::{Pace, PaceMark};
 pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex, Terms};
 pub use policy::{Budget, Burst, Need, Policy, PolicyError, PolicyValues};
-pub use probe::{AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, RequestRecord, StepRecord};
+pub use probe::{
+    AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, Protocol, RequestRecord, ScriptPlace,
+    StepRecord,
+};
 pub use records::{Change, ChangeBatch, Failover, OwnedRecords, RecordSet, RecordType, RecordsError};
+pub use redaction::Redaction;
 pub use secret::{Secret, Secrets};
 pub use service::{DnsTarget, Limits, Service, Site, Vantage};
 pub use site::Role;

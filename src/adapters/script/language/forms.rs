@@ -93,7 +93,7 @@ impl Form {
         let selector = reading::selector(css)?;
         let found = page.document()?.with(|html| controls::read(html, &selector));
         let fail =
-            |what: String| Ending::Fail(kind_of(page), format!("{what}, got {}", page.summary(&flow.kit.secrets)));
+            |what: String| Ending::Fail(kind_of(page), format!("{what}, got {}", page.summary(&flow.struck())));
         let found = found.ok_or_else(|| fail(format!("wanted a form '{css}'")))?;
         let controls = found.controls.ok_or_else(|| {
             Ending::Inconclusive(format!(
