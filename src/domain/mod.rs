@@ -40,7 +40,7 @@ pub use probe::{
     StepRecord,
 };
 pub use records::{Change, ChangeBatch, Failover, OwnedRecords, RecordSet, RecordType, RecordsError};
-pub use redaction::Redaction;
+pub use redaction::{Redaction, URI_COMPONENT};
 pub use secret::{Secret, Secrets};
 pub use service::{DnsTarget, Limits, Service, Site, Vantage};
 pub use site::Role;

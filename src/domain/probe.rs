@@ -206,6 +206,19 @@ pub struct Metric {
 /// The value is never NaN: the check language refuses it.
 impl Eq for Metric {}
 
+impl Metric {
+    /// The most of one run.
+    pub const MOST: usize = 50;
+    /// The longest name or unit, in characters. What is struck out of one may make it longer, by a sign for what was cut.
+    pub const MAX_CHARS: usize = 60;
+
+    /// Whether it has a name, is a number, and is no longer than it may be.
+    pub fn is_lawful(&self) -> bool {
+        let fits = |text: &str| text.chars().count() <= Self::MAX_CHARS + 1;
+        !self.name.is_empty() && fits(&self.name) && fits(&self.unit) && self.value.is_finite()
+    }
+}
+
 /// A place in a check's script, or in a file that it shares with others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScriptPlace {

@@ -1,10 +1,11 @@
 //! What must be struck out wherever output goes: secrets, and what was made from them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, Encoding, HEXLOWER, HEXUPPER};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What stands where something was struck out.
 const STRUCK: &str = "[secret]";
@@ -16,11 +17,13 @@ const MIN_BASE64_CHARS: usize = 6;
 /// Texts that are struck out: values as they are, and as URLs, JSON, HTML, Base64 and hex write them.
 #[derive(Clone, Default)]
 pub struct Redaction {
-    /// All of them in one automaton; none where there is nothing to strike out.
-    known: Option<Arc<AhoCorasick>>,
+    /// All forms of the values that it began with, in one automaton; none where there are none.
+    first: Option<Arc<AhoCorasick>>,
     forms: Arc<Vec<String>>,
-    /// Bytes that were made from a secret and are no text.
-    bytes: Vec<Vec<u8>>,
+    /// What was made from them and added, text or not.
+    made: Vec<Vec<u8>>,
+    /// The automaton of all forms, made anew when it is needed after something was added.
+    all: OnceLock<Arc<AhoCorasick>>,
     /// The automaton could not be made, of gigabytes of secrets say: nothing is shown at all.
     failed: bool,
 }
@@ -28,57 +31,67 @@ pub struct Redaction {
 impl Redaction {
     /// For these values.
     pub fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut redaction = Self::default();
-        redaction.add(values.into_iter().flat_map(written_forms));
-        redaction
+        let mut forms: Vec<String> = values.into_iter().flat_map(written_forms).collect();
+        if forms.is_empty() {
+            return Self::default();
+        }
+        forms.sort();
+        forms.dedup();
+        let first = automaton(&forms, None).map(Arc::new);
+        let (all, failed) = (first.clone().map(OnceLock::from).unwrap_or_default(), first.is_none());
+        Self { first, forms: Arc::new(forms), made: Vec::new(), all, failed }
     }
 
     /// Strikes out this value, too.
     pub fn strike(&mut self, value: &str) {
-        self.add(written_forms(value));
+        if value.len() >= MIN_BYTES {
+            self.made.push(value.as_bytes().to_vec());
+            self.add(written_forms(value));
+        }
     }
 
-    /// These bytes, which nobody prints, were made from a secret: what is made from them [touches](Self::touches) it as well.
+    /// These bytes, which nobody prints as they are, were made from a secret: what is made from them [touches](Self::touches) it as well.
     pub fn strike_bytes(&mut self, value: &[u8]) {
         if value.len() >= MIN_BYTES {
-            self.bytes.push(value.to_vec());
+            self.made.push(value.to_vec());
             self.add(written_forms_of_bytes(value));
         }
     }
 
     /// Whether something that is struck out is among these bytes.
     pub fn touches(&self, bytes: &[u8]) -> bool {
-        let known = self.known.as_ref().is_some_and(|known| known.is_match(bytes));
-        self.failed || known || self.bytes.iter().any(|made| bytes.windows(made.len()).any(|part| part == made))
+        let first = self.first.as_ref().is_some_and(|first| first.is_match(bytes));
+        self.failed || first || self.made.iter().any(|made| bytes.windows(made.len()).any(|part| part == made))
     }
 
     /// The text with everything struck out. Of two that begin at one place the longer one is.
     pub fn redact(&self, text: &str) -> String {
-        if self.failed {
-            return STRUCK.to_owned();
+        if self.forms.is_empty() {
+            return text.to_owned();
         }
-        let Some(known) = &self.known else { return text.to_owned() };
+        // Made for a few texts, it need not be the fastest one.
+        let made = || automaton(&self.forms, Some(AhoCorasickKind::NoncontiguousNFA)).map(Arc::new);
+        let all = self.all.get().cloned().or_else(|| {
+            let made = made()?;
+            Some(Arc::clone(self.all.get_or_init(|| made)))
+        });
+        let Some(all) = all.filter(|_| !self.failed) else { return STRUCK.to_owned() };
         let mut plain = String::with_capacity(text.len());
-        known.replace_all_with(text, &mut plain, |_, _, plain| {
+        all.replace_all_with(text, &mut plain, |_, _, plain| {
             plain.push_str(STRUCK);
             true
         });
         plain
     }
 
-    fn add(&mut self, forms: impl IntoIterator<Item = String>) {
-        let all = Arc::make_mut(&mut self.forms);
-        let before = all.len();
-        all.extend(forms);
-        if all.len() == before {
-            return;
-        }
-        all.sort();
-        all.dedup();
-        let built = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(all.iter()).ok();
-        self.failed = built.is_none();
-        self.known = built.map(Arc::new);
+    fn add(&mut self, forms: Vec<String>) {
+        Arc::make_mut(&mut self.forms).extend(forms);
+        self.all = OnceLock::new();
     }
+}
+
+fn automaton(forms: &[String], kind: Option<AhoCorasickKind>) -> Option<AhoCorasick> {
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).kind(kind).build(forms).ok()
 }
 
 impl fmt::Debug for Redaction {
@@ -89,7 +102,7 @@ impl fmt::Debug for Redaction {
 
 impl PartialEq for Redaction {
     fn eq(&self, other: &Self) -> bool {
-        self.forms == other.forms && self.bytes == other.bytes
+        self.forms == other.forms && self.made == other.made
     }
 }
 
@@ -117,8 +130,8 @@ fn written_forms(value: &str) -> Vec<String> {
         coded.push(url.path().trim_start_matches('/').to_owned());
     }
     // Everything but letters and digits, as some servers and `encodeURIComponent` with its kin do.
-    coded.push(percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string());
-    coded.push(percent_encoding::utf8_percent_encode(value, COMPONENT).to_string());
+    coded.push(utf8_percent_encode(value, NON_ALPHANUMERIC).to_string());
+    coded.push(utf8_percent_encode(value, URI_COMPONENT).to_string());
     forms.extend(coded.iter().map(|form| lower_escapes(form)));
     forms.extend(coded);
     forms.extend(written_forms_of_bytes(value.as_bytes()));
@@ -126,8 +139,8 @@ fn written_forms(value: &str) -> Vec<String> {
     forms
 }
 
-/// What `encodeURIComponent` leaves as it is (ECMA-262, 19.2.6.4).
-const COMPONENT: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+/// What JavaScript's `encodeURIComponent` encodes: all that is neither a letter, a digit nor one of `-_.!~*'()` (ECMA-262, 19.2.6.4).
+pub const URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')

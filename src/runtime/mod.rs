@@ -9,6 +9,7 @@ pub mod controller;
 mod events;
 mod executor;
 mod intake;
+mod measures;
 mod outbox;
 mod outside;
 mod pace;
@@ -21,4 +22,5 @@ pub mod zone;
 
 pub use events::{Event, Events};
 pub use intake::Intake;
+pub use measures::Measured;
 pub use pace::Paces;

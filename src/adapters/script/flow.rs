@@ -33,9 +33,9 @@ use crate::ports::ProbeRequest;
 /// The most steps that a run records; a report with more could not be read.
 pub(super) const MAX_STEPS: usize = 100;
 /// The most measures of one run.
-const MAX_METRICS: usize = 50;
+const MAX_METRICS: usize = Metric::MOST;
 /// The most codes, digests and the like of one run that are made from secrets: each is looked for in all that is said.
-const MAX_CONCEALED: usize = 200;
+const MAX_CONCEALED: usize = 100;
 
 /// What a check brings along besides its code.
 #[derive(Debug)]

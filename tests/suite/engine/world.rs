@@ -443,6 +443,7 @@ impl World {
             duration_ms: 40,
             canaries: Canaries::Unasked,
             generation: Generation::default(),
+            metrics: Vec::new(),
         }
     }
 

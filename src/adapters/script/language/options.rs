@@ -262,7 +262,7 @@ fn multipart(fields: Map) -> Result<Vec<u8>> {
 }
 
 /// A name within quotes, as browsers write it (HTML, section 4.10.22.8).
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 
