@@ -15,6 +15,7 @@ pub(super) fn service(name: &str) -> Service {
         cloud: name.to_owned(),
         url: format!("http://{answer}/").parse().unwrap(),
         answer: answer.to_owned(),
+        alias_zone: None,
         health_check: None,
     };
     let values = PolicyValues {
@@ -35,6 +36,9 @@ pub(super) fn service(name: &str) -> Service {
             name: format!("{name}.example.org"),
             kind: RecordType::A,
             ttl_s: 30,
+            routing: Routing::Failover,
+            lane: DnsLane::Records,
+            also: Vec::new(),
             authoritative: Vec::new(),
         },
         primary: site("aws", "192.0.2.1"),
@@ -125,6 +129,7 @@ impl World {
             kind: RecordType::Txt,
             ttl_s: 0,
             values: vec!["v1;c=demo;e=0;s=0;t=primary;d=-".to_owned()],
+            alias: None,
             set_identifier: None,
             failover: None,
             health_check: None,
@@ -292,7 +297,7 @@ impl World {
         if order.step == Step::FlipRecords {
             assert!(self.ledger().frozen.is_none(), "S10");
             assert!(order.plan.to() == Role::Primary || open.succeeded(Step::VerifyReadOnly).is_some(), "S15");
-            let (present, intent) = order.flip.as_ref().expect("a flip without its tokens");
+            let (present, intent) = order.switch.as_ref().expect("a flip without its tokens");
             assert_eq!(present.token(), &intent.expected);
         }
         self.events.push(format!("run {}", order.step));
@@ -318,8 +323,8 @@ impl World {
                 let present = self.records();
                 let new = present.token().advanced(&fence).expect("an older fence");
                 assert!(self.apply(&ChangeBatch::fence(&present, new)));
-                let records = self.records();
-                self.give(Input::Fenced { service, records });
+                let register = self.records().into();
+                self.give(Input::Fenced { service, register });
             }
         }
     }
@@ -349,7 +354,9 @@ impl World {
         let failed = |class| PortError { class, what: "it did not work".to_owned() };
         let result = match (order.step, end) {
             (Step::FlipRecords, End::Ok | End::Lost | End::LostApplied | End::LostLate) => {
-                let (present, intent) = order.flip.as_ref().unwrap();
+                let Some((Register::Records(present), intent)) = &order.switch else {
+                    panic!("a flip of no records")
+                };
                 let batch = ChangeBatch::flip(present, &self.service, intent.new.clone());
                 if *end == End::LostLate {
                     self.on_their_way.push(batch.clone());
@@ -357,9 +364,9 @@ impl World {
                 let there = matches!(end, End::Ok | End::LostApplied)
                     && (self.apply(&batch) || self.records().token() == &intent.new);
                 if there && *end == End::Ok {
-                    let records = Some(self.records());
+                    let register = Some(self.records().into());
                     let detail = StepDetail { text: "accepted".to_owned(), change: Some("C1".to_owned()) };
-                    Ok(StepSuccess { detail, records })
+                    Ok(StepSuccess { detail, register })
                 } else if *end == End::Ok {
                     Err(failed(Class::Refused))
                 } else {
@@ -377,7 +384,7 @@ impl World {
                 if step == Step::AwaitInSync && self.lives == 0 && !self.answers_lost {
                     assert!(order.change.is_some(), "the change's id");
                 }
-                Ok(StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, records: None })
+                Ok(StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, register: None })
             }
         };
         self.answers_lost |= *end == End::LostApplied || *end == End::LostLate;
