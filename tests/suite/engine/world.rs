@@ -517,6 +517,7 @@ impl World {
             duration_ms: 40,
             canaries: Canaries::Unasked,
             generation: Generation::default(),
+            metrics: Vec::new(),
         }
     }
 
