@@ -36,7 +36,7 @@ impl Movers {
             Some(flag) => Some(self.flag(service, flag).await?),
             None => None,
         };
-        Ok(Managed { service: service.clone(), standby, dns: self.provider(provider)?, flag })
+        Ok(Managed { service: service.clone(), standby, dns: self.provider(provider)?, homes: Vec::new(), flag })
     }
 
     fn provider(&self, provider: &Provider) -> Result<Arc<dyn DnsProvider>, Failure> {

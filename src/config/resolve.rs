@@ -165,7 +165,7 @@ impl<'a> Resolver<'a> {
         let (draft, default) = (&self.draft.limits, Limits::default());
         let moves = draft.moves.as_ref().and_then(|moves| usize::try_from(moves.value).ok());
         let per = draft.per.as_ref().map(|per| per.value);
-        Limits { moves: moves.unwrap_or(default.moves), per: per.unwrap_or(default.per) }
+        Limits { moves: moves.unwrap_or(default.moves), per: per.unwrap_or(default.per), ..default }
     }
 
     fn store(&self) -> Store {

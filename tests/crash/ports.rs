@@ -71,6 +71,8 @@ pub(crate) fn entry_name(entry: &JournalEntry) -> String {
         JournalEntry::AlertCleared { alert } => format!("alert-over {alert}"),
         JournalEntry::Acknowledged { .. } => "acknowledged".to_owned(),
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
+        JournalEntry::AdoptionAsked { .. } => "adoption-asked".to_owned(),
+        JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
         JournalEntry::PlanApproved { .. } => "approved".to_owned(),
         JournalEntry::PlanOpened { plan } => format!("plan-opened ({})", plan.id()),
         JournalEntry::StepStarted { plan, step: index, .. } => step(plan, index, "started"),
