@@ -264,11 +264,6 @@ impl Zone<'_> {
             let what = format!("the token says that the {} serves, and it is the {serving}", held.serving);
             found.push(self.say("mark-changed", what, diff()));
         }
-        if mark.ttl_s != service.dns.ttl_s {
-            let right = RecordSet { ttl_s: service.dns.ttl_s, ..(*mark).clone() };
-            let diff = vec![format!("- {}", record_line(mark)), format!("+ {}", record_line(&right))];
-            found.push(self.say("changed", format!("{}: TTL changed", title(mark)), diff));
-        }
         found
     }
 }

@@ -238,6 +238,14 @@ impl<T: Resolver> Resolver for Watched<T> {
         self.around(&self.of_plan("ask"), self.inner.ask(server, name, kind)).await
     }
 
+    async fn soa(
+        &self,
+        server: std::net::SocketAddr,
+        name: &str,
+    ) -> Result<Option<quorate::domain::zone_lint::Soa>, PortError> {
+        self.inner.soa(server, name).await
+    }
+
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, PortError> {
         self.inner.addresses(host).await
     }

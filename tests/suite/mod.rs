@@ -1,5 +1,7 @@
 //! The suites and their helpers.
 
+/// Records taken over, records that differ, and records put back.
+mod adoption;
 /// Agents and the controller that they tell.
 mod agents;
 /// The API and the commands that read it, with the real binary.

@@ -110,6 +110,8 @@ pub(crate) struct Options {
     pub(crate) policy: &'static str,
     /// Whether the service is in a maintenance window, an hour before its end.
     pub(crate) maintenance: bool,
+    /// More arguments of the controller.
+    pub(crate) controller: &'static [&'static str],
 }
 
 impl Default for Options {
@@ -124,6 +126,7 @@ impl Default for Options {
             deaf: false,
             policy: "",
             maintenance: false,
+            controller: &[],
         }
     }
 }
@@ -298,7 +301,7 @@ impl World {
     pub(crate) async fn start_controller(&mut self) {
         let known = !self.processes.is_empty();
         loop {
-            self.spawn(CONTROLLER, &["controller", "--config", "quorate.toml"]);
+            self.spawn(CONTROLLER, &[&["controller", "--config", "quorate.toml"], self.options.controller].concat());
             if self.answers(CONTROLLER, self.port).await {
                 return;
             }

@@ -200,6 +200,11 @@ impl World {
         OwnedRecords::find(self.engine.cluster(), &self.service, &self.zone).unwrap()
     }
 
+    /// The zone as it is.
+    pub(super) fn zone_sets(&self) -> Vec<RecordSet> {
+        self.zone.clone()
+    }
+
     /// What the name is moved by.
     pub(super) fn register(&self) -> Register {
         match &self.flag {
