@@ -119,3 +119,5 @@ mod twin;
 mod wire;
 /// Support: a world of real processes for each test.
 mod world;
+/// What is unwise in a zone.
+mod zone_lint;
