@@ -19,9 +19,9 @@ pub enum ChangeState {
 /// A provider of authoritative DNS that can swap records by compare-and-swap.
 #[async_trait]
 pub trait DnsProvider: Send + Sync {
-    /// The records of `name` and of its ownership mark, as the provider's API has them now: accepted changes included, in
-    /// sync or not.
-    async fn read(&self, zone: &str, name: &str) -> Result<Vec<RecordSet>, PortError>;
+    /// The records of these names and of the first one's ownership mark, as the provider's API has them at one moment: accepted
+    /// changes included, in sync or not.
+    async fn read(&self, zone: &str, names: &[&str]) -> Result<Vec<RecordSet>, PortError>;
 
     /// Applies the batch, all or nothing, and returns the change's id.
     ///

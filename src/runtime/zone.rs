@@ -59,7 +59,7 @@ pub async fn read_records(
     cluster: &ClusterName,
     service: &Service,
 ) -> Result<OwnedRecords, PortError> {
-    let zone = provider.read(&service.dns.zone, &service.dns.name).await?;
+    let zone = provider.read(&service.dns.zone, &service.names()).await?;
     OwnedRecords::find(cluster, service, &zone).map_err(|error| PortError::broken(error.to_string()))
 }
 
@@ -189,7 +189,7 @@ impl Swap<'_> {
     /// Reads back after an answer that was no success. A token that is neither of the two is an error.
     async fn look(&self, after: &PortError) -> Result<Seen, PortError> {
         let name = &self.service.dns.name;
-        let zone = self.provider.read(&self.service.dns.zone, name).await.map_err(|error| {
+        let zone = self.provider.read(&self.service.dns.zone, &self.service.names()).await.map_err(|error| {
             PortError::retry(format!(
                 "{name}: it is unknown whether '{}' was applied, and reading back failed: {error} (the write: {after})",
                 self.new

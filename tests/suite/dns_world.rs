@@ -8,8 +8,9 @@ use aws_sdk_route53::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_route53::types as sdk;
 use quorate::adapters::route53::Route53;
 use quorate::domain::{
-    Authority, CheckName, ClusterName, DnsTarget, Epoch, Failover, Fence, FlipIntent, Moment, OwnedRecords,
-    PlanDigest, Policy, PolicyValues, RecordSet, RecordType, Role, Secret, Service, ServiceName, Site, SiteName,
+    Authority, CheckName, ClusterName, DnsLane, DnsTarget, Epoch, Failover, Fence, FlipIntent, Moment, OwnedRecords,
+    PlanDigest, Policy, PolicyValues, RecordSet, RecordType, Role, Routing, Secret, Service, ServiceName, Site,
+    SiteName,
 };
 use quorate::lab::{Lab, LabOptions};
 use quorate::ports::DnsProvider;
@@ -134,7 +135,7 @@ impl World {
 
     /// What the zone has, past the wire, in a fixed order.
     pub(crate) async fn now(&self) -> Vec<RecordSet> {
-        let mut sets = self.direct.read(&self.service.dns.zone, NAME).await.unwrap();
+        let mut sets = self.direct.read(&self.service.dns.zone, &[NAME]).await.unwrap();
         sets.sort_by_key(|set| (set.name.clone(), set.set_identifier.clone()));
         sets
     }
@@ -213,6 +214,7 @@ fn service(zone: &str) -> Service {
         cloud: name.to_owned(),
         url: Url::parse(&format!("https://{name}.example.test/")).unwrap(),
         answer: answer.to_owned(),
+        alias_zone: None,
         health_check: None,
     };
     let values = PolicyValues {
@@ -233,6 +235,9 @@ fn service(zone: &str) -> Service {
             name: NAME.to_owned(),
             kind: RecordType::A,
             ttl_s: 30,
+            routing: Routing::Failover,
+            lane: DnsLane::Records,
+            also: Vec::new(),
             authoritative: Vec::new(),
         },
         primary: site("aws", PRIMARY),

@@ -283,6 +283,7 @@ fn move_three(late: bool) {
             kind: RecordType::Txt,
             ttl_s: 30,
             values: vec!["v1;c=demo;e=1;s=0;t=primary;d=-".to_owned()],
+            alias: None,
             set_identifier: None,
             failover: None,
             health_check: None,

@@ -15,6 +15,7 @@ pub(super) fn service(name: &str) -> Service {
         cloud: name.to_owned(),
         url: format!("http://{answer}/").parse().unwrap(),
         answer: answer.to_owned(),
+        alias_zone: None,
         health_check: None,
     };
     let values = PolicyValues {
@@ -35,6 +36,9 @@ pub(super) fn service(name: &str) -> Service {
             name: format!("{name}.example.org"),
             kind: RecordType::A,
             ttl_s: 30,
+            routing: Routing::Failover,
+            lane: DnsLane::Records,
+            also: Vec::new(),
             authoritative: Vec::new(),
         },
         primary: site("aws", "192.0.2.1"),
@@ -125,6 +129,7 @@ impl World {
             kind: RecordType::Txt,
             ttl_s: 0,
             values: vec!["v1;c=demo;e=0;s=0;t=primary;d=-".to_owned()],
+            alias: None,
             set_identifier: None,
             failover: None,
             health_check: None,
