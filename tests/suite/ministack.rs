@@ -67,7 +67,11 @@ impl Ministack {
         let child = Command::new(python)
             .args(["-c", RUN_WHILE_HELD])
             // It listens on all interfaces unless told otherwise.
-            .envs([("BIND_HOST", "127.0.0.1"), ("GATEWAY_PORT", &port.to_string()), ("SERVICES", "route53")])
+            .envs([
+                ("BIND_HOST", "127.0.0.1"),
+                ("GATEWAY_PORT", &port.to_string()),
+                ("SERVICES", "route53,sts,iam,s3,ec2"),
+            ])
             .env("TMPDIR", directory)
             .current_dir(directory)
             .stdin(Stdio::piped())

@@ -40,6 +40,13 @@ locals {
   # What an agent in AWS reads of its secrets, from Parameter Store of its own region.
   agent_secrets = { for name in ["api-token", "probe-user", "probe-password"] : name => "ssm:/quorate/${name}" }
 
+  # What no agent needs, and so gets none of.
+  controller_secrets = concat(["standby-admin"], local.with_flags ? ["flag-phrase", "flag-signing"] : [])
+
+  agent_files = {
+    for each in ["checks/login.rhai", "policies/default.toml"] : each => file("${path.module}/../../../${each}")
+  }
+
   quorate_toml = templatefile("${path.module}/quorate.toml.tftpl", {
     cluster           = var.cluster
     controller_listen = var.controller_listen
@@ -113,8 +120,8 @@ module "controller" {
   marks             = [module.zone.services[var.service].mark]
   types             = module.zone.services[var.service].types
   health_check_arns = module.zone.health_check_arns
-  flag_object_arns  = concat([for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.object_arns[var.service]])
-  flag_bucket_arns  = concat([for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.bucket_arn])
+  flag_object_arns  = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.object_arns[var.service]]
+  flag_bucket_arns  = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.bucket_arn]
   trust_ec2         = length(var.controller_oidc) == 0
   trust_oidc        = var.controller_oidc
 }
@@ -126,10 +133,11 @@ module "agent_frankfurt" {
 
   vantage       = local.agents.frankfurt.name
   config        = local.quorate_toml
-  files         = { "checks/login.rhai" = file("${path.module}/../../../checks/login.rhai") }
+  files         = local.agent_files
   binary_url    = var.agent_binary.url
   binary_sha256 = var.agent_binary.sha256
   secrets       = local.agent_secrets
+  withheld      = local.controller_secrets
 }
 
 module "agent_sydney" {
@@ -139,8 +147,9 @@ module "agent_sydney" {
 
   vantage       = local.agents.sydney.name
   config        = local.quorate_toml
-  files         = { "checks/login.rhai" = file("${path.module}/../../../checks/login.rhai") }
+  files         = local.agent_files
   binary_url    = var.agent_binary.url
   binary_sha256 = var.agent_binary.sha256
   secrets       = local.agent_secrets
+  withheld      = local.controller_secrets
 }

@@ -75,7 +75,7 @@ locals {
         {
           path        = "/etc/systemd/system/quorate-agent.service"
           permissions = "0644"
-          content     = templatefile("${path.module}/files/quorate-agent.service.tftpl", { vantage = var.vantage })
+          content     = templatefile("${path.module}/files/quorate-agent.service.tftpl", { vantage = var.vantage, withheld = var.withheld })
         },
       ],
       [for path, text in var.files : { path = "/etc/quorate/${path}", permissions = "0644", encoding = "b64", content = base64encode(text) }],
@@ -86,6 +86,9 @@ locals {
       ["systemctl", "enable", "--now", "quorate-agent.service"],
     ]
   })])
+
+  # cloud-init unpacks it.
+  compressed = base64gzip(local.user_data)
 }
 
 resource "aws_iam_role" "this" {
@@ -149,7 +152,7 @@ resource "aws_instance" "this" {
   associate_public_ip_address = var.public_address
   vpc_security_group_ids      = [aws_security_group.this.id]
   iam_instance_profile        = aws_iam_instance_profile.this.name
-  user_data                   = local.user_data
+  user_data_base64            = local.compressed
   # A new configuration is a new instance: nothing is changed by hand on an agent.
   user_data_replace_on_change = true
   tags                        = local.tags
@@ -172,9 +175,9 @@ resource "aws_instance" "this" {
     ignore_changes = [ami]
 
     precondition {
-      # EC2 takes 16 KiB before Base64.
-      condition     = length(local.user_data) <= 16384
-      error_message = "config and files make ${length(local.user_data)} bytes of user data, and EC2 takes 16384: leave out what this agent's checks do not need."
+      # EC2 takes 16 KiB before Base64, which makes 21848 characters of them.
+      condition     = length(local.compressed) <= 21848
+      error_message = "config and files make ${length(local.compressed)} characters of compressed user data, and EC2 takes 21848: leave out what this agent's checks do not need."
     }
   }
 

@@ -97,6 +97,14 @@ variable "services" {
   }
 
   validation {
+    condition = alltrue(flatten([for service in var.services : concat(
+      [for site in [service.primary, service.standby] : !(service.type == "CNAME" && site.alias_zone != null)],
+      [for more in service.also : !(more.type == "CNAME" && (more.primary_alias_zone != null || more.standby_alias_zone != null))],
+    )]))
+    error_message = "An alias has the type A or AAAA: a CNAME cannot be one of another zone's name."
+  }
+
+  validation {
     condition     = alltrue(flatten([for service in var.services : [for ttl in compact([service.ttl]) : tonumber(ttl) >= 1 && tonumber(ttl) <= 300 && floor(tonumber(ttl)) == tonumber(ttl)]]))
     error_message = "ttl must be 1 to 300 whole seconds; leave it out for 30 (lane records) or 60 (lanes flag and both)."
   }

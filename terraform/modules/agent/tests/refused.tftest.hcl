@@ -77,6 +77,15 @@ run "a_value_instead_of_a_place" {
   expect_failures = [var.secrets]
 }
 
+run "a_secret_both_given_and_withheld" {
+  command = plan
+  variables {
+    secrets  = { probe-user = "ssm:/quorate/probe-user" }
+    withheld = ["probe-user"]
+  }
+  expect_failures = [var.withheld]
+}
+
 run "an_alias_of_a_key" {
   command = plan
   variables {
@@ -120,11 +129,11 @@ run "no_way_out" {
   expect_failures = [var.egress]
 }
 
-# EC2 takes 16 KiB.
+# EC2 takes 16 KiB, compressed.
 run "more_than_user_data_holds" {
   command = plan
   variables {
-    files = { "checks/long.rhai" = join("", [for number in range(1000) : "a line of some text"]) }
+    files = { "checks/long.rhai" = join("", [for number in range(1000) : sha256(tostring(number))]) }
   }
   expect_failures = [aws_instance.this]
 }

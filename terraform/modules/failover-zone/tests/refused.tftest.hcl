@@ -97,6 +97,14 @@ run "an_address_that_is_none" {
   expect_failures = [var.services]
 }
 
+run "an_alias_as_cname" {
+  command = plan
+  variables {
+    services = { login = { name = "login.failover.example.com", type = "CNAME", primary = { site = "aws", answer = "a.example.net", alias_zone = "Z32O12XQLNTSW2" }, standby = { site = "azure", answer = "b.example.net" } } }
+  }
+  expect_failures = [var.services]
+}
+
 run "an_hour_to_live" {
   command = plan
   variables {
