@@ -136,7 +136,7 @@ fn assert_nothing_to_do(copy: &Copied, settings: &[(&str, &str)], when: &str) {
     let changes = changes(&plan);
     assert_eq!(changes.keys().copied().collect::<Vec<_>>(), FORGOTTEN, "{when}: {changes:#?}");
     let children = &changes[FORGOTTEN[2]];
-    assert_eq!(children["before"]["child_healthchecks"], json!([null]), "{when}");
+    assert_eq!(children["before"]["child_healthchecks"], json!([""]), "{when}");
     assert_eq!(children["after"]["child_healthchecks"].as_array().unwrap().len(), 2, "{when}");
 }
 
