@@ -3,6 +3,7 @@
 pub mod canary;
 pub mod clock;
 pub mod controller_http;
+pub mod flag;
 pub mod notify;
 mod outbound;
 pub mod resolver;

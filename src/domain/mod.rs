@@ -17,6 +17,7 @@ mod plan;
 mod policy;
 mod probe;
 mod records;
+mod register;
 mod secret;
 mod service;
 mod site;
@@ -44,6 +45,7 @@ pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex,
 pub use policy::{Budget, Burst, Need, Policy, PolicyError, PolicyValues};
 pub use probe::{AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, RequestRecord, StepRecord};
 pub use records::{Alias, Change, Failover, RecordSet, RecordType, Routing};
+pub use register::Register;
 pub use secret::{Secret, Secrets};
 pub use service::{Answer, DnsLane, DnsTarget, Limits, MovedName, Service, Site, Vantage};
 pub use site::Role;

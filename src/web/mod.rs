@@ -18,6 +18,7 @@
 //! With a token configured, everything but `/healthz` asks for `authorization: Bearer TOKEN`.
 
 mod answer;
+pub mod flags;
 mod show;
 mod words;
 

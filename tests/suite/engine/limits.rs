@@ -290,8 +290,8 @@ fn move_three(late: bool) {
         };
         let mut zone = OwnedRecords::wanted(service, Role::Primary);
         zone.push(mark);
-        let records = OwnedRecords::find(&ClusterName::new("demo").unwrap(), service, &zone).unwrap();
-        wall(&mut engine, 0, Input::Fenced { service: service.name.clone(), records });
+        let register = OwnedRecords::find(&ClusterName::new("demo").unwrap(), service, &zone).unwrap().into();
+        wall(&mut engine, 0, Input::Fenced { service: service.name.clone(), register });
     }
     let mut seq = 0;
     for second in 1..120 {

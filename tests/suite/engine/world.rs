@@ -297,7 +297,7 @@ impl World {
         if order.step == Step::FlipRecords {
             assert!(self.ledger().frozen.is_none(), "S10");
             assert!(order.plan.to() == Role::Primary || open.succeeded(Step::VerifyReadOnly).is_some(), "S15");
-            let (present, intent) = order.flip.as_ref().expect("a flip without its tokens");
+            let (present, intent) = order.switch.as_ref().expect("a flip without its tokens");
             assert_eq!(present.token(), &intent.expected);
         }
         self.events.push(format!("run {}", order.step));
@@ -323,8 +323,8 @@ impl World {
                 let present = self.records();
                 let new = present.token().advanced(&fence).expect("an older fence");
                 assert!(self.apply(&ChangeBatch::fence(&present, new)));
-                let records = self.records();
-                self.give(Input::Fenced { service, records });
+                let register = self.records().into();
+                self.give(Input::Fenced { service, register });
             }
         }
     }
@@ -354,7 +354,9 @@ impl World {
         let failed = |class| PortError { class, what: "it did not work".to_owned() };
         let result = match (order.step, end) {
             (Step::FlipRecords, End::Ok | End::Lost | End::LostApplied | End::LostLate) => {
-                let (present, intent) = order.flip.as_ref().unwrap();
+                let Some((Register::Records(present), intent)) = &order.switch else {
+                    panic!("a flip of no records")
+                };
                 let batch = ChangeBatch::flip(present, &self.service, intent.new.clone());
                 if *end == End::LostLate {
                     self.on_their_way.push(batch.clone());
@@ -362,9 +364,9 @@ impl World {
                 let there = matches!(end, End::Ok | End::LostApplied)
                     && (self.apply(&batch) || self.records().token() == &intent.new);
                 if there && *end == End::Ok {
-                    let records = Some(self.records());
+                    let register = Some(self.records().into());
                     let detail = StepDetail { text: "accepted".to_owned(), change: Some("C1".to_owned()) };
-                    Ok(StepSuccess { detail, records })
+                    Ok(StepSuccess { detail, register })
                 } else if *end == End::Ok {
                     Err(failed(Class::Refused))
                 } else {
@@ -382,7 +384,7 @@ impl World {
                 if step == Step::AwaitInSync && self.lives == 0 && !self.answers_lost {
                     assert!(order.change.is_some(), "the change's id");
                 }
-                Ok(StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, records: None })
+                Ok(StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, register: None })
             }
         };
         self.answers_lost |= *end == End::LostApplied || *end == End::LostLate;
