@@ -17,7 +17,8 @@ use quorate::ports::DnsProvider;
 use quorate::runtime::zone;
 use url::Url;
 
-use super::emulators::Emulator;
+use super::ministack::Ministack;
+use super::moto;
 use super::wire::Wire;
 
 /// The name that moves.
@@ -61,12 +62,13 @@ pub(crate) struct World {
 impl World {
     /// Over ministack.
     pub(crate) async fn ministack(begin: Begin) -> Self {
-        Self::over(None, Emulator::ministack().await.url().clone(), begin).await
+        let url = Ministack::shared().await.url().clone();
+        Self::over(None, url, begin).await
     }
 
     /// Over moto.
     pub(crate) async fn moto(begin: Begin) -> Self {
-        Self::over(None, Emulator::moto().await.url().clone(), begin).await
+        Self::over(None, moto::shared().await, begin).await
     }
 
     /// Over a lab of its own.

@@ -30,8 +30,6 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
-/// Support: emulators of AWS from PyPI.
-mod emulators;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
 mod engine;
 /// The examples in `checks/`, each against a server that nobody here wrote.
@@ -58,6 +56,10 @@ mod language;
 mod language_forms;
 /// Its logins and tokens.
 mod language_logins;
+/// Support: the emulator that matches exactly.
+mod ministack;
+/// Support: an emulator that knows a DELETE by any value of the past.
+mod moto;
 mod mutants;
 /// DNS, TCP, certificates, WebSockets, gRPC and mail from checks.
 mod net;
