@@ -11,6 +11,7 @@ mod exit;
 mod lab;
 mod life;
 mod moment;
+mod moving;
 mod replay;
 mod show;
 mod simulate;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::PortError;
-use crate::domain::{Fence, Token};
+use crate::domain::{Fence, ServiceName, Token};
 
 /// The state of an object that a compare-and-swap names: what the store calls it, for nobody else to read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,8 +19,6 @@ pub struct FlagVersion {
 pub struct HeldFlag {
     /// Its token; of our cluster.
     pub token: Token,
-    /// Whether Route 53 finds the service's phrase in it. A flag that was raised under an older phrase is up by its token, and Route 53 does not see it.
-    pub shown: bool,
     /// What to name in order to replace just this.
     pub version: FlagVersion,
 }
@@ -32,8 +30,8 @@ pub struct FlagCopy {
     pub store: String,
     /// The flag; none when the store itself says that there is no such object.
     ///
-    /// Errors: `Retry`: nothing is known. `Broken`: the object is no flag of ours (unreadable, edited, wrongly signed, another cluster's or service's), or
-    /// there is no permission to read. It is never overwritten.
+    /// Errors: `Retry`: nothing is known. `Broken`: the object is no flag of ours (unreadable, edited, wrongly signed, another cluster's or service's, raised with another phrase), or
+    /// there is no bucket or no permission to read. It is never overwritten.
     pub held: Result<Option<HeldFlag>, PortError>,
 }
 
@@ -58,4 +56,11 @@ pub trait FlagStore: Send + Sync {
     /// otherwise exactly the version that was read is replaced. One request a store, sent once, all at the same time; one answer a copy, in the copies' order. The caller reads
     /// back. A copy that could not be read is not written, and has its own error for an answer.
     async fn swap(&self, fence: &Fence, copies: &[FlagCopy], new: &Token) -> Vec<FlagWrite>;
+}
+
+/// The flags of a store as they are, for whoever serves them to Route 53's checkers.
+#[async_trait]
+pub trait FlagBodies: Send + Sync {
+    /// The text of a service's flag, of at most a little more than a flag can have; none when there is none.
+    async fn body(&self, service: &ServiceName) -> Result<Option<Vec<u8>>, PortError>;
 }

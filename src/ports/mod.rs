@@ -16,7 +16,7 @@ pub use crate::domain::{Class, PortError};
 pub use canary::CanaryRunner;
 pub use clock::Clock;
 pub use dns::{ChangeState, DnsProvider, Resolver};
-pub use flag::{FlagCopy, FlagStore, FlagVersion, FlagWrite, HeldFlag};
+pub use flag::{FlagBodies, FlagCopy, FlagStore, FlagVersion, FlagWrite, HeldFlag};
 pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};
 pub use sink::ObservationSink;

@@ -10,13 +10,10 @@ use crate::config::draft::ServiceDraft;
 use crate::config::problem::{At, Report};
 use crate::config::values::{answer, host};
 use crate::config::vault::Vault;
-use crate::domain::{Answer, DnsLane, DnsTarget, MovedName, RecordType, Routing, Secret};
+use crate::domain::{Answer, DnsLane, DnsTarget, FlagPhrase, MovedName, RecordType, Routing, Secret};
 
 /// The time to live when nothing else is said (safety notes: a flip by records then meets two minutes).
 const TTL: Duration = Duration::from_secs(30);
-/// What a provider's search string may be: Route 53 takes up to 255 characters; fewer than 20 of them can be guessed, or
-/// stand in some page by chance.
-const PHRASE: std::ops::RangeInclusive<usize> = 20..=255;
 /// An Ed25519 seed (RFC 8032).
 const SEED_BYTES: usize = 32;
 
@@ -278,20 +275,8 @@ impl Judge<'_, '_> {
         };
         let phrase = draft.phrase.as_ref().and_then(|name| {
             let secret = self.vault.get(name, self.report)?;
-            let text = secret.expose();
-            // The value is not repeated: whoever has it can move every user.
-            if PHRASE.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Some(secret);
-            }
-            let message = format!(
-                "the secret '{}' must be {} to {} letters, digits and signs of ASCII without spaces: health checks search for \
-                 it, and nobody may guess it (openssl rand -hex 32)",
-                name.value,
-                PHRASE.start(),
-                PHRASE.end()
-            );
-            self.report.error(&name.spot, message);
-            None
+            let report = |error| self.report.error(&name.spot, format!("the secret '{}': {error}", name.value));
+            FlagPhrase::new(secret).map_err(report).ok()
         });
         let key = draft.signing_key.as_ref().and_then(|name| self.base64(name, Some(SEED_BYTES)));
         Some(Flag { stores: stores?, phrase: phrase?, signing_key: key? })

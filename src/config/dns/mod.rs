@@ -14,7 +14,7 @@ pub(super) use draft::{DnsDraft, FlagDraft};
 pub(super) use judge::{Judge, lint};
 
 use super::Place;
-use crate::domain::{DnsTarget, Secret};
+use crate::domain::{DnsTarget, FlagPhrase, Secret};
 
 /// Who serves a zone, and how it is told.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ pub struct Flag {
     /// Where it is kept: one object store each.
     pub stores: Vec<StoreUrl>,
     /// What the health checks search for; nobody can guess it.
-    pub phrase: Secret,
+    pub phrase: FlagPhrase,
     /// The Ed25519 seed that signs it, in Base64.
     pub signing_key: Secret,
 }

@@ -290,8 +290,8 @@ fn move_three(late: bool) {
         };
         let mut zone = OwnedRecords::wanted(service, Role::Primary);
         zone.push(mark);
-        let records = OwnedRecords::find(&ClusterName::new("demo").unwrap(), service, &zone).unwrap();
-        wall(&mut engine, 0, Input::Fenced { service: service.name.clone(), records });
+        let register = OwnedRecords::find(&ClusterName::new("demo").unwrap(), service, &zone).unwrap().into();
+        wall(&mut engine, 0, Input::Fenced { service: service.name.clone(), register });
     }
     let mut seq = 0;
     for second in 1..120 {
@@ -313,6 +313,7 @@ fn move_three(late: bool) {
                         duration_ms: 40,
                         canaries: Canaries::Unasked,
                         generation: Generation::default(),
+                        metrics: Vec::new(),
                     };
                     wall(&mut engine, second * 1_000, Input::Observed(seen));
                 }
