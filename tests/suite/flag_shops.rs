@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::ministack::Ministack;
+use super::emulators::Emulator;
 use super::spawned::Spawned;
 use super::wire::Wire;
 use super::{node, python};
@@ -107,7 +107,7 @@ impl Shop {
 
     /// S3 over ministack.
     pub(crate) async fn ministack() -> Self {
-        let endpoint = Ministack::shared().await.url().clone();
+        let endpoint = Emulator::ministack().await.url().clone();
         static BUCKET_MADE: OnceCell<()> = OnceCell::const_new();
         BUCKET_MADE.get_or_init(|| make_bucket(&endpoint)).await;
         Self::s3(endpoint)
