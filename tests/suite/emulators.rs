@@ -29,7 +29,7 @@ const MINISTACK: Kind = Kind {
     requirement: "ministack==1.5.33",
     // It listens on all interfaces unless told otherwise.
     run: "\
-os.environ.update(BIND_HOST='127.0.0.1', GATEWAY_PORT=os.environ['EMULATOR_PORT'], SERVICES='route53,s3')
+os.environ.update(BIND_HOST='127.0.0.1', GATEWAY_PORT=os.environ['EMULATOR_PORT'], SERVICES='route53,sts,iam,s3,ec2')
 sys.argv = ['ministack']
 runpy.run_module('ministack', run_name='__main__')
 ",
