@@ -40,6 +40,19 @@ impl ChangeBatch {
         vec![Change::Delete(present.mark.clone()), Change::Create(mark)]
     }
 
+    /// The same write for another zone that has the same names: based on what that zone really holds, in the shape of its
+    /// routing. Where the zone points elsewhere than the new token says, a fence write moves its records, too.
+    #[must_use]
+    pub fn rebased(&self, present: &OwnedRecords, service: &Service) -> Self {
+        let moves = self.wanted.is_some() || present.serving() != self.new.serving;
+        let rebased = if moves {
+            Self::flip(present, service, self.new.clone())
+        } else {
+            Self::fence(present, self.new.clone())
+        };
+        Self { comment: self.comment.clone(), ..rebased }
+    }
+
     /// The token that must be in the zone.
     pub fn expected(&self) -> &Token {
         &self.expected
@@ -58,6 +71,14 @@ impl ChangeBatch {
     /// The changes, in the order in which the provider applies them.
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// The ownership record as it will be.
+    pub fn mark(&self) -> Option<&RecordSet> {
+        self.changes.iter().find_map(|change| match change {
+            Change::Create(set) if set.values == [self.new.to_string()] => Some(set),
+            Change::Create(_) | Change::Delete(_) => None,
+        })
     }
 
     /// What the provider's own log should say; at most 256 characters.

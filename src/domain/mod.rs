@@ -17,12 +17,14 @@ mod plan;
 mod policy;
 mod probe;
 mod records;
+mod redaction;
 mod register;
 mod secret;
 mod service;
 mod site;
 mod time;
 mod token;
+pub mod twin;
 mod verdict;
 mod vote;
 
@@ -43,8 +45,12 @@ pub use owned::{OwnedRecords, RecordsError};
 pub use pace::{Pace, PaceMark};
 pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex, Terms};
 pub use policy::{Budget, Burst, Need, Policy, PolicyError, PolicyValues};
-pub use probe::{AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, RequestRecord, StepRecord};
+pub use probe::{
+    AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, Protocol, RequestRecord, ScriptPlace,
+    StepRecord,
+};
 pub use records::{Alias, Change, Failover, RecordSet, RecordType, Routing};
+pub use redaction::{Redaction, URI_COMPONENT};
 pub use register::Register;
 pub use secret::{Secret, Secrets};
 pub use service::{Answer, DnsLane, DnsTarget, Limits, MovedName, Service, Site, Vantage};

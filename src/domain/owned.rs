@@ -241,6 +241,11 @@ impl OwnedRecords {
         self.token.serving
     }
 
+    /// All of them, the ownership record included, as they are in the zone.
+    pub fn sets(&self) -> Vec<RecordSet> {
+        self.payload.iter().chain([&self.mark]).cloned().collect()
+    }
+
     /// The same records after a write that was accepted.
     pub fn after(&self, batch: &ChangeBatch) -> Self {
         let mut mark = self.mark.clone();

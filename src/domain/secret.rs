@@ -1,7 +1,9 @@
-//! Secrets: values that never print, and the texts that must be struck out wherever output goes.
+//! Secrets: values that never print.
 
 use std::collections::BTreeMap;
 use std::fmt;
+
+use super::redaction::Redaction;
 
 /// A value that must not reach a log, an error, a journal or a screen. `Debug` prints a placeholder and there is no
 /// `Display`: reading it takes an explicit [`Secret::expose`].
@@ -28,17 +30,20 @@ impl fmt::Debug for Secret {
 
 /// Secrets by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Secrets(BTreeMap<String, Secret>);
+pub struct Secrets {
+    values: BTreeMap<String, Secret>,
+    redaction: Redaction,
+}
 
 impl Secrets {
     /// The secret with that name.
     pub fn get(&self, name: &str) -> Option<&Secret> {
-        self.0.get(name)
+        self.values.get(name)
     }
 
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.values.keys().map(String::as_str)
     }
 
     /// Only the secrets whose names are listed: what one check may see.
@@ -46,48 +51,22 @@ impl Secrets {
         names.into_iter().filter_map(|name| Some((name.to_owned(), self.get(name)?.clone()))).collect()
     }
 
-    /// The text with every secret value struck out: plain, and as URLs, JSON and HTML write it. Values under four
-    /// characters are left alone: striking out every "a" would hide the text and not the secret.
+    /// The text with every secret value struck out, as [`Redaction`] does it.
     pub fn redact(&self, text: &str) -> String {
-        let values = self.0.values().map(Secret::expose).filter(|value| value.len() >= 4);
-        let mut forms: Vec<String> = values.flat_map(written_forms).collect();
-        // The longest first, so that a secret which holds another is struck out whole.
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        forms.iter().fold(text.to_owned(), |text, form| text.replace(form.as_str(), "[secret]"))
+        self.redaction.redact(text)
     }
-}
 
-/// How a value may be written where it turns up: by our own requests, and by a site that echoes them.
-fn written_forms(value: &str) -> Vec<String> {
-    let json = value.replace('\\', r"\\").replace('"', r#"\""#);
-    let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let mut forms = vec![
-        value.to_owned(),
-        url::form_urlencoded::byte_serialize(value.as_bytes()).collect(),
-        html.replace('\'', "&#39;"),
-        html.replace('\'', "&#x27;"),
-        html,
-        json,
-    ];
-    // Paths and queries each leave other signs as they are.
-    if let Ok(mut url) = url::Url::parse("http://host/") {
-        url.set_query(Some(value));
-        forms.extend(url.query().map(str::to_owned));
-        url.set_path(value);
-        forms.push(url.path().trim_start_matches('/').to_owned());
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.clear().push(value);
-        }
-        forms.push(url.path().trim_start_matches('/').to_owned());
+    /// What is struck out.
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
     }
-    forms.retain(|form| form.len() >= 4);
-    forms
 }
 
 impl FromIterator<(String, Secret)> for Secrets {
     fn from_iter<T: IntoIterator<Item = (String, Secret)>>(iter: T) -> Self {
-        Self(iter.into_iter().collect())
+        let values: BTreeMap<String, Secret> = iter.into_iter().collect();
+        let redaction = Redaction::of(values.values().map(Secret::expose));
+        Self { values, redaction }
     }
 }
 

@@ -10,6 +10,7 @@ mod events;
 mod executor;
 pub mod flag;
 mod intake;
+mod measures;
 mod outbox;
 mod outside;
 mod pace;
@@ -23,4 +24,5 @@ pub mod zone;
 
 pub use events::{Event, Events};
 pub use intake::Intake;
+pub use measures::Measured;
 pub use pace::Paces;

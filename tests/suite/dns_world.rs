@@ -1,4 +1,4 @@
-//! A zone with one service's records in it, over the lab or over ministack, and a relay in between.
+//! A zone with one service's records in it, over the lab or an emulator, and a relay in between.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use quorate::ports::DnsProvider;
 use quorate::runtime::zone;
 use url::Url;
 
-use super::ministack::Ministack;
+use super::emulators::Emulator;
 use super::wire::Wire;
 
 /// The name that moves.
@@ -54,14 +54,19 @@ pub(crate) struct World {
     pub(crate) cluster: ClusterName,
     /// The service.
     pub(crate) service: Service,
-    direct: Route53,
+    /// Another one, past the wire.
+    pub(crate) direct: Route53,
 }
 
 impl World {
     /// Over ministack.
     pub(crate) async fn ministack(begin: Begin) -> Self {
-        let url = Ministack::shared().await.url().clone();
-        Self::over(None, url, begin).await
+        Self::over(None, Emulator::ministack().await.url().clone(), begin).await
+    }
+
+    /// Over moto.
+    pub(crate) async fn moto(begin: Begin) -> Self {
+        Self::over(None, Emulator::moto().await.url().clone(), begin).await
     }
 
     /// Over a lab of its own.
@@ -208,7 +213,8 @@ pub(crate) fn mark(token: &str) -> sdk::ResourceRecordSet {
     record(MARK, sdk::RrType::Txt, 60, &format!("\"{token}\"")).build().unwrap()
 }
 
-fn service(zone: &str) -> Service {
+/// The service whose records they are.
+pub(crate) fn service(zone: &str) -> Service {
     let site = |name: &str, answer: &str| Site {
         name: SiteName::new(name).unwrap(),
         cloud: name.to_owned(),

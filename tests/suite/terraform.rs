@@ -19,7 +19,7 @@ use url::Url;
 use self::permissions::{ACTIONS, NAMES, Question, Recorder, TYPES, ask};
 use self::tool::{Copied, Terraform, repository};
 use super::dns_world::{NAME, World, record};
-use super::ministack::Ministack;
+use super::emulators::Emulator;
 
 /// Every folder with a configuration of its own.
 const FOLDERS: [&str; 5] = [
@@ -145,7 +145,7 @@ async fn what_terraform_makes_is_moved_there_and_back_without_a_change_to_plan()
     let Some(terraform) = Terraform::found("terraform apply to an emulator") else { return };
     let copy = terraform.copy("apply");
     fs::write(copy.path(EXAMPLE).join("emulator_override.tf"), EMULATED).unwrap();
-    let url = Ministack::shared().await.url();
+    let url = Emulator::ministack().await.url();
     let binary = format!("{{url=\"https://example.com/quorate\",sha256=\"{}\"}}", "0".repeat(64));
     // Names of this run's own: the emulator is shared.
     let zone = format!("failover-{}.example.test", std::process::id());

@@ -216,6 +216,12 @@ impl Judge<'_, '_> {
             self.report.error(&zone.spot, message);
             return None;
         }
+        if draft.authoritative.is_some() != dns.zone.authoritative.is_some() {
+            let message = "'authoritative' is listed for one of the two zones: list it for both, or for none, so that both are \
+                           asked after a flip";
+            self.report.error(&draft.at, message);
+            return None;
+        }
         Some((provider?, zone.value.clone(), routing?, servers(draft), draft.at.place()))
     }
 

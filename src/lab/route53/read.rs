@@ -1,12 +1,12 @@
 //! Reads requests into the lab's own types, and refuses what it would not serve faithfully: routing other than simple
-//! and failover, and alias targets.
+//! and failover.
 
 use roxmltree::Node;
 
 use super::batch::{Action, Change, ChangeBatch};
 use super::error::ApiError;
 use super::name::DnsName;
-use super::record::{FailoverRole, RecordKind, RecordSet};
+use super::record::{Alias, FailoverRole, RecordKind, RecordSet};
 use super::xml::{Fields, Order, items, read_document};
 
 /// The longest value of one record.
@@ -35,12 +35,11 @@ const RECORD_SET: [&str; 15] = [
     "GeoProximityLocation",
 ];
 /// Those that the lab does not serve.
-const NOT_SERVED: [&str; 8] = [
+const NOT_SERVED: [&str; 7] = [
     "Weight",
     "Region",
     "GeoLocation",
     "MultiValueAnswer",
-    "AliasTarget",
     "TrafficPolicyInstanceId",
     "CidrRoutingConfig",
     "GeoProximityLocation",
@@ -49,6 +48,8 @@ const NOT_SERVED: [&str; 8] = [
 /// What CreateHostedZone asks for.
 #[derive(Debug)]
 pub(super) struct NewZone {
+    /// The id it must have; any, when absent. Only the lab's owner can ask for one.
+    pub(super) id: Option<String>,
     pub(super) name: DnsName,
     pub(super) caller_reference: String,
     pub(super) comment: Option<String>,
@@ -86,10 +87,18 @@ pub(super) fn new_zone(body: &[u8]) -> Result<NewZone, ApiError> {
         let config = fields.node("HostedZoneConfig");
         let config = config.map(|node| Fields::read(node, &["Comment", "PrivateZone"], Order::Any)).transpose()?;
         Ok(NewZone {
+            id: None,
             name: DnsName::parse(&name).map_err(|error| ApiError::invalid_domain_name(&name, &error.to_string()))?,
             caller_reference,
             comment: config.map(|config| config.text("Comment")).transpose()?.flatten(),
         })
+    })
+}
+
+/// Reads the body of UpdateHostedZoneComment.
+pub(super) fn zone_comment(body: &[u8]) -> Result<Option<String>, ApiError> {
+    read_document(body, "UpdateHostedZoneCommentRequest", |root| {
+        Ok(Fields::read(root, &["Comment"], Order::Any)?.text("Comment")?.filter(|comment| !comment.is_empty()))
     })
 }
 
@@ -135,30 +144,65 @@ fn record_set(action: Action, node: Node<'_, '_>) -> Result<RecordSet, ApiError>
         }
         _ => {}
     }
-    let (Some(ttl), Some(list)) = (fields.parsed::<u32>("TTL")?, fields.node("ResourceRecords")) else {
+    let (ttl, values, alias) = content(&fields, &place)?;
+    if failover.is_some() && alias.as_ref().is_some_and(|alias| !alias.evaluate) {
         return Err(ApiError::invalid_input(format!(
-            "Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or \
-             TrafficPolicyInstanceId], but found none {place}"
+            "a failover alias must have EvaluateTargetHealth set to true {place}"
         )));
-    };
-    if ttl > TTL_S_MAX {
-        return Err(ApiError::invalid_input(format!("'TTL' must be at most {TTL_S_MAX} {place}")));
-    }
-    let values = values(list)?;
-    if values.is_empty() {
-        return Err(ApiError::invalid_input(format!("'ResourceRecords' is empty {place}")));
     }
     Ok(RecordSet {
-        name: DnsName::parse(&name)
-            .map_err(|error| ApiError::invalid_change_batch(&[format!("FATAL problem: {error} in '{name}'")]))?,
+        name: parsed_name(&name)?,
         kind: RecordKind::parse(&kind)
             .ok_or_else(|| ApiError::invalid_input(format!("the lab does not serve type '{kind}' {place}")))?,
         set_identifier,
         failover,
         ttl,
         values,
+        alias,
         health_check_id: fields.text("HealthCheckId")?.filter(|id| !id.is_empty()),
     })
+}
+
+/// TTL and values, or an alias, and nothing of the other.
+fn content(fields: &Fields<'_, '_>, place: &str) -> Result<(u32, Vec<String>, Option<Alias>), ApiError> {
+    let expected = |found: &str| {
+        ApiError::invalid_input(format!(
+            "Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords], or \
+             TrafficPolicyInstanceId], but found {found} {place}"
+        ))
+    };
+    let (ttl, list) = (fields.parsed::<u32>("TTL")?, fields.node("ResourceRecords"));
+    match (fields.node("AliasTarget"), ttl, list) {
+        (Some(target), None, None) => Ok((0, Vec::new(), Some(alias(target)?))),
+        (Some(_), ..) => Err(expected("more than one")),
+        (None, Some(ttl), Some(list)) => {
+            if ttl > TTL_S_MAX {
+                return Err(ApiError::invalid_input(format!("'TTL' must be at most {TTL_S_MAX} {place}")));
+            }
+            let values = values(list)?;
+            if values.is_empty() {
+                return Err(ApiError::invalid_input(format!("'ResourceRecords' is empty {place}")));
+            }
+            Ok((ttl, values, None))
+        }
+        (None, ..) => Err(expected("none")),
+    }
+}
+
+fn alias(node: Node<'_, '_>) -> Result<Alias, ApiError> {
+    let fields = Fields::read(node, &["HostedZoneId", "DNSName", "EvaluateTargetHealth"], Order::Strict)?;
+    let evaluate = fields.parsed("EvaluateTargetHealth")?;
+    Ok(Alias {
+        zone: fields.required("HostedZoneId")?.trim_start_matches("/hostedzone/").to_owned(),
+        name: parsed_name(&fields.required("DNSName")?)?,
+        evaluate: evaluate
+            .ok_or_else(|| ApiError::invalid_xml("no element 'EvaluateTargetHealth' in 'AliasTarget'"))?,
+    })
+}
+
+fn parsed_name(name: &str) -> Result<DnsName, ApiError> {
+    DnsName::parse(name)
+        .map_err(|error| ApiError::invalid_change_batch(&[format!("FATAL problem: {error} in '{name}'")]))
 }
 
 fn values(list: Node<'_, '_>) -> Result<Vec<String>, ApiError> {

@@ -313,6 +313,7 @@ fn move_three(late: bool) {
                         duration_ms: 40,
                         canaries: Canaries::Unasked,
                         generation: Generation::default(),
+                        metrics: Vec::new(),
                     };
                     wall(&mut engine, second * 1_000, Input::Observed(seen));
                 }
