@@ -168,7 +168,8 @@ impl Executor {
                 }
             }
             if right == 0 {
-                let none = || PortError::retry(format!("no server answers {} for {}", wanted.join(" or "), name.name));
+                let none =
+                    || PortError::retry(format!("no server answers {} for {}", wanted.join(" or "), name.name));
                 return Err(lagging.pop().unwrap_or_else(none));
             }
             answers.push(name.answer(to).value.clone());
