@@ -304,9 +304,10 @@ impl Controller {
         let (executor, fence) = match (reply, self.executors.get(&service), fence) {
             (Ok(Reply::Done), Some(executor), Some(fence)) => (Arc::clone(executor), fence),
             (reply, ..) => {
-                let _ = answer.send(reply.map(|reply| match reply {
-                    Reply::Blocked(blockers) => Mended::Blocked(blockers),
-                    _ => Mended::NoSuchService,
+                let _ = answer.send(reply.and_then(|reply| match reply {
+                    Reply::Blocked(blockers) => Ok(Mended::Blocked(blockers)),
+                    Reply::NoSuchService => Ok(Mended::NoSuchService),
+                    _ => Err(PortError::fenced("this controller may not act any more, and nothing was written")),
                 }));
                 return wake;
             }

@@ -194,8 +194,7 @@ fn repair(world: &World) -> Ask {
 fn a_repair_is_recorded_first_and_nothing_moves_until_the_register_is_fenced_again() {
     let mut world = led();
     world.ask(repair(&world));
-    assert_eq!(world.events.last().map(String::as_str), Some("reply done"), "{:?}", world.events);
-    assert_eq!(count(&world, "repair-asked"), 1);
+    assert_eq!((count(&world, "reply done"), count(&world, "repair-asked")), (1, 1), "{:?}", world.events);
     let blocked = world.engine.explain(world.moment(), &world.service.name).unwrap();
     assert!(blocked.token.is_none() && blocked.blockers.iter().any(|blocker| blocker.code() == "not-fenced"));
     let fences = count(&world, "fence");
