@@ -62,6 +62,8 @@ mod journal;
 mod lab;
 /// `quorate lab`, as it is typed.
 mod lab_cli;
+/// Moves by a flag, and by both.
+mod lanes;
 /// The computing half of the check language.
 mod language;
 /// Its forms.
