@@ -1,5 +1,6 @@
 //! Secrets: values that never print, and the texts that must be struck out wherever output goes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -27,18 +28,28 @@ impl fmt::Debug for Secret {
 }
 
 /// Secrets by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Secrets(BTreeMap<String, Secret>);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    values: BTreeMap<String, Secret>,
+    /// What is struck out, the longest first, so that a secret which holds another is struck out whole.
+    forms: Vec<String>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Secrets").field(&self.values).finish()
+    }
+}
 
 impl Secrets {
     /// The secret with that name.
     pub fn get(&self, name: &str) -> Option<&Secret> {
-        self.0.get(name)
+        self.values.get(name)
     }
 
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.values.keys().map(String::as_str)
     }
 
     /// Only the secrets whose names are listed: what one check may see.
@@ -49,12 +60,14 @@ impl Secrets {
     /// The text with every secret value struck out: plain, and as URLs, JSON and HTML write it. Values under four
     /// characters are left alone: striking out every "a" would hide the text and not the secret.
     pub fn redact(&self, text: &str) -> String {
-        let values = self.0.values().map(Secret::expose).filter(|value| value.len() >= 4);
-        let mut forms: Vec<String> = values.flat_map(written_forms).collect();
-        // The longest first, so that a secret which holds another is struck out whole.
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        forms.iter().fold(text.to_owned(), |text, form| text.replace(form.as_str(), "[secret]"))
+        self.redacted(text).into_owned()
+    }
+
+    /// The same, which copies nothing where there is nothing to strike out.
+    pub fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.forms.iter().fold(Cow::Borrowed(text), |text, form| {
+            if text.contains(form.as_str()) { Cow::Owned(text.replace(form.as_str(), "[secret]")) } else { text }
+        })
     }
 }
 
@@ -87,7 +100,12 @@ fn written_forms(value: &str) -> Vec<String> {
 
 impl FromIterator<(String, Secret)> for Secrets {
     fn from_iter<T: IntoIterator<Item = (String, Secret)>>(iter: T) -> Self {
-        Self(iter.into_iter().collect())
+        let values: BTreeMap<String, Secret> = iter.into_iter().collect();
+        let long = values.values().map(Secret::expose).filter(|value| value.len() >= 4);
+        let mut forms: Vec<String> = long.flat_map(written_forms).collect();
+        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        forms.dedup();
+        Self { values, forms }
     }
 }
 

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{EvalAltResult, NativeCallContext};
+use tokio::time::error::Elapsed;
 use url::Url;
 
 use super::coroutine;
 use super::ending::Ending;
 use super::guard::Guard;
-use super::http::{Ask, Browser, Exchange, Progress, Timings, Wire};
+use super::http::{Ask, Browser, Exchange, Progress, Timings, Waiting, Wire};
 use super::limits::Limits;
 use super::page::Page;
 use super::reach::Reach;
@@ -136,14 +137,16 @@ impl Flow {
     }
 
     /// Sends a request and waits for its answer, but not past the deadline.
-    pub(super) fn send(&self, ask: Ask) -> Result<Page, Ending> {
+    pub(super) fn send(self: &Rc<Self>, ask: Ask) -> Result<Page, Ending> {
         self.count_request()?;
         let own = ask.timeout.filter(|own| *own < self.watch.remaining());
-        let said = format!("{} {}", ask.method, plain_url(&ask.url));
-        let sending = self.browser.send(ask, self);
+        let said = own.map(|_| format!("{} {}", ask.method, plain_url(&ask.url))).unwrap_or_default();
+        let flow = Rc::clone(self);
+        // Large, and handed on from here: it is put where it stays.
+        let sending = Box::pin(async move { flow.browser.send(ask, &*flow).await });
         let page = match own {
-            None => self.wait(sending)??,
-            Some(own) => self.wait(tokio::time::timeout(own, sending))?.map_err(|_| {
+            None => self.wait_apart(sending)??,
+            Some(own) => self.wait_apart(tokio::time::timeout(own, sending))?.map_err(|_| {
                 let reason = format!("{said}: {} within its own limit of {}", self.progress.get(), words(own));
                 if self.progress.is_ours() {
                     Ending::Inconclusive(reason)
@@ -187,8 +190,17 @@ impl Flow {
     /// Waits for the network, but not past the deadline. What is waited for belongs in the [progress](Self::progress), in words: it is said
     /// when the deadline strikes.
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Ending> {
+        self.waited(|| coroutine::wait(tokio::time::timeout(self.watch.remaining(), work)))
+    }
+
+    /// The same for work that needs nothing of the script, which is cheaper.
+    fn wait_apart<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Result<T, Ending> {
+        self.waited(|| coroutine::wait_apart(tokio::time::timeout(self.watch.remaining(), work)))
+    }
+
+    fn waited<T>(&self, wait: impl FnOnce() -> Option<Result<T, Elapsed>>) -> Result<T, Ending> {
         let (began, busy) = (self.watch.elapsed(), coroutine::busy());
-        let answer = coroutine::wait(tokio::time::timeout(self.watch.remaining(), work));
+        let answer = wait();
         self.watch.waited(began, coroutine::busy().saturating_sub(busy));
         match answer {
             Some(Ok(answer)) => Ok(answer),
@@ -316,7 +328,7 @@ impl Flow {
         tidy(text, &self.kit.secrets, max_chars)
     }
 
-    /// The record of the probe.
+    /// The record of the probe, which is taken out of it.
     pub(super) fn report(&self, ending: Option<Ending>) -> ProbeReport {
         let duration_ms = self.watch.elapsed_ms();
         let mut trace = self.trace.borrow_mut();
@@ -344,9 +356,9 @@ impl Flow {
                 .map(|reason| self.tidy(&reason, MAX_REASON_CHARS))
                 .map(|reason| if reason.is_empty() { "the script does not say why".to_owned() } else { reason }),
             failed_step: if outcome == Outcome::Pass { None } else { ended_in },
-            steps: trace.steps.clone(),
-            requests: trace.records.clone(),
-            metrics: trace.metrics.clone(),
+            steps: std::mem::take(&mut trace.steps),
+            requests: std::mem::take(&mut trace.records),
+            metrics: std::mem::take(&mut trace.metrics),
             duration_ms,
         }
     }
@@ -405,6 +417,10 @@ impl Wire for Flow {
         self.reel.answer(&self.request.target, ask)
     }
 
+    fn wants_sent(&self) -> bool {
+        self.reel.is_traced()
+    }
+
     fn took_place(&self, exchange: &Exchange) {
         self.reel.take_in(exchange);
         let answer = self.answer_record(exchange);
@@ -415,8 +431,8 @@ impl Wire for Flow {
         }
     }
 
-    fn waits_for(&self, words: String) {
-        self.progress.set(words);
+    fn waits_for(&self, waiting: Waiting) {
+        self.progress.set_to(waiting);
     }
 
     fn waits_for_ours(&self, words: String) {

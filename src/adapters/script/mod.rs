@@ -32,6 +32,7 @@ mod page;
 mod reach;
 mod resolve;
 mod runner;
+mod skim;
 mod tape;
 mod text;
 mod tls;
