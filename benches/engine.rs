@@ -114,6 +114,7 @@ impl Fleet {
                             duration_ms: 500,
                             canaries: Canaries::Unasked,
                             generation: Generation::default(),
+                            metrics: Vec::new(),
                         },
                     ));
                 }

@@ -3,10 +3,13 @@
 pub mod canary;
 pub mod clock;
 pub mod controller_http;
+pub mod flag;
 pub mod notify;
 mod outbound;
 pub mod resolver;
+pub mod rfc2136;
 pub mod route53;
 pub mod script;
 pub mod sqlite;
 pub mod standby_http;
+pub mod twin;

@@ -70,6 +70,17 @@ pub(super) fn direct_client(limit: Duration) -> Result<Client, PortError> {
     built(builder(limit).no_proxy().pool_max_idle_per_host(0))
 }
 
+/// A client for an object store, whose errors are read elsewhere. `local`: the store is on this machine, and no proxy knows the way there.
+pub(super) fn store_client(
+    connect: Duration,
+    limit: Duration,
+    local: bool,
+    https: bool,
+) -> Result<Client, PortError> {
+    let builder = builder(limit).connect_timeout(connect).https_only(https);
+    built(if local { builder.no_proxy() } else { builder })
+}
+
 fn builder(limit: Duration) -> ClientBuilder {
     Client::builder()
         .redirect(Policy::none())

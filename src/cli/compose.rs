@@ -61,6 +61,7 @@ fn limits(check: &Check) -> Limits {
         operations: check.max_operations.map_or(usual.operations, u64::from),
         requests: size(check.max_requests).unwrap_or(usual.requests),
         body_bytes: size(check.max_body_kib).map_or(usual.body_bytes, |kib| kib * 1024),
+        clean_up: usual.clean_up,
     }
 }
 

@@ -10,17 +10,16 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
+use super::moving::Movers;
 use super::{compose, life};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::notify::Notifiers;
 use crate::adapters::resolver::Hickory;
-use crate::adapters::route53::Route53;
 use crate::adapters::sqlite::SqliteStore;
-use crate::adapters::standby_http::StandbyHttp;
 use crate::config::ServiceConfig;
-use crate::ports::{Class, Clock, DnsProvider, PortError, StandbyControl};
+use crate::ports::{Class, Clock, PortError};
 use crate::runtime::Intake;
-use crate::runtime::controller::{self, Ports, Setup, StartError};
+use crate::runtime::controller::{self, Managed, Ports, Setup, StartError};
 use crate::runtime::past::Past;
 use crate::web::{self, Api};
 
@@ -58,19 +57,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         ))
     })?;
 
-    let dns: Arc<dyn DnsProvider> = Arc::new(Route53::from_settings().await);
-    zones_are_there(&args.config, &config.services, dns.as_ref()).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let movers = Movers::new(config.cluster.clone(), Arc::clone(&clock)).await;
+    let mut services = Vec::new();
+    for service in &config.services {
+        services.push(movers.of(service).await?);
+    }
+    zones_are_there(&args.config, &config.services, &services).await?;
     let store = Arc::new(SqliteStore::open(&config.controller.data).map_err(Failure::unknown)?);
-    let services = config.services.iter().map(|ServiceConfig { service, read_only, .. }| {
-        let (enter, probe) = (read_only.url.clone(), read_only.write_probe.clone());
-        let name = &service.standby.name;
-        let standby = StandbyHttp::new(name, enter, probe, read_only.key.clone(), Arc::clone(&clock));
-        let standby = standby.map_err(Failure::unknown)?.with_lag(read_only.lag.clone());
-        let standby: Arc<dyn StandbyControl> = Arc::new(standby);
-        Ok((service.clone(), standby))
-    });
-    let services = services.collect::<Result<Vec<_>, Failure>>()?;
     let known = config.services.iter().map(|service| service.service.clone()).collect();
     // People read this path far from the folder that this process was started in.
     let halt_file = absolute(&config.controller.local_freeze).map_err(Failure::unknown)?;
@@ -78,7 +72,6 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Setup { cluster: config.cluster.clone(), limits: config.limits, services, halt_file: Some(halt_file) };
     let ports = Ports {
         clock: Arc::clone(&clock),
-        dns,
         resolver: Arc::new(Hickory::new()),
         probes,
         lease: store.clone(),
@@ -122,12 +115,12 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 
 /// Refuses a configuration whose zones are not there, by the provider's own word. A provider that does not answer is no reason not to
 /// start: a controller must come up in the very hour in which it cannot be reached, and fences the zones later.
-async fn zones_are_there(file: &Path, services: &[ServiceConfig], dns: &dyn DnsProvider) -> Result<(), Failure> {
+async fn zones_are_there(file: &Path, configs: &[ServiceConfig], services: &[Managed]) -> Result<(), Failure> {
     let mut missing = Vec::new();
-    for ServiceConfig { service, zone_at, .. } in services {
-        match timeout(ZONE_WITHIN, dns.has_zone(&service.dns.zone)).await {
+    for (ServiceConfig { service, zone_at, .. }, managed) in configs.iter().zip(services) {
+        match timeout(ZONE_WITHIN, managed.dns.has_zone(&service.dns.zone)).await {
             Ok(Ok(false)) => missing.push(format!(
-                "{}:{}:{}: the zone '{}' of the service '{}' is not there: correct its id, create it, or check which AWS account \
+                "{}:{}:{}: the zone '{}' of the service '{}' is not there: correct its id, create it, or check which account \
                  the credentials are for",
                 file.display(),
                 zone_at.line,

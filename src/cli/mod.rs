@@ -11,6 +11,7 @@ mod exit;
 mod lab;
 mod life;
 mod moment;
+mod moving;
 mod replay;
 mod show;
 mod simulate;
@@ -56,8 +57,7 @@ enum Command {
     Acknowledge(words::AcknowledgeArgs),
     Simulate(simulate::Args),
     Replay(replay::Args),
-    #[command(subcommand, hide = true)]
-    Lab(lab::LabCommand),
+    Lab(lab::Args),
 }
 
 /// Runs the command that the arguments name.
@@ -97,6 +97,6 @@ async fn run(command: Command) -> ExitCode {
         Command::Acknowledge(args) => exit::said(words::acknowledge(args).await),
         Command::Simulate(args) => exit::said(simulate::run(args).await),
         Command::Replay(args) => exit::said(replay::run(args).await),
-        Command::Lab(command) => exit::said(lab::run(command).await),
+        Command::Lab(args) => exit::said(lab::run(args).await),
     }
 }

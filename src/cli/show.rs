@@ -153,6 +153,20 @@ fn seconds(ms: u64) -> String {
 }
 
 /// What deserves a line of its own: a freeze, what is stuck, the open plan.
+/// What the checks measured.
+fn measures(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
+    if service.metrics.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  {STRONG}measures{STRONG:#}")?;
+    for one in &service.metrics {
+        let (name, value, unit, age) = (&one.name, one.value, &one.unit, seconds(one.age_ms));
+        let from = format!("{} of the {} from {}", one.check, one.role, one.vantage);
+        writeln!(out, "    {name} {value} {unit}  {QUIET}{from}, {age} ago{QUIET:#}")?;
+    }
+    Ok(())
+}
+
 fn under_way(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
     if let Some(incident) = &service.incident {
         let loud = if incident.escalated { ", told loudly" } else { "" };
@@ -243,6 +257,7 @@ pub(super) fn explain(out: &mut impl Write, status: &Status) -> io::Result<()> {
             let (mark, style) = if rule.met { ("●", BAD) } else { ("○", QUIET) };
             writeln!(out, "    {style}{mark}{style:#} {:<8} {}", rule.rule, rule.text)?;
         }
+        measures(out, service)?;
         if let Some(lag) = service.lag_ms {
             writeln!(out, "  {STRONG}lag{STRONG:#}      the standby's data is {} behind", seconds(lag))?;
         }

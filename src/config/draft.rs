@@ -8,14 +8,13 @@ use std::time::Duration;
 use url::Url;
 
 use super::canaries::canary;
+use super::dns::{DnsDraft, FlagDraft};
 use super::maintenance;
 use super::problem::{At, Report, Spot};
 use super::reader::{Document, Reader};
-use super::values::{filled, host, host_pattern, human, name, phone, record_type, sender, socket, url};
-use crate::domain::{CheckName, ClusterName, RecordType, ServiceName, SiteName, VantageName, Window};
+use super::values::{filled, host_pattern, name, phone, sender, socket, url};
+use crate::domain::{CheckName, ClusterName, ServiceName, SiteName, VantageName, Window};
 
-/// The longest time to live that is accepted.
-const TTL_MAX: Duration = Duration::from_secs(86_400);
 /// The most observations that an agent may be told to keep.
 const SPOOL_MAX: u32 = 10_000_000;
 /// The range of `canaries_needed`.
@@ -108,24 +107,19 @@ pub(super) struct ServiceDraft {
     /// Absent ones have been reported.
     pub(super) maintenance: Vec<Option<Window>>,
     pub(super) dns: Option<DnsDraft>,
+    pub(super) flag: Option<FlagDraft>,
     pub(super) primary: Option<SiteDraft>,
     pub(super) standby: Option<SiteDraft>,
     pub(super) read_only: Option<ReadOnlyDraft>,
 }
 
-pub(super) struct DnsDraft {
-    pub(super) zone: Option<At<String>>,
-    pub(super) name: Option<At<String>>,
-    pub(super) kind: Option<At<RecordType>>,
-    pub(super) ttl: Option<At<Duration>>,
-    pub(super) authoritative: Option<At<Vec<At<SocketAddr>>>>,
-}
-
 pub(super) struct SiteDraft {
+    pub(super) at: Spot,
     pub(super) name: Option<At<SiteName>>,
     pub(super) cloud: Option<At<String>>,
     pub(super) url: Option<At<Url>>,
     pub(super) answer: Option<At<String>>,
+    pub(super) alias_zone: Option<At<String>>,
     pub(super) health_check: Option<At<String>>,
 }
 
@@ -259,6 +253,7 @@ impl ServiceDraft {
             dns: table
                 .need_section("dns", "provider, zone, name, type and ttl")
                 .map(|dns| DnsDraft::read(dns, report)),
+            flag: table.section("flag").map(FlagDraft::read),
             read_only: standby
                 .as_mut()
                 .and_then(|site| site.need_section("read_only", "url, write_probe and key"))
@@ -269,37 +264,15 @@ impl ServiceDraft {
     }
 }
 
-impl DnsDraft {
-    fn read(mut table: Reader<'_>, report: &Report) -> Self {
-        table.need("provider", "\"route53\"", |text| match text {
-            "route53" => Ok(()),
-            other => Err(format!("the DNS provider '{other}' is not known: write \"route53\"")),
-        });
-        let ttl = table.duration("ttl", Duration::from_secs(1)..=TTL_MAX).filter(|ttl| {
-            let whole = ttl.value.subsec_nanos() == 0;
-            if !whole {
-                let text = human(ttl.value);
-                report.error(&ttl.spot, format!("'ttl' must be whole seconds, not {text}: DNS counts in seconds"));
-            }
-            whole
-        });
-        Self {
-            zone: table.need("zone", "\"Z0123456789ABCDEFGHIJ\", the provider's id of the zone", filled),
-            name: table.need("name", "\"login.example.com\"", host),
-            kind: table.need("type", "\"A\"", record_type),
-            ttl,
-            authoritative: table.list("authoritative", socket),
-        }
-    }
-}
-
 impl SiteDraft {
     fn read(mut table: Reader<'_>) -> Self {
         Self {
+            at: table.spot(),
             name: table.need("name", "\"aws\"", SiteName::new),
             cloud: table.need("cloud", "\"aws\"", name),
             url: table.need("url", "\"https://login.aws.example.com/\"", url),
             answer: table.need("answer", "\"192.0.2.1\"", filled),
+            alias_zone: table.text("alias_zone", filled),
             health_check: table.text("health_check", filled),
         }
     }

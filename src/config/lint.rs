@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::canaries;
+use super::dns;
 use super::draft::{Draft, ServiceDraft};
 use super::problem::Report;
 use super::values::human;
@@ -16,6 +17,7 @@ pub(super) fn draft(draft: &Draft, report: &Report) {
         ttl(service, report);
         one_cloud(service, report);
         other_host(service, report);
+        dns::lint(service, report);
     }
     if draft.notify.is_none() {
         report.warn(

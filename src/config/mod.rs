@@ -15,6 +15,7 @@
 
 mod advice;
 mod canaries;
+mod dns;
 mod draft;
 mod judges;
 mod library;
@@ -32,6 +33,7 @@ mod vault;
 
 use std::path::{Path, PathBuf};
 
+pub use dns::{Flag, Provider, SecondZone, StoreUrl, TsigAlgorithm, TsigKey};
 pub use library::load_library;
 pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, SharedScript, Sms, Store};
 pub use problem::{Excerpt, Place, Problem, Severity};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::Place;
+use super::{Flag, Place, Provider, SecondZone};
 use crate::domain::{CheckName, ClusterName, Limits, Secret, Secrets, Service, Vantage};
 
 /// A whole configuration.
@@ -76,6 +76,12 @@ pub struct Store {
 pub struct ServiceConfig {
     /// The service itself.
     pub service: Service,
+    /// Who serves its zone.
+    pub provider: Provider,
+    /// The second zone with its names, at another provider.
+    pub second: Option<SecondZone>,
+    /// The flag; always there where the lane has one.
+    pub flag: Option<Flag>,
     /// How its standby is made read-only.
     pub read_only: ReadOnly,
     /// Where the file says `dns.zone`: whether there is such a zone, only its provider knows.

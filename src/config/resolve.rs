@@ -9,27 +9,24 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::draft::{CheckDraft, DnsDraft, Draft, ServiceDraft, SiteDraft};
+use super::dns::{self, DnsDraft};
+use super::draft::{CheckDraft, Draft, ServiceDraft, SiteDraft};
 use super::library::load_library;
 use super::model::SharedScript;
 use super::policies::{DEFAULT_POLICY, Policies};
 use super::problem::{At, Problem, Report, Severity, tidy};
-use super::values::{answer, nearest, url};
+use super::values::{nearest, url};
 use super::vault::Vault;
 use super::{
     Agents, Check, Config, Controller, Environment, Notify, ReadOnly, ScriptJudge, ServiceConfig, Sms, Store,
 };
 use super::{canaries, judges, lint, placement};
-use crate::domain::{
-    CheckName, DnsTarget, Limits, Policy, RecordType, Secret, Secrets, Service, Site, Vantage, VantageName,
-};
+use crate::domain::{Answer, CheckName, Limits, Policy, Secret, Secrets, Service, Site, Vantage, VantageName};
 
 /// Where the controller listens when nothing else is said: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
 /// How many observations an agent keeps when nothing else is said: about an hour of five-second probes of a few services.
 const SPOOL: u32 = 10_000;
-/// The time to live when nothing else is said (safety notes: a flip by records then meets two minutes).
-const TTL: Duration = Duration::from_secs(30);
 /// The account of a vantage that names none.
 const ACCOUNT: &str = "default";
 /// For how long observations are kept when nothing else is said: an incident is looked into within a week.
@@ -287,10 +284,10 @@ impl<'a> Resolver<'a> {
                 placement::judge(draft, policy, &file, vantages, self.report);
             }
         }
-        let dns = draft.dns.as_ref().and_then(|dns| self.dns(dns));
-        let kind = draft.dns.as_ref().and_then(|dns| dns.kind.as_ref()).map(|kind| kind.value);
-        let primary = draft.primary.as_ref().and_then(|site| self.site(site, kind));
-        let standby = draft.standby.as_ref().and_then(|site| self.site(site, kind));
+        let dns = draft.dns.as_ref().and_then(|dns| self.names().dns(dns));
+        let flag = self.names().flag(draft);
+        let primary = draft.primary.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
+        let standby = draft.standby.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
         self.apart(draft);
         let read_only = draft.read_only.as_ref().and_then(|read_only| {
             let key = read_only.key.as_ref().and_then(|key| self.secret(key));
@@ -302,10 +299,11 @@ impl<'a> Resolver<'a> {
             })
         });
         let judges = judges?;
+        let dns = dns?;
         let service = Service {
             name: draft.name.as_ref()?.value.clone(),
             public_url: draft.public_url.as_ref()?.value.clone(),
-            dns: dns?,
+            dns: dns.target,
             primary: primary?,
             standby: standby?,
             checks: judges.checks,
@@ -315,8 +313,9 @@ impl<'a> Resolver<'a> {
             maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
             vantages: vantages?,
         };
-        let zone_at = draft.dns.as_ref()?.zone.as_ref()?.spot.place();
-        Some(ServiceConfig { service, read_only: read_only?, zone_at })
+        let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
+        let (provider, second) = (dns.provider, dns.second);
+        Some(ServiceConfig { service, provider, second, flag: flag?, read_only: read_only?, zone_at })
     }
 
     /// A policy that limits the lag needs somewhere to ask for it.
@@ -359,33 +358,23 @@ impl<'a> Resolver<'a> {
         Some(all.iter().filter(chosen).cloned().collect())
     }
 
-    fn dns(&self, draft: &DnsDraft) -> Option<DnsTarget> {
-        let ttl = draft.ttl.as_ref().map_or(TTL, |ttl| ttl.value);
-        let authoritative = draft.authoritative.iter().flat_map(|list| &list.value).map(|server| server.value);
-        Some(DnsTarget {
-            zone: draft.zone.as_ref()?.value.clone(),
-            name: draft.name.as_ref()?.value.clone(),
-            kind: draft.kind.as_ref()?.value,
-            ttl_s: u32::try_from(ttl.as_secs()).ok()?,
-            authoritative: authoritative.collect(),
-        })
-    }
-
-    fn site(&self, draft: &SiteDraft, kind: Option<RecordType>) -> Option<Site> {
-        let answer = draft.answer.as_ref().zip(kind).and_then(|(text, kind)| match answer(kind, &text.value) {
-            Ok(answer) => Some(answer),
-            Err(error) => {
-                self.report.error(&text.spot, format!("'answer': {error}"));
-                None
-            }
-        });
+    fn site(&self, draft: &SiteDraft, dns: Option<&DnsDraft>) -> Option<Site> {
+        let kind = dns.and_then(|dns| dns.kind.as_ref()).map(|kind| kind.value);
+        let (text, alias) = (draft.answer.as_ref(), draft.alias_zone.as_ref());
+        let answer = dns.and_then(|dns| self.names().answer(dns, "answer", text, alias, kind));
+        let Answer { value, alias_zone } = answer?;
         Some(Site {
             name: draft.name.as_ref()?.value.clone(),
             cloud: draft.cloud.as_ref()?.value.clone(),
             url: draft.url.as_ref()?.value.clone(),
-            answer: answer?,
+            answer: value,
+            alias_zone,
             health_check: draft.health_check.as_ref().map(|check| check.value.clone()),
         })
+    }
+
+    fn names(&self) -> dns::Judge<'_, 'a> {
+        dns::Judge { vault: &self.vault, report: self.report }
     }
 
     /// The two sites must be two: a flip between records that say the same moves nothing.

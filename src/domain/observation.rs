@@ -1,6 +1,6 @@
 //! The record of one probe, as the controller holds it.
 
-use super::{CheckName, FailureKind, Generation, Moment, Outcome, Role, ServiceName, VantageName};
+use super::{CheckName, FailureKind, Generation, Metric, Moment, Outcome, Role, ServiceName, VantageName};
 
 /// What a vantage's canaries, neutral targets that have nothing to do with any site, said about the vantage itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -68,6 +68,8 @@ pub struct Observation {
     pub canaries: Canaries,
     /// By which scripts and settings it was seen.
     pub generation: Generation,
+    /// What the check measured. It decides nothing, and the log of observations does without it.
+    pub metrics: Vec<Metric>,
 }
 
 impl Observation {

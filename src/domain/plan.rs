@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::{Evidence, Lane, PlanId, Role, ServiceName, Token};
+use super::{DnsLane, Evidence, Lane, PlanId, Role, ServiceName, Token};
 
 /// The first 16 hexadecimal digits of the SHA-256 of a plan's text: what was shown is what is applied.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +58,13 @@ pub enum Step {
     EnterReadOnly,
     /// Try a write there, and see it refused.
     VerifyReadOnly,
+    /// Raise the flag that the provider's health checks look for.
+    RaiseFlag,
+    /// Bring the records to where the name is to point, in the lane that has a flag as well: after a raised flag they pin what it
+    /// did, and before one is lowered they must say the primary.
+    PinRecords,
+    /// Take the flag down.
+    LowerFlag,
     /// Swap the failover records, by compare-and-swap.
     FlipRecords,
     /// Wait until the provider says that every name server has the change.
@@ -69,16 +76,24 @@ pub enum Step {
 }
 
 impl Step {
-    /// All, in the order of a failover.
-    pub const ALL: [Self; 7] = [
+    /// All.
+    pub const ALL: [Self; 10] = [
         Self::AskVeto,
         Self::EnterReadOnly,
         Self::VerifyReadOnly,
+        Self::RaiseFlag,
+        Self::PinRecords,
+        Self::LowerFlag,
         Self::FlipRecords,
         Self::AwaitInSync,
         Self::VerifyAnswers,
         Self::VerifyPublicLogin,
     ];
+
+    /// Whether this step moves the name: everything before it can be left undone, and everything after it cannot.
+    pub fn is_switch(self) -> bool {
+        matches!(self, Self::FlipRecords | Self::RaiseFlag | Self::LowerFlag)
+    }
 
     /// The word used in data.
     pub fn as_str(self) -> &'static str {
@@ -86,6 +101,9 @@ impl Step {
             Self::AskVeto => "ask-veto",
             Self::EnterReadOnly => "enter-read-only",
             Self::VerifyReadOnly => "verify-read-only",
+            Self::RaiseFlag => "raise-flag",
+            Self::PinRecords => "pin-records",
+            Self::LowerFlag => "lower-flag",
             Self::FlipRecords => "flip-records",
             Self::AwaitInSync => "await-in-sync",
             Self::VerifyAnswers => "verify-answers",
@@ -104,6 +122,9 @@ impl Step {
             Self::AskVeto => "ask the veto check",
             Self::EnterReadOnly => "put the standby into read-only mode",
             Self::VerifyReadOnly => "try a write on the standby and see it refused",
+            Self::RaiseFlag => "raise the flag",
+            Self::PinRecords => "pin the records",
+            Self::LowerFlag => "take the flag down",
             Self::FlipRecords => "swap the failover records",
             Self::AwaitInSync => "wait until the provider says in sync",
             Self::VerifyAnswers => "ask every authoritative server",
@@ -146,6 +167,8 @@ pub struct Terms {
     pub veto: bool,
     /// It waits for a person's approval.
     pub approval: bool,
+    /// By what the name is moved.
+    pub lane: DnsLane,
 }
 
 /// An immutable, ordered list of steps that moves one service.
@@ -172,11 +195,28 @@ impl Plan {
 
     /// The steps of every plan that moves a service there on these terms.
     pub fn steps_to(to: Role, terms: Terms) -> Vec<Step> {
-        match to {
-            Role::Standby => Step::ALL.into_iter().filter(|step| terms.veto || *step != Step::AskVeto).collect(),
-            // The way back leaves the standby read-only: whoever still holds the old answer must not write there.
-            Role::Primary => {
-                vec![Step::FlipRecords, Step::AwaitInSync, Step::VerifyAnswers, Step::VerifyPublicLogin]
+        let veto = terms.veto.then_some(Step::AskVeto);
+        let read_only = [Step::EnterReadOnly, Step::VerifyReadOnly];
+        let checked = [Step::VerifyAnswers, Step::VerifyPublicLogin];
+        let recorded = |step| [step, Step::AwaitInSync];
+        // The way back leaves the standby read-only: whoever still holds the old answer must not write there.
+        match (to, terms.lane) {
+            (Role::Standby, DnsLane::Records) => {
+                veto.into_iter().chain(read_only).chain(recorded(Step::FlipRecords)).chain(checked).collect()
+            }
+            (Role::Standby, DnsLane::Flag) => {
+                veto.into_iter().chain(read_only).chain([Step::RaiseFlag]).chain(checked).collect()
+            }
+            // The flag first: it works while no record can be changed. Users are served before the records follow.
+            (Role::Standby, DnsLane::Both) => {
+                let flag = [Step::RaiseFlag].into_iter().chain(checked);
+                veto.into_iter().chain(read_only).chain(flag).chain(recorded(Step::PinRecords)).collect()
+            }
+            (Role::Primary, DnsLane::Records) => recorded(Step::FlipRecords).into_iter().chain(checked).collect(),
+            (Role::Primary, DnsLane::Flag) => [Step::LowerFlag].into_iter().chain(checked).collect(),
+            // The records first: with the flag still up they move nobody, and what is pinned would outlive the flag.
+            (Role::Primary, DnsLane::Both) => {
+                recorded(Step::PinRecords).into_iter().chain([Step::LowerFlag]).chain(checked).collect()
             }
         }
     }
@@ -233,6 +273,11 @@ impl Plan {
     /// What it must have besides its evidence.
     pub fn terms(&self) -> Terms {
         self.terms
+    }
+
+    /// The step that moves the name; every plan has one.
+    pub fn switch(&self) -> Option<Step> {
+        self.steps.iter().copied().find(|step| step.is_switch())
     }
 
     /// Its digest.

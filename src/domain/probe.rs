@@ -93,21 +93,63 @@ pub struct StepRecord {
     pub outcome: Outcome,
 }
 
-/// One request of a probe, redirects each on their own.
+/// What a probe speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Protocol {
+    /// HTTP, of any version.
+    #[default]
+    Http,
+    /// A question to a name server.
+    Dns,
+    /// A connection that a script speaks over itself.
+    Tcp,
+    /// A TLS handshake, for its certificate.
+    Tls,
+    /// A WebSocket.
+    WebSocket,
+    /// A call of gRPC's health service.
+    Grpc,
+    /// A mail that is handed in.
+    Smtp,
+    /// A mailbox.
+    Imap,
+}
+
+impl Protocol {
+    /// The word used in data and on screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Dns => "dns",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::WebSocket => "websocket",
+            Self::Grpc => "grpc",
+            Self::Smtp => "smtp",
+            Self::Imap => "imap",
+        }
+    }
+}
+
+/// One thing that a probe asked over the network; of HTTP one request, redirects each on their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RequestRecord {
     /// The place of the step in which it was sent, among the report's steps.
     pub step: Option<usize>,
-    /// The method.
+    /// What was spoken.
+    pub protocol: Protocol,
+    /// The method; of other protocols than HTTP what was done: the type of a DNS question, `connect`, `send`.
     pub method: String,
-    /// The URL, without user and password, redacted.
+    /// The URL, without user and password, redacted. Other protocols have one, too: `dns://192.0.2.53:53/example.com`.
     pub url: String,
     /// When it began, in milliseconds after the probe began.
     pub start_ms: u64,
     /// How long it took in all, in microseconds.
     pub duration_us: u64,
-    /// The answer; none if it did not come.
+    /// The answer of HTTP; none if it did not come.
     pub answer: Option<AnswerRecord>,
+    /// How it ended with another protocol than HTTP, in a word or two: `NOERROR`, `SERVING`, or the kind of failure. None if no answer came.
+    pub said: Option<String>,
 }
 
 /// How a request was answered.
@@ -164,6 +206,36 @@ pub struct Metric {
 /// The value is never NaN: the check language refuses it.
 impl Eq for Metric {}
 
+impl Metric {
+    /// The most of one run.
+    pub const MOST: usize = 50;
+    /// The longest name or unit, in characters. What is struck out of one may make it longer, by a sign for what was cut.
+    pub const MAX_CHARS: usize = 60;
+
+    /// Whether it has a name, is a number, and is no longer than it may be.
+    pub fn is_lawful(&self) -> bool {
+        let fits = |text: &str| text.chars().count() <= Self::MAX_CHARS + 1;
+        !self.name.is_empty() && fits(&self.name) && fits(&self.unit) && self.value.is_finite()
+    }
+}
+
+/// A place in a check's script, or in a file that it shares with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptPlace {
+    /// The file's path, as it was loaded.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for ScriptPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
 /// The record of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeReport {
@@ -173,6 +245,8 @@ pub struct ProbeReport {
     pub kind: Option<FailureKind>,
     /// Why it did not pass, redacted, in one line; absent when it passed.
     pub reason: Option<String>,
+    /// The place in the script at which it ended, if it did not pass and ended at one.
+    pub place: Option<ScriptPlace>,
     /// The step in which it ended, if it ended in one and did not pass.
     pub failed_step: Option<String>,
     /// The steps, in the order in which they began.

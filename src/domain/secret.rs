@@ -1,8 +1,9 @@
-//! Secrets: values that never print, and the texts that must be struck out wherever output goes.
+//! Secrets: values that never print.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+
+use super::redaction::Redaction;
 
 /// A value that must not reach a log, an error, a journal or a screen. `Debug` prints a placeholder and there is no
 /// `Display`: reading it takes an explicit [`Secret::expose`].
@@ -28,17 +29,10 @@ impl fmt::Debug for Secret {
 }
 
 /// Secrets by name.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
     values: BTreeMap<String, Secret>,
-    /// What is struck out, the longest first, so that a secret which holds another is struck out whole.
-    forms: Vec<String>,
-}
-
-impl fmt::Debug for Secrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Secrets").field(&self.values).finish()
-    }
+    redaction: Redaction,
 }
 
 impl Secrets {
@@ -57,55 +51,22 @@ impl Secrets {
         names.into_iter().filter_map(|name| Some((name.to_owned(), self.get(name)?.clone()))).collect()
     }
 
-    /// The text with every secret value struck out: plain, and as URLs, JSON and HTML write it. Values under four
-    /// characters are left alone: striking out every "a" would hide the text and not the secret.
+    /// The text with every secret value struck out, as [`Redaction`] does it.
     pub fn redact(&self, text: &str) -> String {
-        self.redacted(text).into_owned()
+        self.redaction.redact(text)
     }
 
-    /// The same, which copies nothing where there is nothing to strike out.
-    pub fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.forms.iter().fold(Cow::Borrowed(text), |text, form| {
-            if text.contains(form.as_str()) { Cow::Owned(text.replace(form.as_str(), "[secret]")) } else { text }
-        })
+    /// What is struck out.
+    pub fn redaction(&self) -> &Redaction {
+        &self.redaction
     }
-}
-
-/// How a value may be written where it turns up: by our own requests, and by a site that echoes them.
-fn written_forms(value: &str) -> Vec<String> {
-    let json = value.replace('\\', r"\\").replace('"', r#"\""#);
-    let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let mut forms = vec![
-        value.to_owned(),
-        url::form_urlencoded::byte_serialize(value.as_bytes()).collect(),
-        html.replace('\'', "&#39;"),
-        html.replace('\'', "&#x27;"),
-        html,
-        json,
-    ];
-    // Paths and queries each leave other signs as they are.
-    if let Ok(mut url) = url::Url::parse("http://host/") {
-        url.set_query(Some(value));
-        forms.extend(url.query().map(str::to_owned));
-        url.set_path(value);
-        forms.push(url.path().trim_start_matches('/').to_owned());
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.clear().push(value);
-        }
-        forms.push(url.path().trim_start_matches('/').to_owned());
-    }
-    forms.retain(|form| form.len() >= 4);
-    forms
 }
 
 impl FromIterator<(String, Secret)> for Secrets {
     fn from_iter<T: IntoIterator<Item = (String, Secret)>>(iter: T) -> Self {
         let values: BTreeMap<String, Secret> = iter.into_iter().collect();
-        let long = values.values().map(Secret::expose).filter(|value| value.len() >= 4);
-        let mut forms: Vec<String> = long.flat_map(written_forms).collect();
-        forms.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        forms.dedup();
-        Self { values, forms }
+        let redaction = Redaction::of(values.values().map(Secret::expose));
+        Self { values, redaction }
     }
 }
 

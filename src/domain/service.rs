@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{CheckName, Policy, RecordType, Role, ServiceName, SiteName, VantageName, Window};
+use super::{CheckName, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window};
 
 /// Where probes run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +31,84 @@ pub struct Site {
     pub cloud: String,
     /// Where probes reach just this site.
     pub url: Url,
-    /// The record's value while this site serves: an address, or a host name for a CNAME.
+    /// The record's value while this site serves: an address, or a host name for a CNAME or an alias.
     pub answer: String,
+    /// The provider's id of the answer's zone, where the record is an alias of it.
+    pub alias_zone: Option<String>,
     /// The provider's health check on this site's record, if it has one.
     pub health_check: Option<String>,
+}
+
+/// By what a name is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum DnsLane {
+    /// By a change of the records, through the provider's control plane.
+    #[default]
+    Records,
+    /// By a flag that the provider's health checks look for: its data plane, which works while no record can be changed.
+    Flag,
+    /// By the flag first, and then by the records, which pin what the flag did.
+    Both,
+}
+
+impl DnsLane {
+    const ALL: [Self; 3] = [Self::Records, Self::Flag, Self::Both];
+
+    /// The word used in configuration and data.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Records => "records",
+            Self::Flag => "flag",
+            Self::Both => "both",
+        }
+    }
+
+    /// The lane that the word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.as_str() == word)
+    }
+
+    /// Whether a flag is raised.
+    pub fn has_flag(self) -> bool {
+        self != Self::Records
+    }
+
+    /// Whether records are changed.
+    pub fn has_records(self) -> bool {
+        self != Self::Flag
+    }
+}
+
+/// Where a record points while its site serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// An address, or a host name for a CNAME or an alias.
+    pub value: String,
+    /// The provider's id of the value's zone, where the record is an alias of it.
+    pub alias_zone: Option<String>,
+}
+
+/// One name and type that moves with its service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedName {
+    /// Fully qualified, lower case, without the final dot.
+    pub name: String,
+    /// The records' type.
+    pub kind: RecordType,
+    /// Where it points while the primary serves.
+    pub primary: Answer,
+    /// Where it points while the standby serves.
+    pub standby: Answer,
+}
+
+impl MovedName {
+    /// Where it points while the site with that role serves.
+    pub fn answer(&self, role: Role) -> &Answer {
+        match role {
+            Role::Primary => &self.primary,
+            Role::Standby => &self.standby,
+        }
+    }
 }
 
 /// The name that moves.
@@ -48,6 +122,12 @@ pub struct DnsTarget {
     pub kind: RecordType,
     /// The records' time to live, in seconds.
     pub ttl_s: u32,
+    /// How the records choose between the sites.
+    pub routing: Routing,
+    /// By what it is moved.
+    pub lane: DnsLane,
+    /// What else of the same zone is moved, in the same batch.
+    pub also: Vec<MovedName>,
     /// The authoritative servers to verify at; empty means those that the zone's delegation names.
     pub authoritative: Vec<SocketAddr>,
 }
@@ -102,5 +182,28 @@ impl Service {
             Role::Primary => &self.primary,
             Role::Standby => &self.standby,
         }
+    }
+
+    /// Every name and type that moves, the first of them with the ownership record.
+    pub fn moved(&self) -> impl Iterator<Item = MovedName> + '_ {
+        let answer = |site: &Site| Answer { value: site.answer.clone(), alias_zone: site.alias_zone.clone() };
+        let first = MovedName {
+            name: self.dns.name.clone(),
+            kind: self.dns.kind,
+            primary: answer(&self.primary),
+            standby: answer(&self.standby),
+        };
+        std::iter::once(first).chain(self.dns.also.iter().cloned())
+    }
+
+    /// The names that move, each once, the first of them with the ownership record.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = vec![self.dns.name.as_str()];
+        for also in &self.dns.also {
+            if !names.contains(&also.name.as_str()) {
+                names.push(&also.name);
+            }
+        }
+        names
     }
 }

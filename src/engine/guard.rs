@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::{Evidence, PlanId, Role, Shortfall, Verdict};
+use crate::domain::{Evidence, PlanId, Register, Role, Shortfall, Verdict};
 
 use super::limits;
 use super::scene::Scene;
@@ -21,8 +21,10 @@ pub enum Blocker {
         /// Why.
         why: String,
     },
-    /// The zone was not read and fenced under this controller's epoch.
+    /// What the name is moved by was not read and fenced under this controller's epoch.
     NotFenced {
+        /// The zone, or the flag.
+        what: &'static str,
         /// Why.
         why: String,
     },
@@ -223,7 +225,9 @@ impl fmt::Display for Blocker {
                 write!(f, "{why}; nobody acts on such a journal: restore it from a backup")
             }
             Self::NotLeading { why } => write!(f, "this controller may not act: {why}"),
-            Self::NotFenced { why } => write!(f, "the zone is not fenced under this controller's epoch: {why}"),
+            Self::NotFenced { what, why } => {
+                write!(f, "the {what} is not fenced under this controller's epoch: {why}")
+            }
             Self::Busy => f.write_str("the journal is being written: ask again in a moment"),
             Self::Frozen { by, reason } => write!(f, "frozen by {by}: {reason} (quorate unfreeze)"),
             Self::PlanOpen { plan } => write!(f, "plan {plan} is under way"),
@@ -310,7 +314,7 @@ pub(super) fn against_opening(scene: &Scene<'_>, to: Role, asker: Asker) -> Vec<
     if let Some(open) = &scene.ledger.open {
         blockers.push(Blocker::PlanOpen { plan: open.plan.id().clone() });
     }
-    if scene.zone.is_some_and(|zone| zone.serving() == to) {
+    if scene.register.is_some_and(|register| register.serving() == to) {
         blockers.push(Blocker::AlreadyServing { role: to });
     }
     if asker == Asker::Policy {
@@ -341,8 +345,9 @@ pub(super) fn standing(scene: &Scene<'_>) -> Vec<Blocker> {
     if scene.fence.is_none() {
         blockers.push(Blocker::NotLeading { why: scene.why_not_leading.to_owned() });
     }
-    if scene.zone.is_none() {
-        blockers.push(Blocker::NotFenced { why: scene.why_not_fenced.to_owned() });
+    if scene.register.is_none() {
+        let what = Register::word(scene.service.dns.lane);
+        blockers.push(Blocker::NotFenced { what, why: scene.why_not_fenced.to_owned() });
     }
     if let Some(why) = scene.halted {
         blockers.push(Blocker::Halted { why: why.to_owned() });

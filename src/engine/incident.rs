@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{
-    IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Step, Verdict,
-};
+use crate::domain::{IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Verdict};
 
 use super::alert;
 use super::guard::Blocker;
@@ -128,7 +126,7 @@ pub(super) fn plan_closed(scene: &Scene<'_>, end: PlanEnd) -> Telling {
     };
     telling.notices.push(notice(service, &format!("plan-{id}/closed"), Level::Everyone, text));
     telling.entries.push(JournalEntry::PlanClosed { plan: id.clone(), end: end.clone() });
-    let moved = open.succeeded(Step::FlipRecords).is_some();
+    let moved = open.switched().is_some();
     if let (true, Some(incident)) = (moved, &scene.ledger.incident) {
         let end = IncidentEnd::Moved { plan: id.clone() };
         telling.entries.push(JournalEntry::IncidentClosed { number: incident.number, end });

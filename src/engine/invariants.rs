@@ -54,7 +54,7 @@ pub(super) fn check(scene: &Scene<'_>, order: &StepOrder) -> Option<Violation> {
     if !matches!(open.steps.get(order.index), Some(StepStatus::Started { .. })) {
         return Some(Violation::StartNotDurable);
     }
-    if order.step != Step::FlipRecords {
+    if !order.step.is_switch() {
         return None;
     }
     let to = order.plan.to();
@@ -80,7 +80,7 @@ pub(super) fn check(scene: &Scene<'_>, order: &StepOrder) -> Option<Violation> {
         Some(Violation::TargetNotProven)
     } else if to == crate::domain::Role::Standby && open.succeeded(Step::VerifyReadOnly).is_none() {
         Some(Violation::ReadOnlyNotVerified)
-    } else if !order.flip.as_ref().is_some_and(|(_, intent)| intent.new.is_after(&intent.expected)) {
+    } else if !order.switch.as_ref().is_some_and(|(_, intent)| intent.new.is_after(&intent.expected)) {
         Some(Violation::TokenDoesNotGrow)
     } else {
         None

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::guard::Blocker;
 use crate::domain::{
-    Authority, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, OwnedRecords, Plan,
-    PlanDigest, PlanId, PortError, Role, ServiceName, Step, StepDetail, StepIndex, VantageName, WallTime,
+    Authority, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, Plan, PlanDigest, PlanId,
+    PortError, Register, Role, ServiceName, Step, StepDetail, StepIndex, VantageName, WallTime,
 };
 
 /// Everything that can happen to the engine.
@@ -50,8 +50,8 @@ pub enum Input {
     Fenced {
         /// Whose.
         service: ServiceName,
-        /// The records as they are now.
-        records: OwnedRecords,
+        /// What was fenced, as it is now.
+        register: Register,
     },
     /// The service's token could not be written.
     FenceFailed {
@@ -89,8 +89,8 @@ pub enum Input {
 pub struct StepSuccess {
     /// What it has to say.
     pub detail: StepDetail,
-    /// The records after a flip.
-    pub records: Option<OwnedRecords>,
+    /// The register after a switch.
+    pub register: Option<Register>,
 }
 
 /// What a person can ask for.
@@ -259,7 +259,7 @@ pub struct StepOrder {
     /// Which step.
     pub step: Step,
     /// What a flip swaps.
-    pub flip: Option<(OwnedRecords, FlipIntent)>,
+    pub switch: Option<(Register, FlipIntent)>,
     /// The provider's id of the flip's change, if it is known.
     pub change: Option<String>,
 }

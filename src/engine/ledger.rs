@@ -48,6 +48,11 @@ impl OpenPlan {
         Some((index, *self.plan.steps().get(index)?, self.steps.get(index)?))
     }
 
+    /// The detail of the step that moves the name, once that has succeeded.
+    pub fn switched(&self) -> Option<&StepDetail> {
+        self.succeeded(self.plan.switch()?)
+    }
+
     /// The detail of a step that succeeded.
     pub fn succeeded(&self, step: Step) -> Option<&StepDetail> {
         let index = self.plan.steps().iter().position(|other| *other == step)?;
@@ -247,7 +252,7 @@ impl Ledger {
                 }
                 *status = StepStatus::Succeeded(detail.clone());
                 if let Some(open) = &self.open
-                    && open.plan.steps().get(*step) == Some(&Step::FlipRecords)
+                    && open.plan.steps().get(*step).is_some_and(|step| step.is_switch())
                 {
                     let automatic = matches!(open.plan.cause(), Cause::Quorum(_));
                     self.moves.push(Moved { at, to: open.plan.to(), automatic });
@@ -275,7 +280,7 @@ impl Ledger {
                     PlanEnd::Done if open.current().is_some() => {
                         return Err(Inconsistent(format!("plan {plan} done, and has steps left")));
                     }
-                    PlanEnd::Abandoned { .. } if open.succeeded(Step::FlipRecords).is_some() => {
+                    PlanEnd::Abandoned { .. } if open.switched().is_some() => {
                         return Err(Inconsistent(format!("plan {plan} given up, and was flipped")));
                     }
                     PlanEnd::Done | PlanEnd::Abandoned { .. } => {}
@@ -314,9 +319,10 @@ impl Ledger {
     pub fn automatic_moves(&self, wall: WallTime, within: Duration) -> Vec<WallTime> {
         let recent = |moved: &&Moved| moved.automatic && wall.since(moved.at) < within;
         let done = self.moves.iter().filter(recent).map(|moved| moved.at);
-        let open = self.open.as_ref().filter(|open| {
-            matches!(open.plan.cause(), Cause::Quorum(_)) && open.succeeded(Step::FlipRecords).is_none()
-        });
+        let open = self
+            .open
+            .as_ref()
+            .filter(|open| matches!(open.plan.cause(), Cause::Quorum(_)) && open.switched().is_none());
         done.chain(open.map(|_| wall)).collect()
     }
 }

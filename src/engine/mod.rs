@@ -34,8 +34,8 @@ mod window;
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Authority, Cause, ClusterName, JournalEntry, JournalRecord, Limits, Moment, Observation, Service, ServiceName,
-    WallTime,
+    Authority, Cause, ClusterName, JournalEntry, JournalRecord, Limits, Moment, Observation, Register, Service,
+    ServiceName, WallTime,
 };
 
 pub use explain::{Explanation, Phase, PinView, PlanView, RuleView, SiteView, StepView};
@@ -109,8 +109,8 @@ impl Engine {
             Input::Maintenance { service, window } => {
                 self.with(now, &service, output, |state, _| state.maintenance(window));
             }
-            Input::Fenced { service, records } => {
-                self.with(now, &service, output, |state, _| state.fenced(records));
+            Input::Fenced { service, register } => {
+                self.with(now, &service, output, |state, _| state.fenced(register));
             }
             Input::FenceFailed { service, error } => {
                 self.with(now, &service, output, |state, output| state.fence_failed(now, &error, output));
@@ -163,7 +163,10 @@ impl Engine {
         let cause = Cause::Operator { by: request.by.clone(), reason: request.reason.clone(), force: request.force };
         match planner::draft(&scene, request.to, cause) {
             Some(plan) => Reply::Opened(Box::new(plan)),
-            None => Reply::Blocked(vec![Blocker::NotFenced { why: "the zone is unread".to_owned() }]),
+            None => {
+                let what = Register::word(scene.service.dns.lane);
+                Reply::Blocked(vec![Blocker::NotFenced { what, why: "it is unread".to_owned() }])
+            }
         }
     }
 

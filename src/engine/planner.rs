@@ -1,22 +1,23 @@
 //! From the wish to move to a plan that leaves nothing to choose.
 
-use crate::domain::{Cause, FlipIntent, OwnedRecords, Plan, PlanId, Role, ServiceName, Terms};
+use crate::domain::{Cause, FlipIntent, Plan, PlanId, Register, Role, ServiceName, Terms};
 
 use super::scene::Scene;
 
-/// The plan that would move the scene's service to `to`. None while the zone is not fenced, or in the impossible case of a
+/// The plan that would move the scene's service to `to`. None while its register is not fenced, or in the impossible case of a
 /// service whose plan numbers no longer fit a name.
 pub(super) fn draft(scene: &Scene<'_>, to: Role, cause: Cause) -> Option<Plan> {
-    let zone = scene.zone?;
+    let register = scene.register?;
     let number = scene.ledger.plans + 1;
     // What holds an automatic move back does not hold a person back: they have had their look.
     let automatic = matches!(cause, Cause::Quorum(_));
     let terms = Terms {
         veto: automatic && scene.service.veto.is_some(),
         approval: automatic && scene.service.policy.approval,
+        lane: scene.service.dns.lane,
     };
     let id = plan_id(&scene.service.name, number)?;
-    Some(Plan::new(id, scene.service.name.clone(), to, cause, zone.token().clone(), terms))
+    Some(Plan::new(id, scene.service.name.clone(), to, cause, register.token().clone(), terms))
 }
 
 /// "login-7"; a service's name is cut where both together would be too long for a name.
@@ -27,9 +28,9 @@ fn plan_id(service: &ServiceName, number: u64) -> Option<PlanId> {
     PlanId::new(&format!("{stem}-{number}")).ok()
 }
 
-/// What the plan's flip swaps, from the records as they are. None when the fence is older than the token.
-pub(super) fn intent(scene: &Scene<'_>, zone: &OwnedRecords, plan: &Plan) -> Option<FlipIntent> {
+/// What the plan's switch swaps, from the register as it is. None when the fence is older than the token.
+pub(super) fn intent(scene: &Scene<'_>, register: &Register, plan: &Plan) -> Option<FlipIntent> {
     let fence = scene.fence?;
-    let new = zone.token().moved(&fence, plan.to(), plan.digest().clone())?;
-    Some(FlipIntent { expected: zone.token().clone(), new })
+    let new = register.token().moved(&fence, plan.to(), plan.digest().clone())?;
+    Some(FlipIntent { expected: register.token().clone(), new })
 }

@@ -1,12 +1,12 @@
 //! An open plan, the journal and the scene make the next step.
 //!
 //! Recovery is not a mode: a new controller folds the journal and asks this module, as every ordinary turn does. The one step that
-//! cannot simply be run again is the flip; whether it was applied is read from the zone's own token after a fence
+//! cannot simply be run again is the switch (the records' flip, or the flag's); whether it was applied is read from the register's own token after a fence
 //! write has made sure that it cannot be applied any more (S8).
 
 use std::time::Duration;
 
-use crate::domain::{Cause, JournalEntry, Moment, OwnedRecords, Plan, PlanEnd, Step, StepDetail, StepIndex, Verdict};
+use crate::domain::{Cause, JournalEntry, Moment, Plan, PlanEnd, Register, Step, StepDetail, StepIndex, Verdict};
 
 use super::guard;
 use super::ledger::{OpenPlan, StepStatus};
@@ -36,7 +36,7 @@ pub(super) struct Attempt {
     pub(super) armed: bool,
     /// It is being run.
     pub(super) running: bool,
-    /// A flip was sent since the zone was last fenced: it may still be under way.
+    /// A switch was sent since its register was last fenced: it may still be under way.
     pub(super) flip_sent: bool,
     /// When the step was first tried.
     pub(super) since: Option<Moment>,
@@ -66,7 +66,7 @@ pub(super) enum Move {
     Close(PlanEnd),
     /// Run this step, whose start is durable.
     Run(StepIndex, Step),
-    /// Fence the zone, and read what became of the flip.
+    /// Fence the register, and read what became of the switch.
     Fence,
     /// Nothing for now.
     Wait { why: String, until: Option<Moment>, thin: bool },
@@ -84,10 +84,10 @@ pub(super) fn next(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt) -> Mov
     if attempt.running {
         return wait(format!("to {}", step.sentence()));
     }
-    if step == Step::FlipRecords {
-        return flip(scene, open, attempt, index, status);
+    if step.is_switch() {
+        return switch(scene, open, attempt, (index, step), status);
     }
-    let before_flip = open.plan.steps().iter().skip(index).any(|later| *later == Step::FlipRecords);
+    let before_flip = open.plan.steps().iter().skip(index).any(|later| later.is_switch());
     if before_flip && let Some(held) = gate(scene, &open.plan, attempt) {
         return held;
     }
@@ -119,22 +119,34 @@ fn too_late(now: Moment, attempt: &Attempt, step: Step) -> bool {
         Step::VerifyAnswers => ANSWERS_WITHIN,
         Step::AskVeto | Step::EnterReadOnly | Step::VerifyReadOnly | Step::VerifyPublicLogin => SITE_WITHIN,
         // A flip that the provider does not answer is tried for as long as the evidence holds: an outage of the provider's API can
-        // last hours, and giving up would leave users on a dead site. People are told, see `Engine::step_ended`.
-        Step::FlipRecords => return false,
+        // last hours, and giving up would leave users on a dead site. People are told, see `Engine::step_ended`. Records that only follow a
+        // flag have as long.
+        Step::FlipRecords | Step::RaiseFlag | Step::LowerFlag | Step::PinRecords => return false,
     };
     attempt.since.is_some_and(|since| now.since(since) > within)
 }
 
-/// The flip: started afresh, retried as it is, or settled by the zone's token.
-fn flip(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt, index: StepIndex, status: &StepStatus) -> Move {
-    let Some(zone) = scene.zone else {
-        return wait("for the zone to be fenced");
+/// The switch: started afresh, retried as it is, or settled by the register's token.
+fn switch(
+    scene: &Scene<'_>,
+    open: &OpenPlan,
+    attempt: &Attempt,
+    (index, step): (StepIndex, Step),
+    status: &StepStatus,
+) -> Move {
+    let word = Register::word(scene.service.dns.lane);
+    let Some(register) = scene.register else {
+        return wait(format!("for the {word} to be fenced"));
     };
+    if !register.is_swapped_by(step) {
+        let why = format!("it is to {}, and the configuration moves the name by its {word} now", step.sentence());
+        return Move::Close(PlanEnd::Stuck { why });
+    }
     let held = gate(scene, &open.plan, attempt);
     match status {
-        StepStatus::Waiting => held.unwrap_or_else(|| begin_flip(scene, zone, open, attempt, index)),
+        StepStatus::Waiting => held.unwrap_or_else(|| begin(scene, register, open, attempt, index)),
         StepStatus::Started { .. } if attempt.armed => match held {
-            None => Move::Run(index, Step::FlipRecords),
+            None => Move::Run(index, step),
             // What the gate said changed while the start was being made durable.
             Some(_) if attempt.flip_sent => Move::Fence,
             Some(_) => Move::Append(vec![JournalEntry::StepVoided {
@@ -146,21 +158,22 @@ fn flip(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt, index: StepIndex,
         StepStatus::Started { intent: Some(intent) } | StepStatus::Failed { intent: Some(intent), .. } => {
             let plan = open.plan.id().clone();
             if !attempt.flip_sent {
-                // The zone was fenced after the flip was sent, so what it shows is final.
-                if zone.token().same_move(&intent.new) {
-                    let text = format!("found applied: the zone's token is {}", zone.token());
+                // It was fenced after the switch was sent, so what it shows is final.
+                let token = register.token();
+                if token.same_move(&intent.new) {
+                    let text = format!("found applied: the {word}'s token is {token}");
                     let detail = StepDetail { text, change: None };
                     return Move::Append(vec![JournalEntry::StepSucceeded { plan, step: index, detail }]);
                 }
-                let why = format!("not applied, and fenced out: the zone's token is {}", zone.token());
+                let why = format!("not applied, and fenced out: the {word}'s token is {token}");
                 return Move::Append(vec![JournalEntry::StepVoided { plan, step: index, why }]);
             }
             // Not fenced since: the identical batch can be sent again while the evidence holds, and only then.
             match (held, attempt.retry_at) {
                 (None, Some(at)) if at > scene.now => {
-                    Move::Wait { why: "to send the flip again".to_owned(), until: Some(at), thin: false }
+                    Move::Wait { why: format!("to {} again", step.sentence()), until: Some(at), thin: false }
                 }
-                (None, _) if zone.token() == &intent.expected => {
+                (None, _) if register.token() == &intent.expected => {
                     let intent = Some(Box::new(intent.clone()));
                     Move::Append(vec![JournalEntry::StepStarted { plan, step: index, intent }])
                 }
@@ -174,11 +187,11 @@ fn flip(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt, index: StepIndex,
     }
 }
 
-fn begin_flip(scene: &Scene<'_>, zone: &OwnedRecords, open: &OpenPlan, attempt: &Attempt, index: StepIndex) -> Move {
+fn begin(scene: &Scene<'_>, register: &Register, open: &OpenPlan, attempt: &Attempt, index: StepIndex) -> Move {
     if let Some(at) = attempt.retry_at.filter(|at| *at > scene.now) {
         return Move::Wait { why: "to try again".to_owned(), until: Some(at), thin: false };
     }
-    match planner::intent(scene, zone, &open.plan) {
+    match planner::intent(scene, register, &open.plan) {
         Some(intent) => {
             let (plan, intent) = (open.plan.id().clone(), Some(Box::new(intent)));
             Move::Append(vec![JournalEntry::StepStarted { plan, step: index, intent }])
@@ -202,11 +215,10 @@ fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
     if let Some(blocker) = guard::standing(scene).first() {
         return Some(wait(blocker.to_string()));
     }
-    // A zone that points there already: either this plan's own flip, which the token settles, or somebody else's.
-    if scene
-        .zone
-        .is_some_and(|zone| zone.serving() == plan.to() && zone.token().digest.as_ref() != Some(plan.digest()))
-    {
+    // It points there already: either this plan's own switch, which the token settles, or somebody else's.
+    if scene.register.is_some_and(|register| {
+        register.serving() == plan.to() && register.token().digest.as_ref() != Some(plan.digest())
+    }) {
         let why = format!("the name points at the {} already", plan.to());
         return Some(Move::Close(PlanEnd::Abandoned { why }));
     }

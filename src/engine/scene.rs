@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{
-    Evidence, Fence, Lane, Limits, Moment, OwnedRecords, Role, Service, SiteVotes, Verdict, WallTime,
-};
+use crate::domain::{Evidence, Fence, Lane, Limits, Moment, Register, Role, Service, SiteVotes, Verdict, WallTime};
 
 use super::ledger::Ledger;
 use super::limits::Lag;
@@ -23,8 +21,8 @@ pub(super) struct Scene<'a> {
     /// Authority at this moment.
     pub(super) fence: Option<Fence>,
     pub(super) why_not_leading: &'a str,
-    /// The records, as fenced under this authority.
-    pub(super) zone: Option<&'a OwnedRecords>,
+    /// What the name is moved by, as fenced under this authority.
+    pub(super) register: Option<&'a Register>,
     pub(super) why_not_fenced: &'a str,
     /// For how long the serving site has been what it is.
     pub(super) held: Held,
@@ -66,8 +64,8 @@ impl Scene<'_> {
         Evidence::in_lane(self.votes(role), quorum::rule(self.service), Lane::Burn).is_some()
     }
 
-    /// The site that serves: as the zone says, and while the zone is unread as the journal says.
+    /// The site that serves: as the register says, and while that is unread as the journal says.
     pub(super) fn serving(&self) -> Role {
-        self.zone.map_or_else(|| self.ledger.serving(), OwnedRecords::serving)
+        self.register.map_or_else(|| self.ledger.serving(), Register::serving)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::{
-    Class, JournalEntry, Moment, Observation, OwnedRecords, Plan, PlanEnd, PlanId, PortError, Role, Service, Step,
+    Class, JournalEntry, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service, Step,
     StepDetail, StepIndex, VantageView, WallTime,
 };
 
@@ -44,7 +44,7 @@ pub(super) struct ServiceState {
     pace: Pace,
     lag: Option<Lag>,
     maintenance: Option<String>,
-    zone: Option<OwnedRecords>,
+    register: Option<Register>,
     why_not_fenced: String,
     fence_asked: bool,
     /// Fence writes that failed in a row.
@@ -97,7 +97,7 @@ impl ServiceState {
             pace: Pace::default(),
             lag: None,
             maintenance: None,
-            zone: None,
+            register: None,
             why_not_fenced: "it has not been read yet".to_owned(),
             fence_asked: false,
             fence_failures: 0,
@@ -162,7 +162,7 @@ impl ServiceState {
             halted: common.halted.as_deref(),
             fence: common.fence(now),
             why_not_leading: if common.authority.is_some() { "its lease has run out" } else { &common.why_not },
-            zone: self.zone_under(common),
+            register: self.register_under(common),
             why_not_fenced: &self.why_not_fenced,
             held: self.held,
             lag: self.lag,
@@ -176,13 +176,14 @@ impl ServiceState {
         }
     }
 
-    /// The zone, unless it was fenced under another epoch: those records are not known under this one.
-    fn zone_under(&self, common: &Common) -> Option<&OwnedRecords> {
-        self.zone.as_ref().filter(|zone| common.epoch().is_none_or(|epoch| zone.token().epoch == epoch))
+    /// The register, unless it was fenced under another epoch: what it holds is not known under this one.
+    fn register_under(&self, common: &Common) -> Option<&Register> {
+        let known = |register: &&Register| common.epoch().is_none_or(|epoch| register.token().epoch == epoch);
+        self.register.as_ref().filter(known)
     }
 
     fn serving(&self, common: &Common) -> Role {
-        self.zone_under(common).map_or_else(|| self.ledger.serving(), OwnedRecords::serving)
+        self.register_under(common).map_or_else(|| self.ledger.serving(), Register::serving)
     }
 
     /// Takes one observation. True when something may follow from it; what only repeats what is known costs no further thought.
@@ -250,8 +251,8 @@ impl ServiceState {
         }
     }
 
-    pub(super) fn fenced(&mut self, records: OwnedRecords) {
-        self.zone = Some(records);
+    pub(super) fn fenced(&mut self, register: Register) {
+        self.register = Some(register);
         self.fence_asked = false;
         self.fence_failures = 0;
         self.fence_again_at = None;
@@ -342,12 +343,12 @@ impl ServiceState {
         });
         let Some((plan, step)) = current else { return };
         let result = match result {
-            Ok(StepSuccess { detail, records }) => {
-                if let Some(records) = records {
-                    self.zone = Some(records);
+            Ok(StepSuccess { detail, register }) => {
+                if let Some(register) = register {
+                    self.register = Some(register);
                     self.attempt.flip_sent = false;
-                } else if step == Step::FlipRecords {
-                    self.unfence("the flip did not say what it left", output);
+                } else if step.is_switch() {
+                    self.unfence("the switch did not say what it left", output);
                 }
                 Ok(detail)
             }
@@ -375,7 +376,7 @@ impl ServiceState {
         let failed = JournalEntry::StepFailed { plan: plan.clone(), step: *index, why: error.what.clone() };
         if error.class == Class::Retry {
             let tried_for = self.attempt.since.map(|since| scene.now.since(since)).unwrap_or_default();
-            let slow = *step == Step::FlipRecords && tried_for > FLIP_SLOW_AFTER;
+            let slow = (step.is_switch() || *step == Step::PinRecords) && tried_for > FLIP_SLOW_AFTER;
             let notice = slow.then(|| incident::flip_is_slow(scene, &error.what, tried_for)).flatten();
             return Telling { entries: vec![failed], notices: notice.into_iter().collect() };
         }
@@ -411,10 +412,10 @@ impl ServiceState {
         self.append(now, common, Telling { entries, notices: Vec::new() }, output);
     }
 
-    /// Forgets what the zone was, and asks for a new fence.
+    /// Forgets what the register was, and asks for a new fence.
     fn unfence(&mut self, why: &str, output: &mut Output) {
         why.clone_into(&mut self.why_not_fenced);
-        self.zone = None;
+        self.register = None;
         if self.fence_again_at.is_none() {
             self.ask_fence(output);
         }

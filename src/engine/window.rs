@@ -291,6 +291,7 @@ mod tests {
             duration_ms: took_s * 1_000,
             canaries: Canaries::Answered,
             generation: Generation::default(),
+            metrics: Vec::new(),
         }
     }
 

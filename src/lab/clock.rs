@@ -48,3 +48,9 @@ pub(super) fn random_bytes<const N: usize>() -> [u8; N] {
     rand::rng().fill(&mut bytes);
     bytes
 }
+
+/// Some part of a time, anything between none and all of it.
+pub(super) fn part_of(whole: Duration) -> Duration {
+    let share = u32::from_le_bytes(random_bytes());
+    whole.mul_f64(f64::from(share) / f64::from(u32::MAX))
+}

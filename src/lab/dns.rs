@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::LabError;
-use super::route53::{DnsName, HealthChecks, RecordKind, RecordSet, Status, Store, Wanted, look_up, to_rdata};
+use super::route53::{DnsName, HealthChecks, RecordKind, RecordSet, Status, Wanted, to_rdata};
 
 /// How long an idle TCP connection is kept.
 const TCP_IDLE_MAX: Duration = Duration::from_secs(10);
@@ -69,11 +69,9 @@ pub(super) fn serve(tasks: &TaskTracker, sockets: Sockets, handler: Authority, c
     });
 }
 
-/// Answers from the store.
+/// Answers from the zones.
 pub(super) struct Authority {
-    /// The zones.
-    pub(super) store: Arc<Store>,
-    /// What failover routing asks.
+    /// What failover routing asks, and what knows the zones.
     pub(super) health: Arc<HealthChecks>,
 }
 
@@ -104,11 +102,9 @@ impl Authority {
         };
         let question = info.query.original();
         let served = DnsName::from_wire(question.name()).ok().filter(|_| question.query_class() == DNSClass::IN);
-        let Some((name, (zone, records))) = served.and_then(|name| Some((name.clone(), self.store.served(&name)?)))
-        else {
+        let Some(reply) = served.and_then(|name| self.health.look_up(&name, wanted)) else {
             return Answer::refusal(ResponseCode::Refused);
         };
-        let reply = look_up(&zone, &records, &name, wanted, |id| self.health.is_healthy(id));
         Answer {
             code: match reply.status {
                 Status::NoError => ResponseCode::NoError,

@@ -37,9 +37,9 @@ pub enum LabError {
         #[source]
         source: io::Error,
     },
-    /// The HTTP client of the health checks cannot be built.
-    #[error("cannot build the client of the health checks")]
-    HealthClient(#[source] reqwest::Error),
+    /// The TLS of the health checks cannot be set up.
+    #[error("cannot set up the TLS of the health checks")]
+    HealthTls(#[source] rustls::Error),
     /// The Route 53 side refused a zone or a record, in its own words.
     #[error("the lab refused {what}: {code}: {message}")]
     Refused {

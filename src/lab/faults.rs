@@ -8,23 +8,31 @@
 //! |---|---|---|
 //! | `throttle` | any Route 53 request | HTTP 400 `Throttling`, "Rate exceeded" |
 //! | `unavailable` | any Route 53 request | HTTP 503 `ServiceUnavailable` |
+//! | `access_denied` | any Route 53 request | HTTP 403 `AccessDenied`, naming operation and resource as IAM does |
 //! | `prior_request_not_complete` | ChangeResourceRecordSets | HTTP 400 `PriorRequestNotComplete` |
 //! | `lose_answer` | ChangeResourceRecordSets | handled as ever, then the connection closes without an answer |
 //! | `duplicate_delivery` | ChangeResourceRecordSets | handled, then the same batch again, as a delayed duplicate would be |
 //! | `stranded` | ChangeResourceRecordSets | accepted and listed, but PENDING for ever and not served |
 //! | `propagation_ms` | a setting, not a counter | how long later changes stay PENDING |
 //! | `duplicate_after_ms` | a setting, not a counter | how long a duplicate is delayed; 0 is before the answer |
+//! | `requests_per_second` | a setting, not a counter | the account's limit, above which requests are throttled; 0 is none, AWS' is 5 |
+//! | `batch_errors_as_list` | a setting, not a counter | `InvalidChangeBatch` as a document with `Messages`, its older form |
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::clock;
 
 /// A fault that hits a counted number of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     Throttle,
     Unavailable,
+    AccessDenied,
     PriorRequestNotComplete,
     LoseAnswer,
     DuplicateDelivery,
@@ -38,6 +46,8 @@ pub struct Faults {
     pub throttle: u32,
     /// Requests still to meet an unavailable service.
     pub unavailable: u32,
+    /// Requests still to be denied for want of a permission.
+    pub access_denied: u32,
     /// Changes still to be told that an earlier one is being processed.
     pub prior_request_not_complete: u32,
     /// Changes whose answers are still to be lost.
@@ -50,6 +60,10 @@ pub struct Faults {
     pub propagation_ms: u64,
     /// How long after its first delivery a duplicate arrives.
     pub duplicate_after_ms: u64,
+    /// How many requests of any second are not throttled; 0 throttles none.
+    pub requests_per_second: u32,
+    /// Whether a refused batch is told in the older form of the error.
+    pub batch_errors_as_list: bool,
 }
 
 /// What to set on the switchboard; what is absent stays.
@@ -60,6 +74,8 @@ pub struct FaultChange {
     pub throttle: Option<u32>,
     /// See [`Faults::unavailable`].
     pub unavailable: Option<u32>,
+    /// See [`Faults::access_denied`].
+    pub access_denied: Option<u32>,
     /// See [`Faults::prior_request_not_complete`].
     pub prior_request_not_complete: Option<u32>,
     /// See [`Faults::lose_answer`].
@@ -72,47 +88,64 @@ pub struct FaultChange {
     pub propagation_ms: Option<u64>,
     /// See [`Faults::duplicate_after_ms`].
     pub duplicate_after_ms: Option<u64>,
+    /// See [`Faults::requests_per_second`].
+    pub requests_per_second: Option<u32>,
+    /// See [`Faults::batch_errors_as_list`].
+    pub batch_errors_as_list: Option<bool>,
+}
+
+/// What stands behind the switchboard's lock.
+#[derive(Debug, Default)]
+struct Board {
+    faults: Faults,
+    /// When the requests of the last second were let through.
+    passed: VecDeque<Instant>,
 }
 
 /// The switchboard.
 #[derive(Debug)]
-pub(super) struct Switchboard(Mutex<Faults>);
+pub(super) struct Switchboard(Mutex<Board>);
 
 impl Switchboard {
     /// No fault, and that propagation delay.
     pub(super) fn new(propagation: Duration) -> Self {
         let propagation_ms = u64::try_from(propagation.as_millis()).unwrap_or(u64::MAX);
-        Self(Mutex::new(Faults { propagation_ms, ..Faults::default() }))
+        let faults = Faults { propagation_ms, ..Faults::default() };
+        Self(Mutex::new(Board { faults, ..Board::default() }))
     }
 
     /// The switchboard as it stands.
     pub(super) fn state(&self) -> Faults {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().faults
     }
 
     /// Sets what the change names.
     pub(super) fn set(&self, change: FaultChange) -> Faults {
-        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = &mut self.lock().faults;
         let old = *faults;
         *faults = Faults {
             throttle: change.throttle.unwrap_or(old.throttle),
             unavailable: change.unavailable.unwrap_or(old.unavailable),
+            access_denied: change.access_denied.unwrap_or(old.access_denied),
             prior_request_not_complete: change.prior_request_not_complete.unwrap_or(old.prior_request_not_complete),
             lose_answer: change.lose_answer.unwrap_or(old.lose_answer),
             duplicate_delivery: change.duplicate_delivery.unwrap_or(old.duplicate_delivery),
             stranded: change.stranded.unwrap_or(old.stranded),
             propagation_ms: change.propagation_ms.unwrap_or(old.propagation_ms),
             duplicate_after_ms: change.duplicate_after_ms.unwrap_or(old.duplicate_after_ms),
+            requests_per_second: change.requests_per_second.unwrap_or(old.requests_per_second),
+            batch_errors_as_list: change.batch_errors_as_list.unwrap_or(old.batch_errors_as_list),
         };
         *faults
     }
 
     /// Whether the fault hits this request; counts it.
     pub(super) fn hits(&self, fault: Fault) -> bool {
-        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = &mut self.lock().faults;
         let counter = match fault {
             Fault::Throttle => &mut faults.throttle,
             Fault::Unavailable => &mut faults.unavailable,
+            Fault::AccessDenied => &mut faults.access_denied,
             Fault::PriorRequestNotComplete => &mut faults.prior_request_not_complete,
             Fault::LoseAnswer => &mut faults.lose_answer,
             Fault::DuplicateDelivery => &mut faults.duplicate_delivery,
@@ -121,5 +154,27 @@ impl Switchboard {
         let hits = *counter > 0;
         *counter = counter.saturating_sub(1);
         hits
+    }
+
+    /// Whether this request is one too many for the second that ends now; counts those that are not.
+    pub(super) fn over_rate(&self) -> bool {
+        let mut board = self.lock();
+        let most = usize::try_from(board.faults.requests_per_second).unwrap_or(usize::MAX);
+        if most == 0 {
+            return false;
+        }
+        let now = clock::now();
+        while board.passed.front().is_some_and(|passed| now.duration_since(*passed) >= Duration::from_secs(1)) {
+            board.passed.pop_front();
+        }
+        let over = board.passed.len() >= most;
+        if !over {
+            board.passed.push_back(now);
+        }
+        over
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

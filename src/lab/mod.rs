@@ -17,6 +17,7 @@
 //! | `/2013-04-01/…` | Route 53 |
 //! | `GET`, `POST /lab/faults` | the fault switchboard |
 //! | `GET /lab/requests` | the log of mutating calls |
+//! | `GET /lab/health` | the health checks as they stand |
 //! | `GET /lab/canary/one`, `…/two`, `…/three` | neutral targets, which always answer 204 |
 //! | `POST /slack/{channel}`, `POST /2010-04-01/Accounts/{sid}/Messages.json`, `GET /lab/notices` | notices |
 
@@ -43,11 +44,11 @@ pub use error::LabError;
 pub use faults::{FaultChange, Faults};
 pub use notices::{Notice, NoticeKind};
 pub use requests::{Delivery, RequestEntry};
+pub use route53::CheckState;
 
 use crate::domain::{ClusterName, Service};
 use faults::Switchboard;
 use notices::Inbox;
-use requests::RequestLog;
 use route53::{Api, HealthChecks, Store};
 
 /// Where the lab listens, and its pace.
@@ -91,23 +92,19 @@ impl Lab {
         let dns_addr = sockets.addr;
 
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        let health = HealthChecks::new(options.health_check_interval, tasks.clone(), closing.clone())?;
-        let api = Arc::new(Api {
-            store: Arc::new(Store::default()),
-            health: Arc::new(health),
-            faults: Arc::new(Switchboard::new(options.propagation)),
-            log: Arc::new(RequestLog::default()),
-            tasks: tasks.clone(),
-            closing: closing.clone(),
-        });
+        let store = Arc::new(Store::default());
+        let interval = options.health_check_interval;
+        let health = HealthChecks::new(Arc::clone(&store), interval, tasks.clone(), closing.clone())?;
+        let health = Arc::new(health);
+        let faults = Switchboard::new(options.propagation);
+        let api = Arc::new(Api::new(store, Arc::clone(&health), faults, tasks.clone(), closing.clone()));
         let inbox = Arc::new(Inbox::default());
         let router = route53::router(Arc::clone(&api))
-            .merge(switch::router(Arc::clone(&api.faults), Arc::clone(&api.log)))
+            .merge(switch::router(Arc::clone(&api)))
             .merge(notices::router(Arc::clone(&inbox)))
             .merge(canaries::router());
         line::serve(&tasks, listener, router, closing.clone());
-        let authority = dns::Authority { store: Arc::clone(&api.store), health: Arc::clone(&api.health) };
-        dns::serve(&tasks, sockets, authority, closing.clone());
+        dns::serve(&tasks, sockets, dns::Authority { health }, closing.clone());
         Ok(Self { api, inbox, api_addr, dns_addr, tasks, closing })
     }
 
@@ -128,7 +125,20 @@ impl Lab {
 
     /// Creates a zone that is served at once, and returns its id. It is not in the log of requests.
     pub fn create_zone(&self, name: &str) -> Result<String, LabError> {
-        self.api.seed_zone(name).map_err(|error| refused(format!("the zone {name}"), error.code, error.message))
+        let seeded = self.api.seed_zone(name, None);
+        seeded.map_err(|error| refused(format!("the zone {name}"), error.code, error.message))
+    }
+
+    /// The same with an id that is known beforehand: a zone that stands for one of AWS' own, such as that of load balancers,
+    /// which aliases name.
+    pub fn create_zone_as(&self, id: &str, name: &str) -> Result<(), LabError> {
+        let seeded = self.api.seed_zone(name, Some(id.to_owned()));
+        seeded.map(|_| ()).map_err(|error| refused(format!("the zone {id} {name}"), error.code, error.message))
+    }
+
+    /// The health checks as they stand.
+    pub fn health(&self) -> Vec<CheckState> {
+        self.api.health.states()
     }
 
     /// Adds a simple record set to a zone, served at once. Values are as in the API: those of TXT in quotation marks.
@@ -151,9 +161,15 @@ impl Lab {
         let name = &service.dns.name;
         let parent = name.split_once('.').map_or(name.as_str(), |(_, parent)| parent);
         let zone = self.create_zone(parent)?;
-        let seeded = self.api.seed_service(&zone, cluster, service);
-        seeded.map_err(|error| refused(format!("the records of {name}"), error.code, error.message))?;
+        self.seed_records(&zone, cluster, service)?;
         Ok(zone)
+    }
+
+    /// Creates the records that a controller of `cluster` looks after in a zone that is there, all served at once. The targets
+    /// of aliases must be there, too. It is not in the log of requests.
+    pub fn seed_records(&self, zone: &str, cluster: &ClusterName, service: &Service) -> Result<(), LabError> {
+        let seeded = self.api.seed_service(zone, cluster, service);
+        seeded.map_err(|error| refused(format!("the records of {}", service.dns.name), error.code, error.message))
     }
 
     /// Sets switches of the fault switchboard, as `POST /lab/faults` does.

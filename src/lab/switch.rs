@@ -1,4 +1,4 @@
-//! The lab's own routes on the API listener: the fault switchboard and the log of requests.
+//! The lab's own routes on the API listener: the fault switchboard, the log of requests, and the health checks.
 
 use std::sync::Arc;
 
@@ -11,13 +11,17 @@ use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::faults::{FaultChange, Faults, Switchboard};
-use super::requests::{RequestEntry, RequestLog};
+use super::faults::{FaultChange, Faults};
+use super::requests::RequestEntry;
+use super::route53::{Api, CheckState};
 
-/// `GET`/`POST /lab/faults` and `GET /lab/requests`.
-pub(super) fn router(faults: Arc<Switchboard>, log: Arc<RequestLog>) -> Router {
-    let switchboard = Router::new().route("/lab/faults", get(show).post(set)).with_state(faults);
-    switchboard.merge(Router::new().route("/lab/requests", get(requests)).with_state(log))
+/// `GET`/`POST /lab/faults`, `GET /lab/requests` and `GET /lab/health`.
+pub(super) fn router(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/lab/faults", get(show).post(set))
+        .route("/lab/requests", get(requests))
+        .route("/lab/health", get(health))
+        .with_state(api)
 }
 
 /// A body that is not the JSON that was asked for. Answers 400 with what is wrong with it.
@@ -35,15 +39,19 @@ pub(super) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadJson> 
     serde_json::from_slice(body).map_err(BadJson)
 }
 
-async fn show(State(faults): State<Arc<Switchboard>>) -> Json<Faults> {
-    Json(faults.state())
+async fn show(State(api): State<Arc<Api>>) -> Json<Faults> {
+    Json(api.faults.state())
 }
 
-async fn set(State(faults): State<Arc<Switchboard>>, body: Bytes) -> Result<Json<Faults>, BadJson> {
+async fn set(State(api): State<Arc<Api>>, body: Bytes) -> Result<Json<Faults>, BadJson> {
     let change: FaultChange = read_json(&body)?;
-    Ok(Json(faults.set(change)))
+    Ok(Json(api.faults.set(change)))
 }
 
-async fn requests(State(log): State<Arc<RequestLog>>) -> Json<Vec<RequestEntry>> {
-    Json(log.entries())
+async fn requests(State(api): State<Arc<Api>>) -> Json<Vec<RequestEntry>> {
+    Json(api.log.entries())
+}
+
+async fn health(State(api): State<Arc<Api>>) -> Json<Vec<CheckState>> {
+    Json(api.health.states())
 }

@@ -19,9 +19,9 @@ pub enum ChangeState {
 /// A provider of authoritative DNS that can swap records by compare-and-swap.
 #[async_trait]
 pub trait DnsProvider: Send + Sync {
-    /// The records of `name` and of its ownership mark, as the provider's API has them now: accepted changes included, in
-    /// sync or not.
-    async fn read(&self, zone: &str, name: &str) -> Result<Vec<RecordSet>, PortError>;
+    /// The records of these names and of the first one's ownership mark, as the provider's API has them at one moment: accepted
+    /// changes included, in sync or not.
+    async fn read(&self, zone: &str, names: &[&str]) -> Result<Vec<RecordSet>, PortError>;
 
     /// Applies the batch, all or nothing, and returns the change's id.
     ///
@@ -39,6 +39,19 @@ pub trait DnsProvider: Send + Sync {
 
     /// The host names of the zone's authoritative servers.
     async fn name_servers(&self, zone: &str) -> Result<Vec<String>, PortError>;
+
+    /// What a person should know of the last read or write although it succeeded: of several providers, one is silent or behind.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Gives a provider that is behind the others what they have, and says what was done; none when nothing was to be done.
+    ///
+    /// # Errors
+    /// As `apply`; `Broken` also when a person must decide which of them is right.
+    async fn catch_up(&self, _fence: &Fence) -> Result<Option<String>, PortError> {
+        Ok(None)
+    }
 }
 
 /// Asking name servers.

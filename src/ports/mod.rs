@@ -5,6 +5,7 @@
 mod canary;
 mod clock;
 mod dns;
+mod flag;
 mod notify;
 mod probe;
 mod sink;
@@ -15,6 +16,7 @@ pub use crate::domain::{Class, PortError};
 pub use canary::CanaryRunner;
 pub use clock::Clock;
 pub use dns::{ChangeState, DnsProvider, Resolver};
+pub use flag::{FlagBodies, FlagCopy, FlagStore, FlagVersion, FlagWrite, HeldFlag};
 pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};
 pub use sink::ObservationSink;

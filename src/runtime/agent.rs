@@ -205,6 +205,7 @@ async fn probe(shared: Arc<Shared>, assignment: Assignment, slot: OwnedSemaphore
             failed_step: report.failed_step,
             duration_ms: report.duration_ms,
             canaries,
+            metrics: report.metrics,
         })
     };
     if dropped > 0 {

@@ -21,22 +21,24 @@ use tokio_util::task::TaskTracker;
 
 use super::events::Events;
 use super::executor::Executor;
+use super::outbox;
 pub use super::outside::Ports;
 use super::pace::Paces;
+pub use super::register::Managed;
+use super::register::TakenOver;
 use super::surroundings::Surroundings;
-use super::{outbox, zone};
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
     StepIndex,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
-use crate::ports::{Class, Delivery, DnsProvider, JournalStore, PortError, StandbyControl};
+use crate::ports::{Class, Delivery, JournalStore, PortError};
 
 /// The engine is asked at least this often, whatever it said.
 const TICK: Duration = Duration::from_secs(1);
 /// And at most this often by its own wish.
 const TICK_MIN: Duration = Duration::from_millis(5);
-/// How long a start waits for one zone's token, to get past its epoch at once. A zone that does not answer is fenced later.
+/// How long a start waits for one service's token, to get past its epoch at once. A register that does not answer is fenced later.
 const READ_TOKEN_WITHIN: Duration = Duration::from_secs(5);
 /// Messages that may wait; senders are held back beyond that.
 const MAILBOX: usize = 1_024;
@@ -47,8 +49,8 @@ pub struct Setup {
     pub cluster: ClusterName,
     /// What holds for all services together.
     pub limits: Limits,
-    /// The services, each with the control of its standby.
-    pub services: Vec<(Service, Arc<dyn StandbyControl>)>,
+    /// The services, each with what it is moved by.
+    pub services: Vec<Managed>,
     /// While a file of that name is there, or cannot be looked for, nothing moves.
     pub halt_file: Option<PathBuf>,
 }
@@ -91,11 +93,11 @@ pub(super) enum Message {
     Explain(Option<ServiceName>, oneshot::Sender<Vec<Explanation>>),
 }
 
-/// One attempt to fence a zone has ended.
+/// One attempt to fence a register has ended.
 pub(super) struct FenceEnded {
     service: ServiceName,
     fence: Fence,
-    result: Result<zone::TakenOver, PortError>,
+    result: Result<TakenOver, PortError>,
 }
 
 /// Speaks to a running controller.
@@ -182,8 +184,8 @@ pub async fn start(
     closing: &CancellationToken,
 ) -> Result<Handle, StartError> {
     let stored = ports.lease.acquire().await.map_err(StartError::Lease)?;
-    let services: Vec<Service> = setup.services.iter().map(|(service, _)| service.clone()).collect();
-    let epoch = stored.following(zones_epoch(&setup.cluster, &services, ports.dns.as_ref()).await);
+    let services: Vec<Service> = setup.services.iter().map(|managed| managed.service.clone()).collect();
+    let epoch = stored.following(newest_epoch(&setup.cluster, &setup.services).await);
     let authority = ports.lease.claim(epoch).await.map_err(StartError::Lease)?;
     // Only now: whoever led before can append nothing more, so what is read is all that there is.
     let journal = ports.journal.load().await.map_err(StartError::Journal)?;
@@ -210,9 +212,9 @@ pub async fn start(
     let noticed = surroundings.first().await;
     surroundings.watch(&mailbox, tasks, closing);
     let cluster = setup.cluster.clone();
-    let executors = setup.services.into_iter().map(|(service, standby)| {
+    let executors = setup.services.into_iter().map(|managed| {
         let (cluster, ports) = (cluster.clone(), ports.clone());
-        (service.name.clone(), Arc::new(Executor { cluster, service, standby, ports }))
+        (managed.service.name.clone(), Arc::new(Executor { cluster, managed, ports }))
     });
     let controller = Controller {
         engine: Engine::new(setup.cluster, setup.limits, services),
@@ -231,14 +233,15 @@ pub async fn start(
     Ok(handle)
 }
 
-/// The newest epoch among the zones that answer in time.
-async fn zones_epoch(cluster: &ClusterName, services: &[Service], dns: &dyn DnsProvider) -> Epoch {
+/// The newest epoch among the registers that answer in time.
+async fn newest_epoch(cluster: &ClusterName, services: &[Managed]) -> Epoch {
     let mut newest = Epoch::default();
-    for service in services {
-        match timeout(READ_TOKEN_WITHIN, zone::read_token(dns, cluster, service)).await {
+    for managed in services {
+        let service = &managed.service.name;
+        match timeout(READ_TOKEN_WITHIN, managed.token(cluster)).await {
             Ok(Ok(token)) => newest = newest.max(token.epoch),
-            Ok(Err(error)) => tracing::warn!(service = %service.name, "the zone's token: {error}"),
-            Err(_) => tracing::warn!(service = %service.name, "the zone's token: no answer yet"),
+            Ok(Err(error)) => tracing::warn!(%service, "its token: {error}"),
+            Err(_) => tracing::warn!(%service, "its token: no answer yet"),
         }
     }
     newest
@@ -404,8 +407,7 @@ impl Controller {
         let Some(fence) = self.engine.authority().and_then(|held| held.fence(self.ports.clock.now())) else { return };
         let mailbox = self.mailbox.clone();
         self.tasks.spawn(self.closing.clone().run_until_cancelled_owned(async move {
-            let dns = executor.ports.dns.as_ref();
-            let result = zone::take_over(dns, &fence, &executor.cluster, &executor.service).await;
+            let result = executor.managed.take_over(&fence, &executor.cluster).await;
             let _ = mailbox.send(Message::Fenced(FenceEnded { service, fence, result })).await;
         }));
     }
@@ -425,7 +427,7 @@ impl Controller {
             }
             Ok(taken) => {
                 self.fenced_once.insert(service.clone());
-                self.feed(Input::Fenced { service, records: taken.records }).await
+                self.feed(Input::Fenced { service, register: taken.register }).await
             }
             Err(error) => {
                 tracing::warn!(%service, "fencing the zone: {error}");
@@ -443,7 +445,7 @@ impl Controller {
     async fn overtake(&mut self, service: ServiceName) -> Option<Moment> {
         let executor = self.executors.get(&service).cloned()?;
         let current = self.engine.authority().map(Authority::epoch).unwrap_or_default();
-        let claimed = match zone::read_token(self.ports.dns.as_ref(), &executor.cluster, &executor.service).await {
+        let claimed = match executor.managed.token(&executor.cluster).await {
             Ok(token) => self.ports.lease.claim(current.following(token.epoch)).await,
             Err(error) => Err(error),
         };

@@ -1,16 +1,15 @@
 //! Carries out one step, which leaves nothing to choose, and says how it went. Each can be run again without doubling its effect.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use super::outside::Ports;
-use super::zone;
-use crate::domain::{ClusterName, Outcome, Role, Service, Step, StepDetail};
+use super::register::Managed;
+use crate::domain::{Answer, ClusterName, MovedName, Outcome, RecordType, Role, Service, Step, StepDetail};
 use crate::engine::{StepOrder, StepSuccess};
-use crate::ports::{ChangeState, PortError, ProbeRequest, Resolution, StandbyControl, WriteProbe};
+use crate::ports::{ChangeState, PortError, ProbeRequest, Resolution, WriteProbe};
 
 /// Between two questions to the provider: five requests a second is what an AWS account has for all its tools.
 const SYNC_POLL: Duration = Duration::from_millis(500);
@@ -26,13 +25,12 @@ const DNS_PORT: u16 = 53;
 /// What the steps of one service need.
 pub(super) struct Executor {
     pub(super) cluster: ClusterName,
-    pub(super) service: Service,
-    pub(super) standby: Arc<dyn StandbyControl>,
+    pub(super) managed: Managed,
     pub(super) ports: Ports,
 }
 
 fn said(text: impl Into<String>) -> StepSuccess {
-    StepSuccess { detail: StepDetail { text: text.into(), change: None }, records: None }
+    StepSuccess { detail: StepDetail { text: text.into(), change: None }, register: None }
 }
 
 impl Executor {
@@ -45,20 +43,22 @@ impl Executor {
     }
 
     async fn step(&self, order: &StepOrder) -> Result<StepSuccess, PortError> {
-        let (name, plan) = (&self.service.name, order.plan.id());
+        let Managed { service, standby, .. } = &self.managed;
+        let (name, plan) = (&service.name, order.plan.id());
         match order.step {
             Step::AskVeto => self.veto(order.plan.to()).await,
             Step::EnterReadOnly => {
-                self.standby.enter_read_only(&order.fence, name, plan).await?;
-                Ok(said(format!("{} says that it is read-only", self.service.standby.name)))
+                standby.enter_read_only(&order.fence, name, plan).await?;
+                Ok(said(format!("{} says that it is read-only", service.standby.name)))
             }
-            Step::VerifyReadOnly => match self.standby.probe_write(&order.fence, name, plan).await? {
+            Step::VerifyReadOnly => match standby.probe_write(&order.fence, name, plan).await? {
                 WriteProbe::Refused { how } => Ok(said(format!("a write was refused: {how}"))),
                 WriteProbe::Accepted { how } => {
-                    Err(PortError::refused(format!("{} still accepts writes: {how}", self.service.standby.name)))
+                    Err(PortError::refused(format!("{} still accepts writes: {how}", service.standby.name)))
                 }
             },
-            Step::FlipRecords => self.flip(order).await,
+            Step::FlipRecords | Step::RaiseFlag | Step::LowerFlag => self.switch(order).await,
+            Step::PinRecords => self.managed.pin(&order.fence, &self.cluster, &order.plan).await,
             Step::AwaitInSync => self.await_in_sync(order).await,
             Step::VerifyAnswers => self.verify_answers(order.plan.to()).await,
             Step::VerifyPublicLogin => self.public_login(order.plan.to()).await,
@@ -67,15 +67,16 @@ impl Executor {
 
     /// The service's own script has the last word. What could not be asked is no "go".
     async fn veto(&self, to: Role) -> Result<StepSuccess, PortError> {
-        let Some(check) = &self.service.veto else {
+        let service = &self.managed.service;
+        let Some(check) = &service.veto else {
             return Err(PortError::broken("the plan has a veto, and the configuration names no veto check any more"));
         };
         let request = ProbeRequest {
             check: check.clone(),
-            target: self.service.site(to).url.clone(),
+            target: service.site(to).url.clone(),
             role: to,
             vantage: None,
-            deadline: self.service.policy.timeout,
+            deadline: self.managed.service.policy.timeout,
             resolution: Resolution::System,
         };
         let report = self.ports.probes.run(&request).await;
@@ -87,18 +88,11 @@ impl Executor {
         }
     }
 
-    async fn flip(&self, order: &StepOrder) -> Result<StepSuccess, PortError> {
-        let Some((present, intent)) = &order.flip else {
-            return Err(PortError::broken("a flip without its tokens"));
+    async fn switch(&self, order: &StepOrder) -> Result<StepSuccess, PortError> {
+        let Some(switch) = &order.switch else {
+            return Err(PortError::broken(format!("to {}, without its tokens", order.step.sentence())));
         };
-        let (cluster, service) = (&self.cluster, &self.service);
-        let flipped = zone::flip(self.ports.dns.as_ref(), &order.fence, cluster, service, present, intent).await?;
-        let how = match (&flipped.change, flipped.read_back) {
-            (Some(change), _) => format!("accepted as {change}"),
-            (None, _) => "the answer was lost, and reading back shows it applied".to_owned(),
-        };
-        let text = format!("{} → {}: {how}", service.dns.name, service.site(order.plan.to()).answer);
-        Ok(StepSuccess { detail: StepDetail { text, change: flipped.change }, records: Some(flipped.records) })
+        self.managed.switch(&order.fence, &self.cluster, order.step, switch).await
     }
 
     async fn await_in_sync(&self, order: &StepOrder) -> Result<StepSuccess, PortError> {
@@ -108,7 +102,7 @@ impl Executor {
         };
         let until = Instant::now() + ASK_FOR;
         loop {
-            match self.ports.dns.change_state(change).await? {
+            match self.managed.dns.change_state(change).await? {
                 ChangeState::InSync => return Ok(said(format!("{change} is in sync"))),
                 ChangeState::Pending if Instant::now() >= until => {
                     return Err(PortError::retry(format!("{change} is still pending after {} s", ASK_FOR.as_secs())));
@@ -120,15 +114,15 @@ impl Executor {
 
     /// The servers to ask: those of the configuration, else those of the zone's delegation.
     async fn servers(&self) -> Result<Vec<(String, SocketAddr)>, PortError> {
-        let dns = &self.service.dns;
+        let dns = &self.managed.service.dns;
         if !dns.authoritative.is_empty() {
             return Ok(dns.authoritative.iter().map(|addr| (addr.to_string(), *addr)).collect());
         }
         let mut servers = Vec::new();
-        for host in self.ports.dns.name_servers(&dns.zone).await? {
+        for host in self.managed.dns.name_servers(&dns.zone).await? {
             let addresses = self.ports.resolver.addresses(&host).await?;
             // A controller without IPv6 must still be able to verify: a host's IPv6 addresses are asked only where it has no others.
-            let only_v6 = addresses.iter().all(std::net::IpAddr::is_ipv6);
+            let only_v6 = addresses.iter().all(IpAddr::is_ipv6);
             let asked = addresses.into_iter().filter(|ip| only_v6 || ip.is_ipv4());
             servers.extend(asked.map(|ip| (host.clone(), SocketAddr::new(ip, DNS_PORT))));
         }
@@ -138,30 +132,79 @@ impl Executor {
         Ok(servers)
     }
 
+    /// What a name must be answered with: its value, or where its alias leads.
+    async fn wanted(&self, name: &MovedName, to: Role) -> Result<Vec<String>, PortError> {
+        let Answer { value, alias_zone } = name.answer(to);
+        let plain = value.trim_end_matches('.').to_ascii_lowercase();
+        if alias_zone.is_none() {
+            return Ok(vec![plain]);
+        }
+        let addresses = self.ports.resolver.addresses(&plain).await?;
+        let of_kind = |ip: &IpAddr| (name.kind == RecordType::Aaaa) == ip.is_ipv6();
+        let wanted: Vec<String> = addresses.iter().filter(|ip| of_kind(ip)).map(ToString::to_string).collect();
+        if wanted.is_empty() {
+            return Err(PortError::retry(format!(
+                "{plain}, which {} is an alias of, has no {} record",
+                name.name, name.kind
+            )));
+        }
+        Ok(wanted)
+    }
+
     async fn verify_answers(&self, to: Role) -> Result<StepSuccess, PortError> {
         let servers = self.servers().await?;
-        let (dns, wanted) = (&self.service.dns, self.service.site(to).answer.trim_end_matches('.'));
         let until = Instant::now() + ASK_FOR;
-        for (host, addr) in &servers {
-            loop {
-                let found = match self.ports.resolver.ask(*addr, &dns.name, dns.kind).await {
-                    Ok(answers) => match answers.as_slice() {
-                        [only] if only.trim_end_matches('.').eq_ignore_ascii_case(wanted) => break,
-                        [] => "nothing".to_owned(),
-                        others => others.join(", "),
-                    },
-                    Err(error) => error.to_string(),
-                };
-                if Instant::now() >= until {
-                    let text = format!("{host} ({addr}) answers {found} for {} instead of {wanted}", dns.name);
-                    return Err(PortError::retry(text));
+        // Of two providers one may be dead: its servers go on answering what they had, and are named instead of waited for.
+        let remarks = self.managed.dns.remarks();
+        let (mut answers, mut lagging) = (Vec::new(), Vec::new());
+        for name in self.managed.service.moved() {
+            let wanted = self.wanted(&name, to).await?;
+            let mut right = 0;
+            for (host, addr) in &servers {
+                match self.verify_answer(&name, &wanted, (host, *addr), until).await {
+                    Ok(()) => right += 1,
+                    Err(error) if remarks.is_empty() => return Err(error),
+                    Err(error) => lagging.push(error),
                 }
-                sleep(ANSWER_POLL).await;
             }
+            if right == 0 {
+                let none =
+                    || PortError::retry(format!("no server answers {} for {}", wanted.join(" or "), name.name));
+                return Err(lagging.pop().unwrap_or_else(none));
+            }
+            answers.push(name.answer(to).value.clone());
         }
         let count = servers.len();
         let noun = if count == 1 { "server answers" } else { "servers answer" };
-        Ok(said(format!("{count} authoritative {noun} {wanted}")))
+        let but: Vec<String> = lagging.iter().map(|error| format!("; but {error}")).collect();
+        let text = if but.is_empty() { "" } else { "at least one of " };
+        Ok(said(format!("{text}{count} authoritative {noun} {}{}", answers.join(", "), but.concat())))
+    }
+
+    async fn verify_answer(
+        &self,
+        name: &MovedName,
+        wanted: &[String],
+        (host, addr): (&String, SocketAddr),
+        until: Instant,
+    ) -> Result<(), PortError> {
+        // An alias may be answered with some of its addresses.
+        let is_wanted = |answer: &String| wanted.contains(&answer.trim_end_matches('.').to_ascii_lowercase());
+        loop {
+            let found = match self.ports.resolver.ask(addr, &name.name, name.kind).await {
+                Ok(answers) if !answers.is_empty() && answers.iter().all(is_wanted) => return Ok(()),
+                Ok(answers) if answers.is_empty() => "nothing".to_owned(),
+                Ok(others) => others.join(", "),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= until {
+                let (wanted, name) = (wanted.join(" or "), &name.name);
+                return Err(PortError::retry(format!(
+                    "{host} ({addr}) answers {found} for {name} instead of {wanted}"
+                )));
+            }
+            sleep(ANSWER_POLL).await;
+        }
     }
 
     async fn public_login(&self, to: Role) -> Result<StepSuccess, PortError> {
@@ -170,25 +213,29 @@ impl Executor {
             return Err(PortError::retry("no name server to ask"));
         };
         let mut slowest = 0;
-        for check in &self.service.checks {
+        for check in &self.managed.service.checks {
             let request = ProbeRequest {
                 check: check.clone(),
-                target: self.service.public_url.clone(),
+                target: self.managed.service.public_url.clone(),
                 role: to,
                 vantage: None,
-                deadline: self.service.policy.timeout,
+                deadline: self.managed.service.policy.timeout,
                 resolution: Resolution::Through(*server),
             };
             let report = self.ports.probes.run(&request).await;
             if report.outcome != Outcome::Pass {
                 let step = report.failed_step.map(|step| format!(" at '{step}'")).unwrap_or_default();
                 let why = report.reason.unwrap_or_else(|| "no reason given".to_owned());
-                let (outcome, url) = (report.outcome, &self.service.public_url);
+                let (outcome, url) = (report.outcome, &self.managed.service.public_url);
                 return Err(PortError::retry(format!("{check} through {url}: {outcome}{step}: {why}")));
             }
             slowest = slowest.max(report.duration_ms);
         }
-        Ok(said(format!("{} works through {} ({slowest} ms)", list(&self.service), self.service.public_url)))
+        Ok(said(format!(
+            "{} works through {} ({slowest} ms)",
+            list(&self.managed.service),
+            self.managed.service.public_url
+        )))
     }
 }
 

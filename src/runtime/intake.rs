@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::controller::Handle;
-use crate::domain::{Observation, VantageName, WallTime};
+use super::measures::{Measured, Measures};
+use crate::domain::{Observation, ServiceName, VantageName, WallTime};
 use crate::ports::{Clock, ObservationLog, PortError};
 
 /// See the module.
@@ -16,6 +17,7 @@ pub struct Intake {
     log: Arc<dyn ObservationLog>,
     clock: Arc<dyn Clock>,
     controller: Handle,
+    measures: Measures,
 }
 
 impl Intake {
@@ -27,7 +29,12 @@ impl Intake {
         controller: Handle,
     ) -> Result<Self, PortError> {
         let taken = log.seen().await?.into_iter().map(|seen| ((seen.vantage, seen.boot), seen.seq)).collect();
-        Ok(Self { vantages, taken: Mutex::new(taken), log, clock, controller })
+        Ok(Self { vantages, taken: Mutex::new(taken), log, clock, controller, measures: Measures::default() })
+    }
+
+    /// What the checks of a service measured, as last told.
+    pub fn measured(&self, service: &ServiceName) -> Vec<Measured> {
+        self.measures.of(service, self.clock.now())
     }
 
     /// Takes a delivery of one agent's run, whose numbers grow; returns the number up to which all has been taken.
@@ -53,6 +60,7 @@ impl Intake {
             if let Err(error) = self.log.record(self.clock.now(), wall, &fresh).await {
                 tracing::error!("the observation log: {error}");
             }
+            self.measures.take(&fresh);
             self.controller.observed(fresh).await?;
             taken.insert(key, up_to);
         }

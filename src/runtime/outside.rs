@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::ports::{Clock, DnsProvider, JournalStore, LeaseStore, Notifier, Outbox, ProbeRunner, Resolver};
+use crate::ports::{Clock, JournalStore, LeaseStore, Notifier, Outbox, ProbeRunner, Resolver};
 
 /// Everything outside.
 #[derive(Clone)]
 pub struct Ports {
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The provider of DNS.
-    pub dns: Arc<dyn DnsProvider>,
     /// Asking name servers.
     pub resolver: Arc<dyn Resolver>,
     /// Running checks, for the login through the public name.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{
-    Authority, ClusterName, Epoch, JournalRecord, Limits, Moment, OwnedRecords, RecordSet, Role, Service,
-    ServiceName, WallTime,
+    Authority, ClusterName, Epoch, JournalRecord, Limits, Moment, OwnedFlag, OwnedRecords, Register, Role, Service,
+    ServiceName, Token, WallTime,
 };
 use crate::engine::{Engine, Explanation, Input, Ledger};
 use crate::ports::{JournalStore, LogPlace, LoggedObservation, ObservationLog, PortError};
@@ -92,19 +92,23 @@ impl Past {
         let start = moment(from);
         let _ = engine.handle(start, Input::Recovered { journal, wall: from });
         let _ = engine.handle(start, Input::Led(Authority::new(epoch, None)));
-        let records = zone_of(&self.cluster, service, epoch, ledger.serving())?;
-        let _ = engine.handle(start, Input::Fenced { service: service.name.clone(), records });
+        let register = register_of(&self.cluster, service, epoch, ledger.serving())?;
+        let _ = engine.handle(start, Input::Fenced { service: service.name.clone(), register });
         Ok(engine)
     }
 }
 
-/// The records of a service that points there, under a token of this epoch.
-fn zone_of(cluster: &ClusterName, service: &Service, epoch: Epoch, serving: Role) -> Result<OwnedRecords, PortError> {
+/// The register of a service that points there, under a token of this epoch.
+fn register_of(cluster: &ClusterName, service: &Service, epoch: Epoch, serving: Role) -> Result<Register, PortError> {
+    let token = Token { epoch, serving, ..Token::unmoved(cluster.clone()) };
+    if service.dns.lane.has_flag() {
+        return Ok(OwnedFlag::new(token).into());
+    }
     let mut zone = OwnedRecords::wanted(service, serving);
-    let token = format!("v1;c={cluster};e={epoch};s=0;t={serving};d=-");
-    let mark = OwnedRecords::unmoved(cluster, service).pop().map(|mark| RecordSet { values: vec![token], ..mark });
-    zone.extend(mark);
-    OwnedRecords::find(cluster, service, &zone).map_err(|error| PortError::broken(error.to_string()))
+    zone.push(OwnedRecords::mark_of(service, &token));
+    let records =
+        OwnedRecords::find(cluster, service, &zone).map_err(|error| PortError::broken(error.to_string()))?;
+    Ok(records.into())
 }
 
 /// Lets time pass for the engine.

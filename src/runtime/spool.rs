@@ -70,6 +70,7 @@ mod tests {
             duration_ms: 1,
             canaries: crate::domain::Canaries::Unasked,
             generation: crate::domain::Generation::default(),
+            metrics: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::controller::{Message, Setup};
+use super::controller::{Managed, Message, Setup};
 use crate::domain::{PortError, ServiceName, Window, maintenance};
 use crate::engine::Input;
 use crate::ports::{Clock, StandbyControl};
@@ -40,15 +40,17 @@ impl Surroundings {
     /// What a controller with that setup has to look at.
     pub(super) fn new(setup: &Setup, clock: &Arc<dyn Clock>) -> Self {
         let services = || setup.services.iter();
-        let planned = services().filter(|(service, _)| !service.maintenance.is_empty());
-        let measured = services().filter(|(service, _)| service.policy.max_lag.is_some());
+        let planned = services().filter(|managed| !managed.service.maintenance.is_empty());
+        let measured = services().filter(|managed| managed.service.policy.max_lag.is_some());
         Self {
             halt: setup.halt_file.clone().map(Halt::new),
             calendar: Calendar {
                 clock: Arc::clone(clock),
-                pages: planned.map(|(service, _)| Page::new(&service.name, &service.maintenance)).collect(),
+                pages: planned
+                    .map(|Managed { service, .. }| Page::new(&service.name, &service.maintenance))
+                    .collect(),
             },
-            gauges: measured.map(|(service, standby)| Gauge::new(&service.name, standby)).collect(),
+            gauges: measured.map(|Managed { service, standby, .. }| Gauge::new(&service.name, standby)).collect(),
         }
     }
 

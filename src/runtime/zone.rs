@@ -1,4 +1,4 @@
-//! The two writes that Quorate makes to a zone, each one compare-and-swap and its reading back. No policy: whether to write was
+//! The writes that Quorate makes to a zone, each one compare-and-swap and its reading back. No policy: whether to write was
 //! decided before, and what to do about an error is decided after.
 //!
 //! ```text
@@ -19,7 +19,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{ChangeBatch, ClusterName, Fence, FlipIntent, OwnedRecords, Service, Token};
+use crate::domain::{ChangeBatch, ClusterName, Fence, FlipIntent, OwnedRecords, PlanDigest, Role, Service, Token};
 use crate::ports::{Class, DnsProvider, PortError};
 
 /// How often an accepted write is looked for. Route 53 lists pending changes at once, but promises no order between two requests.
@@ -59,7 +59,7 @@ pub async fn read_records(
     cluster: &ClusterName,
     service: &Service,
 ) -> Result<OwnedRecords, PortError> {
-    let zone = provider.read(&service.dns.zone, &service.dns.name).await?;
+    let zone = provider.read(&service.dns.zone, &service.names()).await?;
     OwnedRecords::find(cluster, service, &zone).map_err(|error| PortError::broken(error.to_string()))
 }
 
@@ -167,6 +167,41 @@ pub async fn flip(
     }
 }
 
+/// Where the service's records point, whoever owns them.
+///
+/// # Errors
+/// `Broken` when they are not what the configuration makes of one of the sites; otherwise what the provider says.
+pub async fn serving(provider: &dyn DnsProvider, service: &Service) -> Result<Role, PortError> {
+    let zone = provider.read(&service.dns.zone, &service.names()).await?;
+    let (serving, _) =
+        OwnedRecords::position(service, &zone).map_err(|error| PortError::broken(error.to_string()))?;
+    Ok(serving)
+}
+
+/// Brings the records to `to` by the plan with that digest, from wherever they are. Run again it finds its own move and leaves it.
+///
+/// # Errors
+/// As [`flip`].
+pub async fn pin(
+    provider: &dyn DnsProvider,
+    fence: &Fence,
+    cluster: &ClusterName,
+    service: &Service,
+    to: Role,
+    digest: &PlanDigest,
+) -> Result<Flipped, PortError> {
+    let present = read_records(provider, cluster, service).await?;
+    let token = present.token();
+    if token.serving == to && token.digest.as_ref() == Some(digest) {
+        return Ok(Flipped { records: present, change: None, read_back: true });
+    }
+    let Some(new) = token.moved(fence, to, digest.clone()) else {
+        return Err(fenced(&service.dns.name, token, fence));
+    };
+    let intent = FlipIntent { expected: token.clone(), new };
+    flip(provider, fence, cluster, service, &present, &intent).await
+}
+
 /// What reading back showed.
 enum Seen {
     /// The write was applied.
@@ -189,7 +224,7 @@ impl Swap<'_> {
     /// Reads back after an answer that was no success. A token that is neither of the two is an error.
     async fn look(&self, after: &PortError) -> Result<Seen, PortError> {
         let name = &self.service.dns.name;
-        let zone = self.provider.read(&self.service.dns.zone, name).await.map_err(|error| {
+        let zone = self.provider.read(&self.service.dns.zone, &self.service.names()).await.map_err(|error| {
             PortError::retry(format!(
                 "{name}: it is unknown whether '{}' was applied, and reading back failed: {error} (the write: {after})",
                 self.new

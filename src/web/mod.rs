@@ -18,6 +18,7 @@
 //! With a token configured, everything but `/healthz` asks for `authorization: Bearer TOKEN`.
 
 mod answer;
+pub mod flags;
 mod show;
 mod words;
 
@@ -174,7 +175,19 @@ async fn pace(
 }
 
 async fn status(State(api): Shared) -> Result<Json<Status>, Refusal> {
-    Ok(Json(show::status(&api.cluster, api.controller.explain(None).await?)))
+    let mut status = show::status(&api.cluster, api.controller.explain(None).await?);
+    measured(&api, &mut status);
+    Ok(Json(status))
+}
+
+/// Adds what the checks measured, which is known of now only.
+fn measured(api: &Api, status: &mut Status) {
+    for service in &api.services {
+        let name = service.name.as_str();
+        if let Some(known) = status.services.iter_mut().find(|known| known.service == name) {
+            known.metrics = api.intake.measured(&service.name).into_iter().map(show::metric).collect();
+        }
+    }
 }
 
 /// A moment: one of the two, or now.
@@ -198,7 +211,9 @@ async fn service(
     let at = match (at_ms, ago_ms) {
         (None, None) => {
             let known = api.controller.explain(Some(service.name.clone())).await?;
-            return Ok(Json(show::status(&api.cluster, known)));
+            let mut status = show::status(&api.cluster, known);
+            measured(&api, &mut status);
+            return Ok(Json(status));
         }
         (Some(at), None) => WallTime::from_ms(at),
         (None, Some(ago)) => WallTime::from_ms(now.as_ms().saturating_sub(ago)),

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::{
-    Cause, IncidentEnd, JournalEntry, JournalRecord, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex, Verdict,
-    Vote,
+    Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex,
+    Verdict, Vote,
 };
 use crate::engine::{Blocker, Explanation, LastPlan, Moved, PlanView, RuleView, SiteView};
-use crate::runtime::Event as Noticed;
+use crate::runtime::{Event as Noticed, Measured};
 use crate::wire::VERSION;
 use crate::wire::api::{
-    BlockerStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, MoveStatus, PinStatus, PlanPreview,
-    PlanStatus, RuleStatus, ServiceStatus, SiteStatus, Status, StepStatus, VoteStatus, Word,
+    BlockerStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, MetricStatus, MoveStatus, PinStatus,
+    PlanPreview, PlanStatus, RuleStatus, ServiceStatus, SiteStatus, Status, StepStatus, VoteStatus, Word,
 };
 
 pub(super) fn status(cluster: &str, explanations: Vec<Explanation>) -> Status {
@@ -51,6 +51,20 @@ fn service(known: Explanation) -> ServiceStatus {
         last_plan: known.last.as_ref().map(last_plan),
         blockers: known.blockers.iter().map(blocker).collect(),
         next: known.next,
+        metrics: Vec::new(),
+    }
+}
+
+pub(super) fn metric(measured: Measured) -> MetricStatus {
+    let Metric { name, value, unit } = measured.metric;
+    MetricStatus {
+        check: measured.check.to_string(),
+        role: measured.role.to_string(),
+        vantage: measured.vantage.to_string(),
+        name,
+        value,
+        unit,
+        age_ms: ms(measured.age),
     }
 }
 

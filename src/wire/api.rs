@@ -64,6 +64,28 @@ pub struct ServiceStatus {
     pub blockers: Vec<BlockerStatus>,
     /// What happens next, as a person would say it.
     pub next: String,
+    /// What its checks measured, as last told; empty of a moment in the past.
+    #[serde(default)]
+    pub metrics: Vec<MetricStatus>,
+}
+
+/// One measure of a check.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricStatus {
+    /// The check.
+    pub check: String,
+    /// `primary` or `standby`.
+    pub role: String,
+    /// Where it was measured.
+    pub vantage: String,
+    /// What.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// Of what, `ms` say; may be empty.
+    pub unit: String,
+    /// How old it is, in milliseconds.
+    pub age_ms: u64,
 }
 
 /// One site.

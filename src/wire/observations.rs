@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use crate::domain::{
-    Canaries, CheckName, FailureKind, Generation, Moment, NameError, Observation, ObservationId, Outcome, Role,
-    ServiceName, VantageName,
+    Canaries, CheckName, FailureKind, Generation, Metric, Moment, NameError, Observation, ObservationId, Outcome,
+    Role, ServiceName, VantageName,
 };
 
 /// One delivery.
@@ -61,7 +61,26 @@ pub struct Item {
     /// The mark of the scripts and settings, 16 hexadecimal digits; absent means none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generation: Option<String>,
+    /// What the check measured; absent means nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<MetricItem>,
 }
+
+/// One thing that a check measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricItem {
+    /// What, in 1 to 60 characters.
+    pub name: String,
+    /// How much.
+    pub value: f64,
+    /// Of what, in at most 60 characters; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+}
+
+/// JSON knows no NaN.
+impl Eq for MetricItem {}
 
 /// The controller's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,6 +112,14 @@ pub enum BatchError {
         /// What it should be.
         what: &'static str,
     },
+    /// A measure that no check makes.
+    #[error("observation {seq}: {what}")]
+    Metric {
+        /// Which one.
+        seq: u64,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// Out of order.
     #[error("observation {seq} comes after {after}: numbers must grow")]
     Order {
@@ -119,8 +146,29 @@ impl Item {
             duration_ms: seen.duration_ms,
             canaries: (seen.canaries != Canaries::Unasked).then(|| seen.canaries.as_str().to_owned()),
             generation: (seen.generation != Generation::default()).then(|| seen.generation.to_string()),
+            metrics: seen.metrics.iter().map(MetricItem::of).collect(),
         }
     }
+}
+
+impl MetricItem {
+    fn of(metric: &Metric) -> Self {
+        Self { name: metric.name.clone(), value: metric.value, unit: metric.unit.clone() }
+    }
+}
+
+/// The measures, which are kept: so many and so long as a check's may be.
+fn metrics(seq: u64, items: Vec<MetricItem>) -> Result<Vec<Metric>, BatchError> {
+    if items.len() > Metric::MOST {
+        return Err(BatchError::Metric { seq, what: "it has more measures than a check may make" });
+    }
+    let metric = |item: MetricItem| {
+        let made = Metric { name: item.name, value: item.value, unit: item.unit };
+        made.is_lawful()
+            .then_some(made)
+            .ok_or(BatchError::Metric { seq, what: "a measure's name or unit is missing or too long" })
+    };
+    items.into_iter().map(metric).collect()
 }
 
 impl Batch {
@@ -162,8 +210,62 @@ impl Batch {
                         Some(mark) => Generation::parse(mark).ok_or_else(|| word(mark, "mark of a generation"))?,
                         None => Generation::default(),
                     },
+                    metrics: metrics(seq, item.metrics)?,
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A delivery as agents made it before there were measures, canaries and generations.
+    const OLD: &str = r#"{"v":1,"vantage":"aws-1","boot":"b","observations":[{"seq":1,"age_ms":10,"service":"login",
+        "check":"login","role":"primary","outcome":"pass","duration_ms":20}]}"#;
+
+    fn read(text: &str) -> Result<Vec<Observation>, BatchError> {
+        serde_json::from_str::<Batch>(text).unwrap().observations(Moment::from_ms(1_000))
+    }
+
+    #[test]
+    fn a_delivery_of_an_older_agent_is_read_and_has_no_measures() {
+        let seen = read(OLD).unwrap();
+        assert_eq!((seen.len(), seen[0].metrics.len(), seen[0].at), (1, 0, Moment::from_ms(990)));
+        // And what has none is written as it was.
+        let text = serde_json::to_string(&Item::new(&seen[0], Duration::ZERO)).unwrap();
+        assert!(!text.contains("metrics"), "{text}");
+    }
+
+    #[test]
+    fn measures_go_there_and_back() {
+        let metric = |name: &str, value, unit: &str| Metric { name: name.to_owned(), value, unit: unit.to_owned() };
+        let mut seen = read(OLD).unwrap().remove(0);
+        seen.metrics = vec![metric("logins", 12.5, "1/min"), metric("lag", -3.0, "")];
+        let item = Item::new(&seen, Duration::from_millis(10));
+        let batch = Batch {
+            v: VERSION,
+            vantage: "aws-1".to_owned(),
+            boot: "b".to_owned(),
+            dropped: 0,
+            observations: vec![item],
+        };
+        assert_eq!(read(&serde_json::to_string(&batch).unwrap()).unwrap(), [seen]);
+    }
+
+    #[test]
+    fn measures_that_no_check_makes_are_refused() {
+        let with = |metrics: String| {
+            OLD.replace("\"duration_ms\":20", &format!("\"duration_ms\":20,\"metrics\":[{metrics}]"))
+        };
+        let one = r#"{"name":"n","value":1}"#;
+        assert_eq!(read(&with(one.to_owned())).unwrap()[0].metrics.len(), 1);
+        let many = vec![one; Metric::MOST + 1].join(",");
+        assert!(read(&with(many)).unwrap_err().to_string().contains("more measures than a check may make"));
+        for wrong in [one.replace("\"n\"", "\"\""), one.replace("\"n\"", &format!("\"{}\"", "n".repeat(70)))] {
+            let error = read(&with(wrong)).unwrap_err().to_string();
+            assert!(error.starts_with("observation 1: a measure's name"), "{error}");
+        }
     }
 }

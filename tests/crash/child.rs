@@ -17,7 +17,7 @@ use quorate::config::{Notify, Sms};
 use quorate::domain::{Limits, Secret};
 use quorate::ports::{Clock, StandbyControl};
 use quorate::runtime::Intake;
-use quorate::runtime::controller::{self, Ports, Setup};
+use quorate::runtime::controller::{self, Managed, Ports, Setup};
 use quorate::runtime::past::Past;
 use quorate::web::{self, Api};
 use tokio::net::TcpListener;
@@ -103,7 +103,6 @@ async fn run(settings: Settings) {
     let watched = Arc::new(Watched::new(store.clone(), &gun));
     let ports = Ports {
         clock: Arc::clone(&clock),
-        dns: Arc::new(Watched::new(settings.provider(), &gun)),
         resolver: Arc::new(Watched::new(Hickory::new(), &gun)),
         probes: Arc::new(Watched::new(settings::runner(), &gun)),
         lease: watched.clone(),
@@ -111,12 +110,10 @@ async fn run(settings: Settings) {
         outbox: watched,
         notifier: Arc::new(Watched::new(notifiers(&settings), &gun)),
     };
-    let setup = Setup {
-        cluster: settings::cluster(),
-        limits: Limits::default(),
-        services: vec![(service.clone(), standby)],
-        halt_file: None,
-    };
+    let dns = Arc::new(Watched::new(settings.provider(), &gun));
+    let managed = Managed { service: service.clone(), standby, dns, flag: None };
+    let setup =
+        Setup { cluster: settings::cluster(), limits: Limits::default(), services: vec![managed], halt_file: None };
     let tasks = TaskTracker::new();
     let handle = controller::start(setup, ports, &tasks, &CancellationToken::new()).await.unwrap();
     let vantages: BTreeSet<_> = service.vantages.iter().map(|vantage| vantage.name.clone()).collect();

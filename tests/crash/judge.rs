@@ -158,7 +158,7 @@ async fn name(world: &World, group: Group, probes: &RhaiRunner, findings: &mut F
 /// The zone: the records moved, under the mark of the plan that is done and of the last controller.
 async fn zone(world: &World, group: Group, epoch: u64, digest: Option<PlanDigest>, findings: &mut Findings) {
     let service = world.settings.service();
-    let zone = world.settings.provider().read(&service.dns.zone, &service.dns.name).await.unwrap();
+    let zone = world.settings.provider().read(&service.dns.zone, &service.names()).await.unwrap();
     let found = OwnedRecords::find(&settings::cluster(), &service, &zone);
     let Ok(records) = found else { return findings.holds(&format!("the zone: {found:?}"), false) };
     let token = records.token();

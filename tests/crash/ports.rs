@@ -193,11 +193,11 @@ impl<T: StandbyControl> StandbyControl for Watched<T> {
 
 #[async_trait]
 impl<T: DnsProvider> DnsProvider for Watched<T> {
-    async fn read(&self, zone: &str, name: &str) -> Result<Vec<RecordSet>, PortError> {
+    async fn read(&self, zone: &str, names: &[&str]) -> Result<Vec<RecordSet>, PortError> {
         let written = self.written.lock().unwrap().take();
         match written {
-            Some(what) => self.around(&format!("read back {what}"), self.inner.read(zone, name)).await,
-            None => self.inner.read(zone, name).await,
+            Some(what) => self.around(&format!("read back {what}"), self.inner.read(zone, names)).await,
+            None => self.inner.read(zone, names).await,
         }
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use quorate::adapters::route53::Route53;
 use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use quorate::domain::{
-    CheckName, ClusterName, DnsTarget, Policy, PolicyValues, RecordType, Secret, Service, ServiceName, Site,
-    SiteName, Vantage, VantageName,
+    CheckName, ClusterName, DnsLane, DnsTarget, Policy, PolicyValues, RecordType, Routing, Secret, Service,
+    ServiceName, Site, SiteName, Vantage, VantageName,
 };
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -64,6 +64,7 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
         cloud: name.to_owned(),
         url: url(host, port, "/"),
         answer: host.to_owned(),
+        alias_zone: None,
         health_check: None,
     };
     let vantage = |name: &str, cloud: &str| Vantage {
@@ -92,6 +93,9 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
             name: NAME.to_owned(),
             kind: RecordType::A,
             ttl_s: 30,
+            routing: Routing::Failover,
+            lane: DnsLane::Records,
+            also: Vec::new(),
             authoritative: vec![dns],
         },
         primary: site("aws", PRIMARY),

@@ -258,6 +258,7 @@ impl ProbeRunner for QuickLogin {
             outcome,
             kind,
             reason,
+            place: None,
             failed_step: None,
             steps: Vec::new(),
             requests: Vec::new(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::world::{Options, World, free_port};
+use super::world::{Options, VANTAGES, World, free_port};
 
 #[tokio::test]
 async fn an_api_with_a_token_tells_nothing_without_it() {
@@ -170,4 +170,52 @@ async fn a_controller_that_sees_nothing_yet_is_not_called_healthy() {
     world.start_controller().await;
     let status = world.cli(&["status"]).await;
     assert!(status.code == Some(2) && status.err.contains("quorum"), "{status:?}");
+}
+
+#[tokio::test]
+async fn what_checks_measure_is_told_with_its_age_as_it_was_last_and_an_older_agent_tells_none() {
+    let mut world = World::prepared(Options::default()).await;
+    world.start_controller().await;
+    let seen = |seq: u64, age_ms: u64, more: Value| {
+        let mut seen = json!({ "seq": seq, "age_ms": age_ms, "service": "login", "check": "login", "role": "primary",
+            "outcome": "pass", "duration_ms": 5 });
+        seen.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        seen
+    };
+    let deliver = async |boot: &str, observations: Vec<Value>| {
+        let batch = json!({ "v": 1, "vantage": VANTAGES[0], "boot": boot, "observations": observations });
+        world.post("/v1/observations", batch.to_string()).await
+    };
+    let lag = |value: f64| json!({ "metrics": [{ "name": "lag", "value": value, "unit": "s" }, { "name": "queue", "value": 7 }] });
+    let observations = vec![seen(1, 9_000, lag(3.5)), seen(2, 4_000, lag(4.5)), seen(3, 1_000, json!({}))];
+    let (status, answer) = deliver("boot-1", observations).await;
+    assert_eq!((status, &answer["taken_up_to"]), (200, &json!(3)), "{answer}");
+    let told = world.service().await["metrics"].clone();
+    let known = |at: usize, field: &str| told[at][field].clone();
+    assert_eq!(
+        [known(0, "name"), known(0, "value"), known(0, "unit")],
+        [json!("lag"), json!(4.5), json!("s")],
+        "{told}"
+    );
+    assert_eq!(
+        [known(1, "name"), known(1, "value"), known(1, "unit")],
+        [json!("queue"), json!(7.0), json!("")],
+        "{told}"
+    );
+    let from = [known(0, "check"), known(0, "role"), known(0, "vantage")];
+    assert_eq!(from, [json!("login"), json!("primary"), json!(VANTAGES[0])]);
+    assert!(known(0, "age_ms").as_u64().unwrap() >= 4_000, "{told}");
+    let explained = world.cli(&["explain", "login"]).await;
+    assert!(
+        explained.out.contains("lag 4.5 s") && explained.out.contains("login of the primary from"),
+        "{explained:?}"
+    );
+    let status = world.cli(&["status", "login", "--json"]).await;
+    assert_eq!(status.json()["services"][0]["metrics"][0]["name"], "lag", "{status:?}");
+    // What no check makes is refused, and nothing of it kept.
+    let many: Vec<Value> = (0..51).map(|n| json!({ "name": format!("n{n}"), "value": n })).collect();
+    let (status, answer) = deliver("boot-2", vec![seen(1, 0, json!({ "metrics": many }))]).await;
+    assert_eq!(status, 400);
+    refusal(&answer, "more measures than a check may make");
+    assert_eq!(world.service().await["metrics"].as_array().unwrap().len(), 2);
 }

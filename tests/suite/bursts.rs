@@ -10,7 +10,6 @@ use quorate::adapters::clock::SystemClock;
 use quorate::adapters::controller_http::ControllerHttp;
 use quorate::adapters::notify::Notifiers;
 use quorate::adapters::resolver::Hickory;
-use quorate::adapters::route53::Route53;
 use quorate::adapters::script::{CheckScript, RhaiRunner};
 use quorate::adapters::sqlite::SqliteStore;
 use quorate::config::Notify;
@@ -59,7 +58,6 @@ impl Controller {
         let clock = Arc::new(SystemClock::new());
         let ports = Ports {
             clock: clock.clone(),
-            dns: Arc::new(Route53::at(&"http://127.0.0.1:1/".parse().unwrap(), "key", &Secret::new("secret"))),
             resolver: Arc::new(Hickory::new()),
             probes: Arc::new(RhaiRunner::new(Vec::new()).unwrap()),
             lease: store.clone(),

@@ -151,6 +151,41 @@ fn a_wrong_number_of_arguments_is_an_error_that_says_the_right_ones() {
 }
 
 #[test]
+fn calls_of_shared_functions_are_known_by_name_and_number_of_arguments() {
+    const LOGIN: &str = "fn open(path) { expect_status(get(path), 200) }\nfn open(path, code) { expect_status(get(path), code) }\n\
+        fn quiet() { 1 }\nprivate fn hidden() { 1 }\n";
+    let script = "import \"lib/login\" as login;\nimport \"lib/none\" as none;\n\
+        login::open(\"/\");\nlogin::open();\nlogin::opn(\"/\");\nlogin::hidden();\nlogin::quiet(1);\n\
+        step(\"a\", || login::open(\"/\", 201));\nstep(\"b\", || login::quiet());\n";
+    let folder = folder_with(&[("a.rhai", script), ("lib/login.rhai", LOGIN)]);
+    let ran = quorate(folder.path(), &["lint", "a.rhai", "--json"]);
+    let data: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let said: Vec<String> = data["problems"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|problem| format!("{}: {}", problem["line"], problem["message"].as_str().unwrap_or_default()))
+        .collect();
+    let wanted = [
+        "2: there is no shared file 'lib/none'",
+        "4: 'login::open' takes 1 or 2 arguments, and here it gets 0",
+        "5: 'lib/login' has no public function 'opn'; did you mean login::open?",
+        "6: 'lib/login' has no public function 'hidden'",
+        "7: 'login::quiet' takes 0 arguments, and here it gets 1",
+        "9: the step expects nothing",
+    ];
+    let fits = said.len() == wanted.len() && said.iter().zip(wanted).all(|(is, part)| is.starts_with(part));
+    assert!(fits && ran.code == Some(1), "{said:#?}");
+    // A shared file that uses another one is judged with the same files.
+    let folder = folder_with(&[
+        ("lib/login.rhai", LOGIN),
+        ("lib/more.rhai", "import \"lib/login\" as login;\nfn twice() { login::opn(1) }\n"),
+    ]);
+    let ran = quorate(folder.path(), &["lint", "lib"]);
+    assert!(ran.out.contains("lib/more.rhai:2:21: error: 'lib/login' has no public function 'opn'"), "{}", ran.out);
+}
+
+#[test]
 fn rhais_own_functions_closures_in_variables_and_maps_are_known() {
     assert_says(
         r#"
@@ -292,6 +327,36 @@ fn a_name_that_is_none_and_a_template_that_nobody_has_are_bad_usage() {
 }
 
 // ---- run ----
+
+#[test]
+fn an_expectation_that_is_not_met_shows_its_line_with_a_caret_in_the_script_or_a_shared_file() {
+    let server = Server::start(|_, stream| respond(stream, 200, &[], "hello"));
+    let script = "import \"lib/pages\" as pages;\nstep(\"look\", || {\n    tcp(\"127.0.0.1\", parse_int(param(\"port\")));\n    \
+        if param(\"shared\", false) { pages::is_well(get(\"/\")) }\n    expect_status(get(\"/\"), 201);\n});\n";
+    let shared = "fn is_well(page) {\n  expect_contains(page, \"bye\")\n}\n";
+    let folder = folder_with(&[("a.rhai", script), ("lib/pages.rhai", shared)]);
+    let port = format!("port={}", server.url().port().expect("a port"));
+    let mut arguments = vec!["run", "a.rhai", "--target", "URL", "--param", &port];
+    let url = server.url();
+    arguments[3] = url.as_str();
+    let ran = quorate(folder.path(), &arguments);
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    let line = "    5 |     expect_status(get(\"/\"), 201);\n      |     ^\n";
+    assert!(ran.out.contains("    at a.rhai:5:5\n") && ran.out.contains(line), "{}", ran.out);
+    assert!(ran.out.contains("connected connect tcp://127.0.0.1:"), "{}", ran.out);
+    arguments.push("--json");
+    let ran = quorate(folder.path(), &arguments);
+    let data: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(data["place"], serde_json::json!({ "file": "a.rhai", "line": 5, "column": 5 }));
+    let row = &data["requests"][0];
+    assert_eq!((row["protocol"].as_str(), row["said"].as_str()), (Some("tcp"), Some("connected")), "{row}");
+    assert_eq!(data["requests"][1]["protocol"], "http");
+    arguments.pop();
+    arguments.extend(["--param", "shared=true"]);
+    let ran = quorate(folder.path(), &arguments);
+    let line = "    2 |   expect_contains(page, \"bye\")\n      |   ^\n";
+    assert!(ran.out.contains("lib/pages.rhai:2:3\n") && ran.out.contains(line), "{}", ran.out);
+}
 
 #[test]
 fn an_error_of_the_script_shows_its_line_with_a_caret() {

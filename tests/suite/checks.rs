@@ -13,6 +13,7 @@ use quorate::ports::{ProbeRequest, ProbeRunner, Resolution};
 use url::Url;
 
 use super::django::{self, Django};
+use super::language::{assert_fails, assert_inconclusive, assert_passes, reason};
 use super::servers::{self, Server, respond};
 
 const LOGIN: &str = include_str!("../../checks/login.rhai");
@@ -66,28 +67,6 @@ fn names(report: &ProbeReport) -> Vec<&str> {
     report.steps.iter().map(|step| step.name.as_str()).collect()
 }
 
-fn reason(report: &ProbeReport) -> &str {
-    report.reason.as_deref().unwrap_or_default()
-}
-
-#[track_caller]
-fn assert_passes(report: &ProbeReport) {
-    assert_eq!((report.outcome, reason(report)), (Outcome::Pass, ""));
-}
-
-#[track_caller]
-fn assert_fails(report: &ProbeReport, kind: FailureKind, saying: &str) {
-    assert_eq!((report.outcome, report.kind), (Outcome::Fail, Some(kind)), "{report:?}");
-    assert!(reason(report).contains(saying), "{:?} does not say {saying:?}", reason(report));
-}
-
-#[track_caller]
-fn assert_inconclusive(report: &ProbeReport, saying: &str) {
-    assert_eq!((report.outcome, report.kind), (Outcome::Inconclusive, None), "{report:?}");
-    assert!(reason(report).contains(saying), "{:?} does not say {saying:?}", reason(report));
-}
-
-/// A server that says "hello" to everything.
 fn hello() -> Server {
     Server::start(|_, stream| respond(stream, 200, &[], "<p>hello</p>"))
 }

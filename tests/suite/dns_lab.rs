@@ -3,14 +3,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use aws_sdk_route53::types as sdk;
 use quorate::adapters::resolver::Hickory;
-use quorate::domain::{RecordType, Role};
+use quorate::domain::{Answer, MovedName, RecordType, Role};
 use quorate::lab::{Delivery, FaultChange, Lab};
 use quorate::ports::{ChangeState, Class, DnsProvider, Resolver};
 use quorate::runtime::zone;
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::dns_world::{Begin, MARK, NAME, PRIMARY, STANDBY, World};
+use super::dns_world::{Begin, MARK, NAME, PRIMARY, STANDBY, World, record};
 
 fn lab(world: &World) -> &Lab {
     world.lab.as_ref().unwrap()
@@ -195,4 +196,78 @@ async fn hosts_are_resolved_as_this_machine_does() {
     assert!(resolver.addresses("localhost").await.unwrap().iter().all(std::net::IpAddr::is_loopback));
     let error = resolver.addresses("nobody.invalid").await.unwrap_err();
     assert!(error.class == Class::Retry && error.what.contains("nobody.invalid"), "{error}");
+}
+
+#[tokio::test]
+async fn aliases_are_moved_like_addresses() {
+    let mut world = World::lab(Begin::Empty).await;
+    for (zone, name, address) in [("ZELBONE", "elb.one.test", PRIMARY), ("ZELBTWO", "elb.two.test", STANDBY)] {
+        lab(&world).create_zone_as(zone, name.split_once('.').unwrap().1).unwrap();
+        lab(&world).create_record(zone, name, "A", 60, &[address]).unwrap();
+    }
+    for (site, zone, name) in [
+        (&mut world.service.primary, "ZELBONE", "elb.one.test"),
+        (&mut world.service.standby, "ZELBTWO", "elb.two.test"),
+    ] {
+        (site.alias_zone, site.answer) = (Some(zone.to_owned()), name.to_owned());
+    }
+    lab(&world).seed_records(&world.service.dns.zone, &world.cluster, &world.service).unwrap();
+    answers(&world, PRIMARY).await;
+    let (fence, records) = world.lead(5).await;
+    let there = world.flip(&fence, &records, Role::Standby).await.unwrap();
+    answers(&world, STANDBY).await;
+    world.flip(&fence, &there.records, Role::Primary).await.unwrap();
+    answers(&world, PRIMARY).await;
+}
+
+#[tokio::test]
+async fn a_batch_over_the_providers_limit_is_refused_in_words_and_whole() {
+    let mut world = World::lab(Begin::Owned).await;
+    // Two records a name, each deleted and created: with the token's two these are more than a thousand.
+    let moved = |number: usize| MovedName {
+        name: format!("n{number}.example.test"),
+        kind: RecordType::A,
+        primary: Answer { value: PRIMARY.to_owned(), alias_zone: None },
+        standby: Answer { value: STANDBY.to_owned(), alias_zone: None },
+    };
+    world.service.dns.also = (0..250).map(moved).collect();
+    let pair = |name: &str| {
+        [
+            ("aws", PRIMARY, sdk::ResourceRecordSetFailover::Primary),
+            ("gcp", STANDBY, sdk::ResourceRecordSetFailover::Secondary),
+        ]
+        .map(|(id, value, place)| {
+            record(name, sdk::RrType::A, 30, value).set_identifier(id).failover(place).build().unwrap()
+        })
+    };
+    let names: Vec<String> = world.service.dns.also.iter().map(|moved| moved.name.clone()).collect();
+    world.create(names.iter().flat_map(|name| pair(name))).await;
+    let (fence, records) = world.lead(5).await;
+    let error = world.flip(&fence, &records, Role::Standby).await.unwrap_err();
+    assert_eq!(error.class, Class::Broken, "{error}");
+    assert!(error.what.contains("Number of records limit of 1000 exceeded"), "{error}");
+    assert_eq!(world.serving().await, PRIMARY);
+    let now = zone::read_records(&world.provider, &world.cluster, &world.service).await.unwrap();
+    assert_eq!(now, records, "nothing half-done");
+}
+
+#[tokio::test]
+async fn a_denied_account_is_told_what_to_allow_and_has_changed_nothing() {
+    let world = World::lab(Begin::Owned).await;
+    let (fence, records) = world.lead(5).await;
+    lab(&world).set_faults(FaultChange { access_denied: Some(1), ..FaultChange::default() });
+    let error = world.flip(&fence, &records, Role::Standby).await.unwrap_err();
+    assert_eq!(error.class, Class::Broken, "{error}");
+    assert!(
+        error.what.contains("allow route53:ChangeResourceRecordSets on arn:aws:route53:::hostedzone/"),
+        "{error}"
+    );
+    assert_eq!(world.serving().await, PRIMARY);
+    // And a refusal in the older form reads as one in the newer.
+    lab(&world).set_faults(FaultChange { batch_errors_as_list: Some(true), ..FaultChange::default() });
+    let (_, newer) = world.lead(6).await;
+    let stale = world.flip(&fence, &records, Role::Standby).await.unwrap_err();
+    assert_eq!(stale.class, Class::Fenced, "{stale}");
+    let present = zone::read_records(&world.provider, &world.cluster, &world.service).await.unwrap();
+    assert_eq!(present, newer);
 }

@@ -1,4 +1,4 @@
-//! A zone with one service's records in it, over the lab or over ministack, and a relay in between.
+//! A zone with one service's records in it, over the lab or an emulator, and a relay in between.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,15 +8,16 @@ use aws_sdk_route53::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_route53::types as sdk;
 use quorate::adapters::route53::Route53;
 use quorate::domain::{
-    Authority, CheckName, ClusterName, DnsTarget, Epoch, Failover, Fence, FlipIntent, Moment, OwnedRecords,
-    PlanDigest, Policy, PolicyValues, RecordSet, RecordType, Role, Secret, Service, ServiceName, Site, SiteName,
+    Authority, CheckName, ClusterName, DnsLane, DnsTarget, Epoch, Failover, Fence, FlipIntent, Moment, OwnedRecords,
+    PlanDigest, Policy, PolicyValues, RecordSet, RecordType, Role, Routing, Secret, Service, ServiceName, Site,
+    SiteName,
 };
 use quorate::lab::{Lab, LabOptions};
 use quorate::ports::DnsProvider;
 use quorate::runtime::zone;
 use url::Url;
 
-use super::ministack::Ministack;
+use super::emulators::Emulator;
 use super::wire::Wire;
 
 /// The name that moves.
@@ -53,14 +54,19 @@ pub(crate) struct World {
     pub(crate) cluster: ClusterName,
     /// The service.
     pub(crate) service: Service,
-    direct: Route53,
+    /// Another one, past the wire.
+    pub(crate) direct: Route53,
 }
 
 impl World {
     /// Over ministack.
     pub(crate) async fn ministack(begin: Begin) -> Self {
-        let url = Ministack::shared().await.url().clone();
-        Self::over(None, url, begin).await
+        Self::over(None, Emulator::ministack().await.url().clone(), begin).await
+    }
+
+    /// Over moto.
+    pub(crate) async fn moto(begin: Begin) -> Self {
+        Self::over(None, Emulator::moto().await.url().clone(), begin).await
     }
 
     /// Over a lab of its own.
@@ -134,7 +140,7 @@ impl World {
 
     /// What the zone has, past the wire, in a fixed order.
     pub(crate) async fn now(&self) -> Vec<RecordSet> {
-        let mut sets = self.direct.read(&self.service.dns.zone, NAME).await.unwrap();
+        let mut sets = self.direct.read(&self.service.dns.zone, &[NAME]).await.unwrap();
         sets.sort_by_key(|set| (set.name.clone(), set.set_identifier.clone()));
         sets
     }
@@ -207,12 +213,14 @@ pub(crate) fn mark(token: &str) -> sdk::ResourceRecordSet {
     record(MARK, sdk::RrType::Txt, 60, &format!("\"{token}\"")).build().unwrap()
 }
 
-fn service(zone: &str) -> Service {
+/// The service whose records they are.
+pub(crate) fn service(zone: &str) -> Service {
     let site = |name: &str, answer: &str| Site {
         name: SiteName::new(name).unwrap(),
         cloud: name.to_owned(),
         url: Url::parse(&format!("https://{name}.example.test/")).unwrap(),
         answer: answer.to_owned(),
+        alias_zone: None,
         health_check: None,
     };
     let values = PolicyValues {
@@ -233,6 +241,9 @@ fn service(zone: &str) -> Service {
             name: NAME.to_owned(),
             kind: RecordType::A,
             ttl_s: 30,
+            routing: Routing::Failover,
+            lane: DnsLane::Records,
+            also: Vec::new(),
             authoritative: Vec::new(),
         },
         primary: site("aws", PRIMARY),

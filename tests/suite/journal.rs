@@ -90,7 +90,7 @@ pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
                     Role::Standby,
                     Cause::Quorum(evidence()),
                     token("v1;c=demo;e=4;s=0;t=primary;d=-"),
-                    Terms { veto: true, approval: true },
+                    Terms { veto: true, approval: true, ..Terms::default() },
                 )),
             },
         ),

@@ -1,10 +1,13 @@
 //! The lab from outside: the official Route 53 client, DNS over UDP and TCP, and a browser's view of the demo clouds.
 
+mod checkers;
 mod cloud;
 mod dns;
 mod health;
 mod notices;
+mod owners;
 mod route53;
+mod routing;
 
 use std::time::Duration;
 

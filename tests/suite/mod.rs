@@ -24,12 +24,20 @@ mod config;
 mod demo;
 /// Support: Django's admin, a login that nobody here wrote.
 mod django;
-/// The battery of the DNS provider, over the lab and over an emulator that nobody here wrote.
+/// The battery of the DNS provider, over the lab and over emulators that nobody here wrote.
 mod dns;
 /// What only the lab can show, and the resolver.
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// The battery of dynamic updates, over BIND and Knot.
+mod dynamic;
+/// Keys, clocks, and answers that are not to be believed.
+mod dynamic_trust;
+/// Support: a zone at either, and a relay before it.
+mod dynamic_world;
+/// Support: emulators of AWS from PyPI.
+mod emulators;
 /// The pure engine: text tables, a crash at every point, and seeded chance.
 mod engine;
 /// The examples in `checks/`, each against a server that nobody here wrote.
@@ -40,6 +48,10 @@ mod example_site;
 mod examples;
 /// Failovers with the real processes.
 mod failover;
+/// Support: places for flags.
+mod flag_shops;
+/// The battery of the flag's stores, and the procedures around it.
+mod flags;
 /// Hostile scripts against a hostile site, by seeded chance.
 mod hostile;
 /// The check language on the wire, case by case.
@@ -48,15 +60,17 @@ mod http_cases;
 mod journal;
 /// The lab, seen by the official client, by DNS and by a browser.
 mod lab;
+/// `quorate lab`, as it is typed.
+mod lab_cli;
 /// The computing half of the check language.
 mod language;
 /// Its forms.
 mod language_forms;
 /// Its logins and tokens.
 mod language_logins;
-/// Support: the emulator.
-mod ministack;
 mod mutants;
+/// Support: BIND and Knot.
+mod name_servers;
 /// DNS, TCP, certificates, WebSockets, gRPC and mail from checks.
 mod net;
 /// Support: Node packages for servers.
@@ -95,8 +109,12 @@ mod store_log;
 mod store_upgrade;
 /// A controller's start: its epoch, and the fence in every zone.
 mod takeover;
+/// The modules below `terraform/`, applied to an emulator, and their permissions asked of a simulator.
+mod terraform;
 /// Support: a site with a second factor.
 mod totp_site;
+/// Two providers for one name: the lab's Route 53 and BIND.
+mod twin;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
 /// Support: a world of real processes for each test.

@@ -75,6 +75,7 @@ pub(super) fn observation(vantage: &str, boot: &str, seq: u64, at_ms: u64) -> Ob
         duration_ms: 5000,
         canaries: Canaries::Unasked,
         generation: Generation::default(),
+        metrics: Vec::new(),
     }
 }
 

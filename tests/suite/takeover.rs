@@ -14,15 +14,14 @@ use quorate::adapters::standby_http::StandbyHttp;
 use quorate::config::{Notify, ServiceConfig};
 use quorate::domain::{ClusterName, Limits, OwnedRecords, Secret, Service, ServiceName};
 use quorate::lab::{Lab, LabOptions};
-use quorate::ports::StandbyControl;
-use quorate::runtime::controller::{Handle, Ports, Setup, start};
+use quorate::runtime::controller::{Handle, Managed, Ports, Setup, start};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::dns_world::{console, record};
 
 /// The demo's service under another name, in a zone of its own.
-fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> (Service, Arc<dyn StandbyControl>) {
+fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> Managed {
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/demo/quorate.toml");
     let ServiceConfig { mut service, read_only, .. } =
         quorate::config::load(config.as_ref()).unwrap().config.services.remove(0);
@@ -32,7 +31,8 @@ fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> (Service, Arc<dyn St
     let clock = Arc::new(SystemClock::new());
     let standby =
         StandbyHttp::new(&service.standby.name, read_only.url, read_only.write_probe, read_only.key, clock).unwrap();
-    (service, Arc::new(standby))
+    let dns = Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret")));
+    Managed { service, standby: Arc::new(standby), dns, flag: None }
 }
 
 /// Writes a service's mark by hand.
@@ -75,7 +75,7 @@ async fn late_zone(mark: &str, wanted: &str) {
     let lab = Lab::start(LabOptions { propagation: Duration::ZERO, ..LabOptions::default() }).await.unwrap();
     let cluster = ClusterName::new("demo").unwrap();
     let services = vec![service(&lab, &cluster, "ahead"), service(&lab, &cluster, "behind")];
-    let ahead = services[0].0.clone();
+    let ahead = services[0].service.clone();
     // When the epoch is chosen, nobody can tell how far this zone is.
     write_mark(&lab, &ahead, "somebody is editing this").await;
 
@@ -83,7 +83,6 @@ async fn late_zone(mark: &str, wanted: &str) {
     let store = Arc::new(SqliteStore::open(folder.path().join("quorate.db")).unwrap());
     let ports = Ports {
         clock: Arc::new(SystemClock::new()),
-        dns: Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret"))),
         resolver: Arc::new(Hickory::new()),
         probes: Arc::new(RhaiRunner::new(Vec::new()).unwrap()),
         lease: store.clone(),

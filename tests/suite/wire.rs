@@ -1,4 +1,4 @@
-//! A TCP relay between a Route 53 client and its endpoint, for one request a connection: it counts writes, keeps their bytes,
+//! A TCP relay between a client of Route 53 or of an object store and its endpoint, for one request a connection: it counts writes, keeps their bytes,
 //! and on request loses the answer, loses the request, or answers by itself.
 
 use std::collections::VecDeque;
@@ -41,7 +41,7 @@ impl Fault {
     }
 }
 
-/// A ChangeResourceRecordSets request that came by.
+/// A ChangeResourceRecordSets or PutObject request that came by.
 #[derive(Debug, Clone)]
 pub(crate) struct Write {
     bytes: Vec<u8>,
@@ -123,7 +123,9 @@ impl Wire {
 
 async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>) -> std::io::Result<()> {
     let request = read_request(&mut client).await?;
-    let is_write = request.starts_with(b"POST ") && request.windows(6).any(|bytes| bytes == b"/rrset");
+    // Route 53's change of records, and an object store's put.
+    let is_change = request.starts_with(b"POST ") && request.windows(6).any(|bytes| bytes == b"/rrset");
+    let is_write = is_change || request.starts_with(b"PUT ");
     let (fault, place) = {
         let mut state = state.lock().unwrap();
         if is_write {

@@ -148,6 +148,11 @@ impl Route53 {
     }
 }
 
+/// Sorts names as Route 53 lists them: label by label, from the last.
+fn order(name: &str) -> Vec<&str> {
+    name.rsplit('.').collect()
+}
+
 /// Where a list goes on.
 struct Place {
     name: String,
@@ -183,30 +188,31 @@ impl Page {
 
 #[async_trait]
 impl DnsProvider for Route53 {
-    /// One request in the ordinary case, which is one moment of the zone. Where other names lie between the name and its mark
-    /// (`*.` and labels that begin with a digit or a hyphen do) it takes several, and the mark is read before and after: it
+    /// One request in the ordinary case, which is one moment of the zone. Where other names lie in between (`*.` and labels that
+    /// begin with a digit or a hyphen come before the mark) it takes several, and the mark is read before and after: it
     /// changes with every write, so the same mark twice means that nothing moved in between.
-    async fn read(&self, zone: &str, name: &str) -> Result<Vec<RecordSet>, PortError> {
-        let mark_name = OwnedRecords::mark_name(name);
-        let page = self.page(zone, &Place::start_of(name)).await?;
-        let whole = page.has_all_of(&mark_name)
-            && (page.next.is_none() || page.sets.iter().any(|set| records::plain_name(&set.name) != name));
-        let sets = if whole {
+    async fn read(&self, zone: &str, names: &[&str]) -> Result<Vec<RecordSet>, PortError> {
+        let Some(first) = names.first() else { return Ok(Vec::new()) };
+        let mark_name = OwnedRecords::mark_name(first);
+        let wanted: Vec<&str> = names.iter().copied().chain([mark_name.as_str()]).collect();
+        let begin = wanted.iter().copied().min_by_key(|name| order(name)).unwrap_or(first);
+        let page = self.page(zone, &Place::start_of(begin)).await?;
+        let sets = if wanted.iter().all(|name| page.has_all_of(name)) {
             page.sets
         } else {
             let before = self.of_name(zone, &mark_name).await?;
-            let payload = self.of_name(zone, name).await?;
+            let mut sets = Vec::new();
+            for name in names {
+                sets.extend(self.of_name(zone, name).await?);
+            }
             let after = self.of_name(zone, &mark_name).await?;
             if before != after {
-                return Err(PortError::retry(format!("zone {zone}: {name} was written to while it was read")));
+                return Err(PortError::retry(format!("zone {zone}: {first} was written to while it was read")));
             }
-            payload.into_iter().chain(after).collect()
+            sets.extend(after);
+            sets
         };
-        Ok(sets
-            .iter()
-            .filter_map(records::from_sdk)
-            .filter(|set| set.name == name || set.name == mark_name)
-            .collect())
+        Ok(sets.iter().filter_map(records::from_sdk).filter(|set| wanted.contains(&set.name.as_str())).collect())
     }
 
     async fn apply(&self, fence: &Fence, zone: &str, batch: &ChangeBatch) -> Result<String, PortError> {
@@ -322,13 +328,13 @@ mod tests {
     #[tokio::test]
     async fn without_credentials_a_person_is_needed_and_a_source_that_fails_may_come_back() {
         let missing = Route53::with(nowhere().credentials_provider(Without(|| CredentialsError::not_loaded("none"))));
-        let error = missing.read("Z1", "www.example.test").await.unwrap_err();
+        let error = missing.read("Z1", &["www.example.test"]).await.unwrap_err();
         assert_eq!(error.class, Class::Broken);
         assert!(error.what.contains("no AWS credentials") && error.what.contains("AWS_ACCESS_KEY_ID"), "{error}");
 
         let failing =
             Route53::with(nowhere().credentials_provider(Without(|| CredentialsError::provider_error("503"))));
-        assert_eq!(failing.read("Z1", "www.example.test").await.unwrap_err().class, Class::Retry);
+        assert_eq!(failing.read("Z1", &["www.example.test"]).await.unwrap_err().class, Class::Retry);
     }
 
     #[tokio::test]

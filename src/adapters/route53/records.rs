@@ -8,7 +8,7 @@
 use aws_sdk_route53::error::BuildError;
 use aws_sdk_route53::types as sdk;
 
-use crate::domain::{Change, Failover, RecordSet, RecordType};
+use crate::domain::{Alias, Change, Failover, RecordSet, RecordType};
 
 /// A name in lower case, without its final dot, and with Route 53's octal escapes (`\052` for `*`) resolved. A dot or a
 /// backslash inside a label stays escaped: without the escape it would be another name.
@@ -50,8 +50,11 @@ pub(super) fn from_sdk(set: &sdk::ResourceRecordSet) -> Option<RecordSet> {
         Some(sdk::ResourceRecordSetFailover::Secondary) => Some(Failover::Secondary),
         _ => None,
     };
-    if let Some(alias) = &set.alias_target {
-        values = vec![format!("an alias of {}", plain_name(&alias.dns_name))];
+    let mut alias = None;
+    if let Some(target) = &set.alias_target {
+        values = vec![target.dns_name.clone()];
+        let zone = target.hosted_zone_id.clone();
+        alias = Some(Alias { zone, evaluate_target_health: target.evaluate_target_health });
     }
     if let Some(routing) = other_routing(set) {
         failover = None;
@@ -62,6 +65,7 @@ pub(super) fn from_sdk(set: &sdk::ResourceRecordSet) -> Option<RecordSet> {
         kind,
         ttl_s: set.ttl.and_then(|ttl| u32::try_from(ttl).ok()).unwrap_or_default(),
         values,
+        alias,
         set_identifier: set.set_identifier.clone(),
         failover,
         health_check: set.health_check_id.clone(),
@@ -107,6 +111,16 @@ fn set_to_sdk(set: &RecordSet) -> Result<sdk::ResourceRecordSet, BuildError> {
         RecordType::Cname => sdk::RrType::Cname,
         RecordType::Txt => sdk::RrType::Txt,
     };
+    let alias = match (&set.alias, set.values.first()) {
+        (Some(alias), Some(target)) => Some(
+            sdk::AliasTarget::builder()
+                .hosted_zone_id(&alias.zone)
+                .dns_name(target)
+                .evaluate_target_health(alias.evaluate_target_health)
+                .build()?,
+        ),
+        _ => None,
+    };
     let values = set
         .values
         .iter()
@@ -123,8 +137,10 @@ fn set_to_sdk(set: &RecordSet) -> Result<sdk::ResourceRecordSet, BuildError> {
             Failover::Primary => sdk::ResourceRecordSetFailover::Primary,
             Failover::Secondary => sdk::ResourceRecordSetFailover::Secondary,
         }))
-        .ttl(i64::from(set.ttl_s))
-        .set_resource_records(Some(values))
+        // An alias has neither a time to live nor values: both are those of what it means.
+        .set_ttl(alias.is_none().then(|| i64::from(set.ttl_s)))
+        .set_resource_records(alias.is_none().then_some(values))
+        .set_alias_target(alias)
         .set_health_check_id(set.health_check.clone())
         .build()
 }
@@ -194,12 +210,6 @@ mod tests {
                 .ttl(60)
                 .resource_records(sdk::ResourceRecord::builder().value("192.0.2.1").build().unwrap())
         };
-        let alias = sdk::AliasTarget::builder()
-            .hosted_zone_id("Z1")
-            .dns_name("lb.example.test.")
-            .evaluate_target_health(true)
-            .build()
-            .unwrap();
         for (built, word) in [
             (base().weight(10), "weighted routing (10): 192.0.2.1"),
             (base().region(sdk::ResourceRecordSetRegion::UsWest2), "latency routing (us-west-2): 192.0.2.1"),
@@ -214,16 +224,29 @@ mod tests {
             let set = from_sdk(&built.build().unwrap()).unwrap();
             assert_eq!((set.failover, set.values), (None, vec![word.to_owned()]));
         }
-        let set = from_sdk(
-            &base()
-                .set_resource_records(None)
-                .failover(sdk::ResourceRecordSetFailover::Primary)
-                .alias_target(alias)
-                .build()
-                .unwrap(),
-        )
-        .unwrap();
-        assert_eq!(set.values, ["an alias of lb.example.test"]);
+    }
+
+    #[test]
+    fn an_alias_survives_the_way_through_the_domain() {
+        let target = sdk::AliasTarget::builder()
+            .hosted_zone_id("Z1")
+            .dns_name("lb.example.test.")
+            .evaluate_target_health(true)
+            .build()
+            .unwrap();
+        let theirs = sdk::ResourceRecordSet::builder()
+            .name("www.example.test.")
+            .r#type(sdk::RrType::A)
+            .set_identifier("aws")
+            .failover(sdk::ResourceRecordSetFailover::Primary)
+            .alias_target(target)
+            .build()
+            .unwrap();
+        let ours = from_sdk(&theirs).unwrap();
+        assert_eq!((ours.values.as_slice(), ours.ttl_s), (["lb.example.test.".to_owned()].as_slice(), 0));
+        assert_eq!(ours.alias, Some(Alias { zone: "Z1".to_owned(), evaluate_target_health: true }));
+        let back = set_to_sdk(&ours).unwrap();
+        assert_eq!((back.alias_target, back.ttl, back.resource_records), (theirs.alias_target, None, None));
     }
 
     #[test]

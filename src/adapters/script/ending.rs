@@ -1,11 +1,14 @@
 //! Why a probe ended before its script did. An ending travels through Rhai as a *termination*, which a script's `try`
 //! cannot catch: a check must not be able to hide that its site failed, nor that it could not find out.
 
+use std::path::Path;
+
 use rhai::{Dynamic, EvalAltResult, Position};
 
 use super::flow;
+use super::places::Places;
 use super::text::lower_first;
-use crate::domain::{FailureKind, Outcome};
+use crate::domain::{FailureKind, Outcome, ScriptPlace};
 
 /// How a probe ended, other than by passing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +28,31 @@ impl Ending {
         }
     }
 
-    /// What a script's error means: an ending of ours as it is, and anything else is a fault of the script.
-    /// An inconclusive one names its place, `script:line:column`.
-    pub(super) fn of(error: &EvalAltResult, script: &str) -> Self {
+    /// The outcome that a script's error means.
+    pub(super) fn outcome_of(error: &EvalAltResult) -> Outcome {
+        match innermost(error, Position::NONE).0 {
+            EvalAltResult::ErrorTerminated(token, _) => {
+                token.read_lock::<Self>().map_or(Outcome::Inconclusive, |ending| ending.outcome())
+            }
+            _ => Outcome::Inconclusive,
+        }
+    }
+
+    /// What a script's error means, and where it is: an ending of ours as it is, and anything else is a fault of the script.
+    /// An inconclusive one names its place, `script:line:column`. `call` is where a host function was called that ended the script: Rhai
+    /// forgets the place of a termination on its way through the script's functions.
+    pub(super) fn of(
+        error: &EvalAltResult,
+        script: &Path,
+        places: &Places,
+        call: Option<Position>,
+    ) -> (Self, Option<ScriptPlace>) {
         let (cause, position) = innermost(error, Position::NONE);
+        let is_ours = matches!(cause, EvalAltResult::ErrorTerminated(..));
+        let at = places.of(script, call.filter(|_| is_ours).unwrap_or(position));
         let reason = match cause {
             EvalAltResult::ErrorTerminated(token, _) => match token.clone().try_cast::<Self>() {
-                Some(fail @ Self::Fail(..)) => return fail,
+                Some(fail @ Self::Fail(..)) => return (fail, at),
                 Some(Self::Inconclusive(reason)) => reason,
                 None => "the script was stopped".to_owned(),
             },
@@ -54,12 +75,8 @@ impl Ending {
             EvalAltResult::ErrorDotExpr(text, _) => lower_first(text),
             other => lower_first(&unplaced(other)),
         };
-        let place = match (position.line(), position.position()) {
-            (Some(line), Some(column)) => format!("{script}:{line}:{column}: "),
-            (Some(line), None) => format!("{script}:{line}: "),
-            _ => format!("{script}: "),
-        };
-        Self::Inconclusive(format!("{place}{reason}"))
+        let said = at.as_ref().map_or_else(|| script.display().to_string(), ToString::to_string);
+        (Self::Inconclusive(format!("{said}: {reason}")), at)
     }
 }
 

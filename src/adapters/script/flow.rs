@@ -1,6 +1,8 @@
 //! One probe under way: what the host functions of the check language work on, and what the report is made from.
 
-use std::cell::RefCell;
+mod wire;
+
+use std::cell::{Ref, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -8,35 +10,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{EvalAltResult, NativeCallContext};
+use tokio::sync::Notify;
 use tokio::time::error::Elapsed;
 use url::Url;
 
 use super::coroutine;
 use super::ending::Ending;
 use super::guard::Guard;
-use super::http::{Ask, Browser, Exchange, Progress, Timings, Waiting, Wire};
+use super::http::{Ask, Browser, Progress};
 use super::limits::Limits;
 use super::page::Page;
+use super::places::Places;
 use super::reach::Reach;
-use super::tape::{self, Reel, Tape};
+use super::tape::{Reel, Tape};
 use super::text::{MAX_REASON_CHARS, MAX_STEP_NAME_CHARS, plain_url, tidy};
 use super::tls::Trust;
-use super::watch::{Watch, now};
+use super::watch::Watch;
 use crate::domain::{
-    AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, RequestRecord, Secrets, StepRecord,
+    FailureKind, Metric, Outcome, ProbeReport, Protocol, Redaction, RequestRecord, ScriptPlace, Secrets, StepRecord,
 };
 use crate::ports::ProbeRequest;
 
 /// The most steps that a run records; a report with more could not be read.
 pub(super) const MAX_STEPS: usize = 100;
-/// The most requests that a report has.
-const MAX_RECORDS: usize = 200;
-/// The longest URL in a report, in characters.
-const MAX_URL_CHARS: usize = 300;
-/// How much of a body a traced request quotes, in characters.
-const MAX_TRACED_CHARS: usize = 4_000;
 /// The most measures of one run.
-const MAX_METRICS: usize = 50;
+const MAX_METRICS: usize = Metric::MOST;
+/// The most codes, digests and the like of one run that are made from secrets: each is looked for in all that is said.
+const MAX_CONCEALED: usize = 100;
 
 /// What a check brings along besides its code.
 #[derive(Debug)]
@@ -46,6 +46,8 @@ pub(super) struct Kit {
     pub(super) secrets: Secrets,
     pub(super) reach: Reach,
     pub(super) limits: Limits,
+    /// Which lines are whose, of the check and of the files that it shares.
+    pub(super) places: Arc<Places>,
 }
 
 /// One probe under way.
@@ -61,6 +63,9 @@ pub(super) struct Flow {
     trace: RefCell<Trace>,
     defaults: RefCell<rhai::Map>,
     reel: Reel,
+    /// The secrets, and what the script has made from them.
+    struck: RefCell<Redaction>,
+    cleaning: Notify,
     pub(super) guard: Guard,
 }
 
@@ -70,11 +75,14 @@ struct Trace {
     open: Vec<usize>,
     failing: Option<usize>,
     requests: usize,
+    concealed: usize,
     page: Option<Page>,
     metrics: Vec<Metric>,
     records: Vec<RequestRecord>,
     deferred: Vec<rhai::FnPtr>,
     ended_in: Option<String>,
+    /// How the script ended, where, and after how long.
+    ended: Option<(Option<Ending>, Option<ScriptPlace>, u64)>,
 }
 
 /// The flow that a host function was called in; an error if it has ended, which the script may not have noticed.
@@ -97,8 +105,9 @@ impl Flow {
     pub(super) fn new(kit: Arc<Kit>, request: ProbeRequest, browser: Browser, watch: Watch, reel: Reel) -> Self {
         let (progress, trace, defaults) = (Progress::default(), RefCell::default(), RefCell::default());
         let names = super::language::values(&request);
-        let guard = Guard::default();
-        Self { kit, request, watch, names, browser, progress, trace, defaults, reel, guard }
+        let (guard, cleaning) = (Guard::default(), Notify::new());
+        let struck = RefCell::new(kit.secrets.redaction().clone());
+        Self { kit, request, watch, names, browser, progress, trace, defaults, reel, struck, cleaning, guard }
     }
 
     /// Opens a step, inside any that are open.
@@ -180,6 +189,14 @@ impl Flow {
         }
         self.permits(host)?;
         self.count_request()
+    }
+
+    /// Whether the check may ask this host in place of the URL's own, by an option.
+    fn permits_by(&self, option: &str, host: &str) -> Result<(), Ending> {
+        self.permits(host).map_err(|ending| match ending {
+            Ending::Inconclusive(what) => Ending::Inconclusive(format!("the option '{option}': {what}")),
+            fail @ Ending::Fail(..) => fail,
+        })
     }
 
     /// Whether the check may ask this host.
@@ -308,10 +325,15 @@ impl Flow {
         self.trace.borrow_mut().deferred.pop()
     }
 
-    /// The script itself has ended: steps that are still open ended with it.
-    pub(super) fn script_ended(&self, ending: Option<&Ending>) {
+    /// The script itself has ended: steps that are still open ended with it. What is to be cleaned up has a moment for itself.
+    pub(super) fn script_ended(&self, ending: Option<&Ending>, place: Option<ScriptPlace>) {
         let now = self.watch.elapsed_ms();
         let mut trace = self.trace.borrow_mut();
+        trace.ended = Some((ending.cloned(), place, now));
+        if !trace.deferred.is_empty() {
+            self.watch.leaves(self.kit.limits.clean_up);
+            self.cleaning.notify_one();
+        }
         let open = std::mem::take(&mut trace.open);
         for index in &open {
             if let Some(step) = trace.steps.get_mut(*index) {
@@ -323,15 +345,67 @@ impl Flow {
         trace.ended_in = ended_in.and_then(|index| trace.steps.get(index)).map(|step| step.name.clone());
     }
 
-    /// The text as it may be shown.
-    pub(super) fn tidy(&self, text: &str, max_chars: usize) -> String {
-        tidy(text, &self.kit.secrets, max_chars)
+    /// How the script has ended.
+    pub(super) fn ended(&self) -> Option<Ending> {
+        self.trace.borrow().ended.as_ref().and_then(|(ending, ..)| ending.clone())
     }
 
-    /// The record of the probe, which is taken out of it.
-    pub(super) fn report(&self, ending: Option<Ending>) -> ProbeReport {
-        let duration_ms = self.watch.elapsed_ms();
+    /// Waits until there is something to clean up.
+    pub(super) async fn cleaning(&self) {
+        self.cleaning.notified().await;
+    }
+
+    /// Whether the report is to have all of that.
+    pub(super) fn is_whole(&self) -> bool {
+        self.reel.is_whole()
+    }
+
+    /// The text as it may be shown.
+    pub(super) fn tidy(&self, text: &str, max_chars: usize) -> String {
+        tidy(text, &self.struck(), max_chars)
+    }
+
+    /// What is struck out wherever the probe says something.
+    pub(super) fn struck(&self) -> Ref<'_, Redaction> {
+        if self.struck.borrow().is_unsettled() {
+            self.struck.borrow_mut().settle();
+        }
+        self.struck.borrow()
+    }
+
+    /// A text that was made from these is struck out, too, where a secret is among them.
+    pub(super) fn conceal(&self, made: &str, from: &[&[u8]]) -> Result<(), Ending> {
+        self.concealing(from, |struck| struck.strike(made))
+    }
+
+    /// The same of bytes that are no text.
+    pub(super) fn conceal_bytes(&self, made: &[u8], from: &[&[u8]]) -> Result<(), Ending> {
+        self.concealing(from, |struck| struck.strike_bytes(made))
+    }
+
+    fn concealing(&self, from: &[&[u8]], strike: impl FnOnce(&mut Redaction)) -> Result<(), Ending> {
+        let mut struck = self.struck.borrow_mut();
+        if !from.iter().any(|bytes| struck.touches(bytes)) {
+            return Ok(());
+        }
         let mut trace = self.trace.borrow_mut();
+        trace.concealed += 1;
+        if trace.concealed > MAX_CONCEALED {
+            return Err(Ending::Inconclusive(format!(
+                "the script makes more than {MAX_CONCEALED} things from secrets"
+            )));
+        }
+        strike(&mut struck);
+        Ok(())
+    }
+
+    /// The record of the probe.
+    pub(super) fn report(&self, ending: Option<Ending>) -> ProbeReport {
+        let mut trace = self.trace.borrow_mut();
+        let (place, duration_ms) = match trace.ended.take() {
+            Some((_, place, ended_ms)) => (place, ended_ms),
+            None => (None, self.watch.elapsed_ms()),
+        };
         let ending = ending.or_else(|| {
             // A check that asks nothing must not say "pass", or an empty file would keep a dead site up.
             let mute = trace.requests == 0;
@@ -340,7 +414,8 @@ impl Flow {
             })
         });
         // What was never answered was waited for to the end.
-        for record in trace.records.iter_mut().filter(|record| record.answer.is_none()) {
+        let open = |record: &&mut RequestRecord| record.protocol == Protocol::Http && record.answer.is_none();
+        for record in trace.records.iter_mut().filter(open) {
             record.duration_us = duration_ms.saturating_sub(record.start_ms) * 1_000;
         }
         let ended_in = trace.ended_in.take();
@@ -355,93 +430,19 @@ impl Flow {
             reason: reason
                 .map(|reason| self.tidy(&reason, MAX_REASON_CHARS))
                 .map(|reason| if reason.is_empty() { "the script does not say why".to_owned() } else { reason }),
+            place: place.filter(|_| outcome != Outcome::Pass),
             failed_step: if outcome == Outcome::Pass { None } else { ended_in },
-            steps: std::mem::take(&mut trace.steps),
-            requests: std::mem::take(&mut trace.records),
-            metrics: std::mem::take(&mut trace.metrics),
+            steps: trace.steps.clone(),
+            requests: trace.records.clone(),
+            metrics: trace.metrics.clone(),
             duration_ms,
         }
     }
 
     /// What was recorded, if that was wanted.
     pub(super) fn tape(&self) -> Option<Tape> {
-        self.reel.tape(&self.request.target, &self.kit.secrets)
+        self.reel.tape(&self.request.target, &self.struck())
     }
-
-    fn answer_record(&self, exchange: &Exchange) -> AnswerRecord {
-        let Timings { dns, connect, tls, first_byte, body } = exchange.timings;
-        let secrets = &self.kit.secrets;
-        let excerpt = |bytes: &[u8]| {
-            // Redacted before it is cut: half a secret would not be recognised.
-            let text = secrets.redact(&String::from_utf8_lossy(bytes));
-            text.chars().take(MAX_TRACED_CHARS).collect::<String>()
-        };
-        let detail = || {
-            Box::new(ExchangeDetail {
-                sent: tape::pairs(&exchange.sent, secrets),
-                sent_body: excerpt(exchange.payload.as_deref().unwrap_or_default()),
-                received: tape::pairs(&exchange.headers, secrets),
-                received_body: excerpt(&exchange.body),
-            })
-        };
-        AnswerRecord {
-            status: exchange.status.as_u16(),
-            version: format!("{:?}", exchange.version),
-            remote: exchange.remote,
-            reused: exchange.reused,
-            bytes: exchange.body.len(),
-            dns_us: micros(dns),
-            connect_us: micros(connect),
-            tls_us: micros(tls),
-            first_byte_us: micros(first_byte),
-            body_us: micros(body),
-            detail: self.reel.is_traced().then(detail),
-        }
-    }
-}
-
-impl Wire for Flow {
-    fn begins(&self, ask: &Ask) -> Result<(), Ending> {
-        self.permits(ask.url.host_str().unwrap_or_default())?;
-        let start_ms = self.watch.elapsed_ms();
-        let url = self.tidy(plain_url(&ask.url).as_str(), MAX_URL_CHARS);
-        let mut trace = self.trace.borrow_mut();
-        if trace.records.len() < MAX_RECORDS {
-            let (step, method) = (trace.open.last().copied(), ask.method.to_string());
-            trace.records.push(RequestRecord { step, method, url, start_ms, duration_us: 0, answer: None });
-        }
-        Ok(())
-    }
-
-    fn recorded(&self, ask: &Ask) -> Option<Result<Exchange, Ending>> {
-        self.reel.answer(&self.request.target, ask)
-    }
-
-    fn wants_sent(&self) -> bool {
-        self.reel.is_traced()
-    }
-
-    fn took_place(&self, exchange: &Exchange) {
-        self.reel.take_in(exchange);
-        let answer = self.answer_record(exchange);
-        let mut trace = self.trace.borrow_mut();
-        if let Some(record) = trace.records.last_mut().filter(|record| record.answer.is_none()) {
-            record.duration_us = micros(now().saturating_duration_since(exchange.began));
-            record.answer = Some(answer);
-        }
-    }
-
-    fn waits_for(&self, waiting: Waiting) {
-        self.progress.set_to(waiting);
-    }
-
-    fn waits_for_ours(&self, words: String) {
-        self.progress.set_ours(words);
-    }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A duration as a person writes it.

@@ -4,6 +4,8 @@ use std::cell::{Cell, OnceCell, RefCell};
 #[cfg(target_os = "linux")]
 use std::{fs::File, os::unix::fs::FileExt};
 
+use rhai::Position;
+
 use super::ending::Ending;
 
 /// Cleaning up may take this part of a script's operations, should it have none left.
@@ -20,6 +22,8 @@ pub(super) struct Guard {
     /// How the script has ended, should it go on all the same: Rhai hides a termination in a catchable error when it comes out of a
     /// closure that a native function called.
     ended: RefCell<Option<Ending>>,
+    /// Where the host function was called that ended it.
+    ended_at: Cell<Option<Position>>,
     /// What the process held when that was first looked at.
     held_at_first: OnceCell<Option<u64>>,
     is_cleaning_up: Cell<bool>,
@@ -36,8 +40,21 @@ impl Guard {
         self.ended.borrow().clone()
     }
 
+    /// The call of a host function has ended the script, unless another one that it led to has.
+    pub(super) fn ended_at(&self, call: Position) {
+        if self.ended_at.get().is_none() && !call.is_none() {
+            self.ended_at.set(Some(call));
+        }
+    }
+
+    /// Where the host function was called that ended the script, if one did.
+    pub(super) fn place(&self) -> Option<Position> {
+        self.ended_at.get()
+    }
+
     /// How the script has ended, after which it may begin again: to try a step once more, or to clean up.
     pub(super) fn take_ending(&self) -> Option<Ending> {
+        self.ended_at.set(None);
         self.ended.borrow_mut().take()
     }
 

@@ -29,6 +29,7 @@ mod limits;
 mod lint;
 mod modules;
 mod page;
+mod places;
 mod reach;
 mod resolve;
 mod runner;

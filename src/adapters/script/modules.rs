@@ -5,13 +5,18 @@ use rhai::{Engine, EvalAltResult, Module, Scope};
 
 use super::ending::Ending;
 use super::error::ScriptError;
-use super::runner::{ModuleScript, parse};
+use super::places::Places;
+use super::runner::ModuleScript;
 
 /// Loads the files, each after those that it imports, and says everything that is wrong with them.
-pub(super) fn load(engine: &mut Engine, library: &[ModuleScript]) -> Result<(), Vec<ScriptError>> {
+pub(super) fn load(
+    engine: &mut Engine,
+    library: &[ModuleScript],
+    places: &mut Places,
+) -> Result<(), Vec<ScriptError>> {
     let (mut errors, mut waiting) = (Vec::new(), Vec::new());
     for module in library {
-        match parse(engine, &module.path, &module.source) {
+        match places.parse(engine, &module.path, &module.source) {
             Ok(ast) => waiting.push((module, ast)),
             Err(error) => errors.push(error),
         }
@@ -30,12 +35,11 @@ pub(super) fn load(engine: &mut Engine, library: &[ModuleScript]) -> Result<(), 
         // What is missing may have been loaded since; what is wrong stays wrong.
         let missing = failed.iter().all(|(_, _, error)| is_missing(error));
         if failed.is_empty() || failed.len() == before || !missing {
-            errors.extend(failed.iter().map(|(module, _, error)| {
-                let path = module.path.display().to_string();
-                match Ending::of(error, &path) {
+            errors.extend(failed.iter().map(
+                |(module, _, error)| match Ending::of(error, &module.path, places, None).0 {
                     Ending::Inconclusive(what) | Ending::Fail(_, what) => ScriptError::Library(what),
-                }
-            }));
+                },
+            ));
             break;
         }
         waiting = failed.into_iter().map(|(module, ast, _)| (module, ast)).collect();

@@ -11,7 +11,7 @@ use super::glance::{self, Glimpse};
 use super::http::Answer;
 use super::text::{MAX_EXCERPT_CHARS, tidy};
 use super::{flow, tree};
-use crate::domain::Secrets;
+use crate::domain::Redaction;
 
 /// How much of a text is looked at to quote its beginning.
 const EXCERPT_SOURCE_CHARS: usize = 16 * 1024;
@@ -78,17 +78,17 @@ impl Page {
     }
 
     /// Which request got what answer, and how its body begins; redacted, in one line.
-    pub(super) fn summary(&self, secrets: &Secrets) -> String {
+    pub(super) fn summary(&self, struck: &Redaction) -> String {
         let answer = self.answer();
-        let beginning = tidy(&self.beginning(secrets), secrets, MAX_EXCERPT_CHARS);
+        let beginning = tidy(&self.beginning(struck), struck, MAX_EXCERPT_CHARS);
         let body = if beginning.is_empty() { "and an empty body".to_owned() } else { format!("\"{beginning}\"") };
         format!("{} from {} {}: {body}", answer.status, answer.method, answer.url)
     }
 
     /// The text is redacted before it is parsed: a parser takes a secret with a `<` in it apart, and half of it would be
     /// quoted.
-    fn beginning(&self, secrets: &Secrets) -> String {
-        let text = secrets.redact(&self.0.text);
+    fn beginning(&self, struck: &Redaction) -> String {
+        let text = struck.redact(&self.0.text);
         let is_html = self.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         if is_html {
             let start = text.get(..text.floor_char_boundary(EXCERPT_SOURCE_BYTES)).unwrap_or_default();

@@ -1,6 +1,8 @@
 //! Which hosts a check may ask: its target, and those that its configuration lists. A script that reached everything would be a way into
 //! whatever network its agent is in.
 
+use std::net::IpAddr;
+
 use super::ending::Ending;
 
 /// See the module.
@@ -24,6 +26,8 @@ impl Reach {
     pub(super) fn permits(&self, target: &str, host: &str) -> Result<(), Ending> {
         let host = plain(host);
         let listed = |pattern: &String| match pattern.strip_prefix("*.") {
+            // An address is below no name.
+            Some(_) if host.parse::<IpAddr>().is_ok() => false,
             Some(parent) => host.strip_suffix(parent).is_some_and(|child| child.len() > 1 && child.ends_with('.')),
             None => *pattern == host,
         };
@@ -46,7 +50,8 @@ mod tests {
 
     #[test]
     fn only_the_target_and_what_is_listed_may_be_asked() {
-        let reach = Reach::new(["idp.example.net".to_owned(), "*.example.org".to_owned(), "::1".to_owned()]);
+        let hosts = ["idp.example.net", "*.example.org", "::1", "*.0.0.1"];
+        let reach = Reach::new(hosts.map(str::to_owned));
         for permitted in ["login.example.com", "LOGIN.example.com.", "idp.example.net", "a.b.example.org", "[::1]"] {
             assert_eq!(reach.permits("login.example.com", permitted), Ok(()), "{permitted}");
         }

@@ -1,7 +1,7 @@
 //! The runner: scripts compiled once, run many times, several at the same time.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +18,13 @@ use super::http::Browser;
 use super::language;
 use super::limits::Limits;
 use super::modules;
+use super::places::{Places, parse};
 use super::reach::Reach;
 use super::tape::{Mode, Reel, Tape};
 use super::text::{MAX_REASON_CHARS, tidy};
 use super::tls::Trust;
 use super::watch::Watch;
-use super::worker::Workers;
+use super::worker::{Tell, Workers};
 use crate::domain::{CheckName, Generation, Outcome, ProbeReport, Secrets};
 use crate::ports::{ProbeRequest, ProbeRunner};
 
@@ -106,7 +107,10 @@ impl RhaiRunner {
         let bodies = scripts.iter().map(|script| script.limits.capped().body_bytes);
         let mut engine = engine(bodies.max().unwrap_or(Limits::default().body_bytes));
         let shared = Generation::of(library.iter().flat_map(|module| [module.name.as_str(), module.source.as_str()]));
-        modules::load(&mut engine, &library)?;
+        let lines = scripts.iter().map(|script| script.source.lines().count() + 1);
+        let mut places = Places::below(lines.max().unwrap_or_default());
+        modules::load(&mut engine, &library, &mut places)?;
+        let places = Arc::new(places);
         let trust = Trust::of_this_machine().map_err(|error| vec![ScriptError::Tls(error)])?;
         let workers = Workers::start().map_err(|error| vec![ScriptError::Threads(error.to_string())])?;
         let mut checks: BTreeMap<CheckName, Check> = BTreeMap::new();
@@ -121,7 +125,8 @@ impl RhaiRunner {
                 Ok(ast) => {
                     let (name, generation) = (script.name.clone(), generation(&script, shared));
                     let CheckScript { path, params, secrets, reach, limits, .. } = script;
-                    let kit = Kit { path, params, secrets, reach, limits: limits.capped() };
+                    let (limits, places) = (limits.capped(), Arc::clone(&places));
+                    let kit = Kit { path, params, secrets, reach, limits, places };
                     checks.insert(name, Check { ast: Arc::new(ast), kit: Arc::new(kit), generation });
                 }
                 Err(error) => errors.push(error),
@@ -150,12 +155,12 @@ impl RhaiRunner {
         };
         let (engine, ast, kit) = (Arc::clone(&self.engine), Arc::clone(&check.ast), Arc::clone(&check.kit));
         let (trust, request, own) = (Arc::clone(&self.trust), request.clone(), watch.beside());
-        let late = watch.remaining() + GRACE;
-        let work = self.workers.run(move || async move {
+        let patience = if mode.whole { kit.limits.clean_up } else { Duration::ZERO };
+        let late = watch.remaining() + patience + GRACE;
+        let work = self.workers.run(move |tell| async move {
             let browser = Browser::new(trust, request.resolution.clone(), kit.limits.body_bytes);
             let flow = Rc::new(Flow::new(kit, request, browser, own, Reel::new(mode)));
-            let ending = interpreted(engine, ast, &flow).await;
-            Run { report: flow.report(ending), tape: flow.tape() }
+            told(interpreted(engine, ast, &flow), &flow, &tell).await;
         });
         match tokio::time::timeout(late, work).await {
             Ok(Some(run)) => run,
@@ -180,7 +185,8 @@ impl ProbeRunner for RhaiRunner {
 /// The mark of all that decides what a check says: its text and the files it shares, its parameters and limits, whom it may ask, and
 /// which secrets it may see. Never their values: a mark is no secret, and a new password is no new check.
 fn generation(script: &CheckScript, library: Generation) -> Generation {
-    let Limits { operations, requests, body_bytes } = script.limits;
+    // How long cleaning up may take says nothing of the site.
+    let Limits { operations, requests, body_bytes, clean_up: _ } = script.limits;
     let hosts = script.reach.hosts();
     // A check that shares nothing is the same whatever others share.
     let library = if script.source.contains("import") { library.to_string() } else { String::new() };
@@ -201,26 +207,41 @@ fn compile(engine: &Engine, script: &CheckScript) -> Result<AST, ScriptError> {
     parse(engine, &script.path, &script.source)
 }
 
-/// Parses a script or a file that scripts share.
-pub(super) fn parse(engine: &Engine, path: &Path, source: &str) -> Result<AST, ScriptError> {
-    engine
-        .compile_with_scope(&language::names(), source)
-        .map_err(|error| ScriptError::syntax(path.to_owned(), source, &error))
+/// Runs the script and tells the report: at its end, or when the deadline is over and there is still something to clean up. A report that
+/// waited for that would be late by it just when a site has gone down.
+async fn told(script: impl Future<Output = Option<Ending>>, flow: &Flow, tell: &Tell<Run>) {
+    let run = |ending| Run { report: flow.report(ending), tape: flow.tape() };
+    let overdue = async {
+        flow.cleaning().await;
+        tokio::time::sleep(flow.watch.until_deadline()).await;
+    };
+    let mut script = std::pin::pin!(script);
+    tokio::select! {
+        biased;
+        ending = &mut script => return tell.say(run(ending)),
+        () = overdue, if !flow.is_whole() => tell.say(run(flow.ended())),
+    }
+    // A logout, say, that takes a moment more.
+    script.await;
 }
 
 /// Runs the script to its end, on a stack of its own; nothing means that it passed.
 async fn interpreted(engine: Arc<Engine>, ast: Arc<AST>, flow: &Rc<Flow>) -> Option<Ending> {
     let own = Rc::clone(flow);
     let script = Script::new(Rc::clone(flow) as Rc<dyn std::any::Any>, move || {
-        let path = own.kit.path.display().to_string();
         let mut scope = language::scope(&own);
-        let said = engine.run_ast_with_scope(&mut scope, &ast).err().map(|error| Ending::of(&error, &path));
+        let said = engine.run_ast_with_scope(&mut scope, &ast).err();
+        let call = own.guard.place();
+        let (path, places) = (&own.kit.path, &own.kit.places);
+        let said = said.map(|error| Ending::of(&error, path, places, call));
         // What a script has hidden from itself counts; the error that travelled all the way knows its place.
-        let ending = match (said, own.guard.take_ending()) {
-            (Some(Ending::Inconclusive(_)) | None, Some(hidden @ Ending::Fail(..))) => Some(hidden),
+        let hidden = own.guard.take_ending().map(|ending| (ending, call.and_then(|call| places.of(path, call))));
+        let ended = match (said, hidden) {
+            (Some((Ending::Inconclusive(_), _)) | None, Some(hidden @ (Ending::Fail(..), _))) => Some(hidden),
             (said, hidden) => said.or(hidden),
         };
-        own.script_ended(ending.as_ref());
+        let (ending, place) = ended.map_or((None, None), |(ending, place)| (Some(ending), place));
+        own.script_ended(ending.as_ref(), place);
         own.guard.cleans_up();
         // How cleaning up ends is on the timeline, and says nothing of the site: what was asked of it has been answered.
         while let Some(deferred) = own.next_deferred() {
@@ -230,7 +251,7 @@ async fn interpreted(engine: Arc<Engine>, ast: Arc<AST>, flow: &Rc<Flow>) -> Opt
             own.guard.take_ending();
             let outcome = match deferred.call::<rhai::Dynamic>(&engine, &ast, ()) {
                 Ok(_) => Outcome::Pass,
-                Err(error) => Ending::of(&error, &path).outcome(),
+                Err(error) => Ending::outcome_of(&error),
             };
             own.close_step(step, outcome);
             if own.watch.remaining().is_zero() {
@@ -252,7 +273,8 @@ fn without_flow(watch: &Watch, secrets: &Secrets, reason: &str) -> ProbeReport {
     ProbeReport {
         outcome: Outcome::Inconclusive,
         kind: None,
-        reason: Some(tidy(reason, secrets, MAX_REASON_CHARS)),
+        reason: Some(tidy(reason, secrets.redaction(), MAX_REASON_CHARS)),
+        place: None,
         failed_step: None,
         steps: Vec::new(),
         requests: Vec::new(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use data_encoding::BASE64;
+use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use serde::{Deserialize, Serialize};
 use url::{Position, Url};
@@ -16,7 +17,7 @@ use super::ending::Ending;
 use super::http::{Ask, Exchange, Timings};
 use super::text::plain_url;
 use super::watch::now;
-use crate::domain::Secrets;
+use crate::domain::Redaction;
 
 /// The version of the file.
 const VERSION: u8 = 1;
@@ -71,19 +72,19 @@ impl Tape {
         &self.target
     }
 
-    fn of(target: &Url, exchanges: &[Exchange], secrets: &Secrets) -> Self {
+    fn of(target: &Url, exchanges: &[Exchange], struck: &Redaction) -> Self {
         let recorded = |exchange: &Exchange| {
             let lossy = String::from_utf8_lossy(&exchange.body);
-            let plain = secrets.redact(&lossy);
+            let plain = struck.redact(&lossy);
             // Bytes that are no text are kept as they are, unless there is a secret among them.
             let is_text = matches!(lossy, std::borrow::Cow::Borrowed(_)) || plain != lossy;
             let (text, base64) =
                 if is_text { (Some(plain), None) } else { (None, Some(BASE64.encode(&exchange.body))) };
             Recorded {
                 method: exchange.method.to_string(),
-                url: secrets.redact(&place(target, &exchange.url)),
+                url: struck.redact(&place(target, &exchange.url)),
                 status: exchange.status.as_u16(),
-                headers: pairs(&exchange.headers, secrets),
+                headers: pairs(&exchange.headers, struck),
                 text,
                 base64,
             }
@@ -92,10 +93,17 @@ impl Tape {
     }
 }
 
-/// A header map as pairs, redacted. What encoded a body is left out: it is kept decoded.
-pub(super) fn pairs(headers: &HeaderMap, secrets: &Secrets) -> Vec<(String, String)> {
-    let text = |value: &HeaderValue| secrets.redact(&String::from_utf8_lossy(value.as_bytes()));
-    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+/// A header map as pairs, redacted: passwords in Base64 always, wherever they are from.
+pub(super) fn pairs(headers: &HeaderMap, struck: &Redaction) -> Vec<(String, String)> {
+    let text = |name: &HeaderName, value: &HeaderValue| {
+        let is_login = *name == AUTHORIZATION || *name == PROXY_AUTHORIZATION;
+        let is_basic = value.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "));
+        if is_login && is_basic {
+            return "Basic [secret]".to_owned();
+        }
+        struck.redact(&String::from_utf8_lossy(value.as_bytes()))
+    };
+    headers.iter().map(|(name, value)| (name.to_string(), text(name, value))).collect()
 }
 
 /// The URL with the target's origin as a word, so that a recording of one site can be played for another.
@@ -117,6 +125,8 @@ pub struct Mode {
     pub record: bool,
     /// Answers come from this recording, and nothing from the network.
     pub play: Option<Arc<Tape>>,
+    /// The report is to have all of the cleaning up, even where the deadline is over before that is.
+    pub whole: bool,
 }
 
 /// The recording of one run, made or played.
@@ -137,6 +147,11 @@ impl Reel {
         self.mode.trace
     }
 
+    /// Whether the report waits for the end of the cleaning up.
+    pub(super) fn is_whole(&self) -> bool {
+        self.mode.whole
+    }
+
     /// Whether nothing may be asked of the network.
     pub(super) fn is_played(&self) -> bool {
         self.mode.play.is_some()
@@ -149,8 +164,8 @@ impl Reel {
     }
 
     /// What was recorded.
-    pub(super) fn tape(&self, target: &Url, secrets: &Secrets) -> Option<Tape> {
-        self.mode.record.then(|| Tape::of(target, &self.made.borrow(), secrets))
+    pub(super) fn tape(&self, target: &Url, struck: &Redaction) -> Option<Tape> {
+        self.mode.record.then(|| Tape::of(target, &self.made.borrow(), struck))
     }
 
     /// The recorded answer to the request.

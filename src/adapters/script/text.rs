@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::domain::Secrets;
+use crate::domain::Redaction;
 
 /// The longest reason, in characters: it must fit a notification.
 pub(super) const MAX_REASON_CHARS: usize = 600;
@@ -14,12 +14,12 @@ pub(super) const MAX_EXCERPT_CHARS: usize = 160;
 /// The text redacted, on one line and clipped. It redacts before it joins lines, because a secret may hold blanks;
 /// after it, because a body may break a secret over lines; and always before it clips, because half a secret would no
 /// longer be recognised.
-pub(super) fn tidy(text: &str, secrets: &Secrets, max_chars: usize) -> String {
-    let redacted = secrets.redacted(text);
+pub(super) fn tidy(text: &str, struck: &Redaction, max_chars: usize) -> String {
+    let redacted = struck.redact(text);
     if is_one_line(&redacted) {
         return clip(&redacted, max_chars);
     }
-    clip(&secrets.redacted(&one_line(&redacted)), max_chars)
+    clip(&struck.redact(&one_line(&redacted)), max_chars)
 }
 
 /// The URL without user, password and fragment.
@@ -72,11 +72,10 @@ pub(super) fn lower_first(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Secret;
 
     #[test]
     fn a_secret_that_the_clip_would_cut_in_half_is_struck_out_whole() {
-        let secrets: Secrets = [("p".to_owned(), Secret::new("correct horse"))].into_iter().collect();
+        let secrets = Redaction::of(["correct horse"]);
         assert_eq!(tidy("you sent correct horse", &secrets, 17), "you sent [secret]");
         assert_eq!(tidy("you sent\n correct\n horse!", &secrets, 18), "you sent [secret]!");
         assert_eq!(tidy("a  b\u{7}c", &secrets, 3), "a b…");

@@ -11,17 +11,19 @@ pub(super) struct Watch {
     deadline: Duration,
     /// In microseconds.
     waited: AtomicU64,
+    /// What cleaning up has beside the deadline, in microseconds.
+    beside: AtomicU64,
 }
 
 impl Watch {
     /// Starts the watch.
     pub(super) fn start(deadline: Duration) -> Self {
-        Self { began: now(), deadline, waited: AtomicU64::new(0) }
+        Self { began: now(), deadline, waited: AtomicU64::new(0), beside: AtomicU64::new(0) }
     }
 
     /// Another watch that was started at the same moment.
     pub(super) fn beside(&self) -> Self {
-        Self { waited: AtomicU64::new(0), ..*self }
+        Self { waited: AtomicU64::new(0), beside: AtomicU64::new(0), ..*self }
     }
 
     /// The time since the start.
@@ -39,9 +41,21 @@ impl Watch {
         self.deadline
     }
 
-    /// What is left of the limit.
+    /// What is left of the limit, and of what cleaning up has beside it.
     pub(super) fn remaining(&self) -> Duration {
+        let beside = Duration::from_micros(self.beside.load(Ordering::Relaxed));
+        (self.deadline + beside).saturating_sub(self.elapsed())
+    }
+
+    /// What is left of the deadline itself.
+    pub(super) fn until_deadline(&self) -> Duration {
         self.deadline.saturating_sub(self.elapsed())
+    }
+
+    /// From now on at least so much is left.
+    pub(super) fn leaves(&self, least: Duration) {
+        let missing = least.saturating_sub(self.remaining());
+        self.beside.fetch_add(u64::try_from(missing.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Books time that the probe spent waiting for the site, less what went by because this thread was busy with other scripts.

@@ -1,6 +1,10 @@
 //! Where scripts run: a few threads, each with a runtime of its own and as many scripts at a time as wait for their sites.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +23,18 @@ pub(super) struct Workers {
     next: AtomicUsize,
 }
 
+/// The way to whoever wants to know; what is told first counts.
+pub(super) struct Tell<T>(Rc<RefCell<Option<oneshot::Sender<T>>>>);
+
+impl<T> Tell<T> {
+    /// Tells it. The work may go on after that, and is not ended any more when nobody waits for it.
+    pub(super) fn say(&self, told: T) {
+        if let Some(teller) = self.0.borrow_mut().take() {
+            let _ = teller.send(told);
+        }
+    }
+}
+
 impl Workers {
     /// Starts them; they end when this is dropped and their scripts have ended.
     pub(super) fn start() -> std::io::Result<Self> {
@@ -27,24 +43,25 @@ impl Workers {
         Ok(Self { doors, next: AtomicUsize::new(0) })
     }
 
-    /// Runs the work on one of them. Dropping this future ends the work.
+    /// Runs the work on one of them, and gives what it tells. Dropping this future before it has told anything ends the work.
     pub(super) async fn run<T, F, W>(&self, work: W) -> Option<T>
     where
         T: Send + 'static,
-        F: Future<Output = T> + 'static,
-        W: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()> + 'static,
+        W: FnOnce(Tell<T>) -> F + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
         let job: Job = Box::new(move || {
             Box::pin(async move {
-                let mut tell = tell;
+                let tell = Rc::new(RefCell::new(Some(tell)));
+                let gone = poll_fn(|context| {
+                    tell.borrow_mut().as_mut().map_or(Poll::Pending, |teller| teller.poll_closed(context))
+                });
                 tokio::select! {
                     biased;
                     // Whoever wanted to know is gone: dropping the work unwinds its script.
-                    () = tell.closed() => {}
-                    done = work() => {
-                        let _ = tell.send(done);
-                    }
+                    () = gone => {}
+                    () = work(Tell(Rc::clone(&tell))) => {}
                 }
             })
         });

@@ -170,6 +170,7 @@ impl Raw {
             duration_ms: loaded("an observation's duration", self.duration_ms)?,
             canaries: word("an observation's canaries", self.canaries, Canaries::parse)?,
             generation: word("an observation's generation", self.generation, Generation::parse)?,
+            metrics: Vec::new(),
         };
         let place = LogPlace { at, row: loaded("an observation's row", self.row)? };
         Ok(LoggedObservation { place, at, observation })

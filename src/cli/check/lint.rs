@@ -7,9 +7,10 @@ use anstyle::{AnsiColor, Style};
 use serde_json::json;
 
 use crate::adapters::script::Linter;
+use crate::cli::compose;
 use crate::cli::exit::Failure;
 use crate::cli::validate::{as_json, plural, print_problem};
-use crate::config::{Problem, Severity, load_secrets};
+use crate::config::{Problem, Severity, load_library, load_secrets};
 
 /// The version of the `--json` object.
 const JSON_VERSION: u8 = 1;
@@ -48,7 +49,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let scripts = scripts(&args.paths)?;
     let mut linter = Linter::new(secrets.as_ref());
     let mut problems = Vec::new();
+    let mut shared: Option<PathBuf> = None;
     for path in &scripts {
+        let folder = checks_of(path);
+        if shared.as_ref() != Some(&folder) {
+            let library = load_library(&folder).map_err(|problem| unreadable(&[problem]))?;
+            linter.shares(&library.into_iter().map(compose::module).collect::<Vec<_>>());
+            shared = Some(folder);
+        }
         let source = std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
         problems.extend(linter.script(path, &source));
     }
@@ -66,6 +74,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         print(out, &scripts, &problems, errors, warnings)?;
     }
     if ok { Ok(()) } else { Err(Failure::no()) }
+}
+
+/// The folder of checks that a script belongs to: its own, or the one above where it is itself one that others share.
+fn checks_of(script: &Path) -> PathBuf {
+    let folder = script.parent().unwrap_or(Path::new(""));
+    let above = folder.parent().filter(|_| folder.file_name().is_some_and(|name| name == "lib"));
+    above.unwrap_or(folder).to_owned()
 }
 
 fn print(

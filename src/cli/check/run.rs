@@ -97,7 +97,7 @@ struct Ran {
     check: CheckName,
     target: String,
     report: ProbeReport,
-    /// The script's line that the reason names.
+    /// The line of the script at which it ended.
     excerpt: Option<Excerpt>,
 }
 
@@ -113,15 +113,15 @@ async fn probe(args: &Args) -> Result<Ran, String> {
         deadline: args.deadline,
         resolution: Resolution::System,
     };
-    let mode = Mode { trace: args.trace, record: args.record.is_some(), play: None };
+    let mode = Mode { trace: args.trace, record: args.record.is_some(), play: None, whole: true };
     let run = ready.runner.run_as(&request, mode).await;
     if let (Some(file), Some(tape)) = (&args.record, &run.tape) {
         let (script, role, secrets, reach) =
             (args.script.as_path(), args.role, &ready.secrets, args.reach.as_slice());
         Recording::write(file, &Given { script, role, params: &params, secrets, reach }, &run.report, tape)?;
     }
-    let reason = run.report.reason.as_deref().unwrap_or_default();
-    let excerpt = excerpt::of(reason, &args.script, &ready.source, &ready.secrets);
+    let place = run.report.place.as_ref();
+    let excerpt = place.and_then(|place| excerpt::of(place, &args.script, &ready.source, &ready.secrets));
     let target = ready.secrets.redact(shown(&args.target).as_str());
     Ok(Ran { check: ready.check, target, report: run.report, excerpt })
 }

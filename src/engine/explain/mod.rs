@@ -160,7 +160,7 @@ pub(super) fn explain(scene: &Scene<'_>, attempt: &Attempt, epoch: Option<Epoch>
         dns_name: scene.service.dns.name.clone(),
         phase: phase(scene),
         epoch,
-        token: scene.zone.map(|zone| zone.token().to_string()),
+        token: scene.register.map(|register| register.token().to_string()),
         policy: scene.service.policy.name().to_owned(),
         quorum: scene.service.policy.quorum,
         serving,

@@ -183,14 +183,15 @@ impl ServiceState {
     fn run(&mut self, now: Moment, common: &Common, index: StepIndex, step: Step, output: &mut Output) {
         let scene = self.scene(now, common);
         let (Some(open), Some(fence)) = (&scene.ledger.open, scene.fence) else { return };
-        let flip = match (step, open.steps.get(index), scene.zone) {
-            (Step::FlipRecords, Some(StepStatus::Started { intent: Some(intent) }), Some(zone)) => {
-                Some((zone.clone(), intent.clone()))
+        let switch = match (open.steps.get(index), scene.register) {
+            (Some(StepStatus::Started { intent: Some(intent) }), Some(register)) if step.is_switch() => {
+                Some((register.clone(), intent.clone()))
             }
             _ => None,
         };
-        let change = open.succeeded(Step::FlipRecords).and_then(|detail| detail.change.clone());
-        let order = StepOrder { fence, plan: open.plan.clone(), index, step, flip, change };
+        let recorded = [Step::FlipRecords, Step::PinRecords].into_iter().find_map(|step| open.succeeded(step));
+        let change = recorded.and_then(|detail| detail.change.clone());
+        let order = StepOrder { fence, plan: open.plan.clone(), index, step, switch, change };
         if let Some(violation) = invariants::check(&scene, &order) {
             debug_assert!(false, "{violation}");
             output.notes.push(self.note("invariant", None, format!("step stopped: {violation}")));
@@ -200,7 +201,7 @@ impl ServiceState {
         output.notes.push(Note { step: Some(step), ..note });
         self.attempt.armed = false;
         self.attempt.running = true;
-        self.attempt.flip_sent |= step == Step::FlipRecords;
+        self.attempt.flip_sent |= step.is_switch();
         output.commands.push(Command::Run(Box::new(order)));
     }
 
@@ -226,8 +227,8 @@ impl ServiceState {
             }
             return;
         }
-        // While the zone is being fenced, a moment later is soon enough; if that fails, it is told.
-        if scene.zone.is_none() && self.fence_failures == 0 {
+        // While it is being fenced, a moment later is soon enough; if that fails, it is told.
+        if scene.register.is_none() && self.fence_failures == 0 {
             return;
         }
         // Told once for each set of reasons, not for each change of a number in them.

@@ -3,9 +3,12 @@
 //! Every reason is collected, as the real service does, so that a lost compare-and-swap shows both halves: the DELETE
 //! whose values are no longer current and the CREATE of what already exists.
 
+use std::sync::Arc;
+
 use super::error::ApiError;
 use super::name::DnsName;
-use super::record::{RecordKey, RecordKind, RecordSet, Records};
+use super::protections::Protections;
+use super::record::{Alias, RecordKey, RecordKind, RecordSet, Records};
 use super::value;
 
 /// The most ResourceRecord elements in one request, where an UPSERT counts twice.
@@ -51,6 +54,28 @@ pub(in crate::lab) struct ChangeBatch {
     pub(in crate::lab) changes: Vec<Change>,
 }
 
+/// The zone that a batch is for, and what else decides about it.
+pub(super) struct Ground<'a> {
+    pub(super) id: &'a str,
+    pub(super) zone: &'a DnsName,
+    pub(super) current: &'a Records,
+    pub(super) protections: &'a Protections,
+    /// Another zone's name and records, by its id.
+    pub(super) elsewhere: &'a dyn Fn(&str) -> Option<(DnsName, Arc<Records>)>,
+    /// Whether a refusal is written in its older form.
+    pub(super) refuse_in_old_form: bool,
+}
+
+impl Ground<'_> {
+    fn refusal(&self, messages: &[String]) -> ApiError {
+        if self.refuse_in_old_form {
+            ApiError::invalid_change_batch_as_list(messages)
+        } else {
+            ApiError::invalid_change_batch(messages)
+        }
+    }
+}
+
 impl ChangeBatch {
     /// The changes, a line each, for people.
     pub(super) fn summary(&self) -> Vec<String> {
@@ -58,10 +83,11 @@ impl ChangeBatch {
     }
 
     /// What the zone's records become, or every reason why not.
-    pub(super) fn apply(&self, zone: &DnsName, current: &Records) -> Result<Records, ApiError> {
-        self.check_limits()?;
+    pub(super) fn apply(&self, ground: &Ground<'_>) -> Result<Records, ApiError> {
+        self.check_limits(ground)?;
         let mut messages = self.repeated();
-        let mut records = current.clone();
+        messages.extend(self.protected(ground.protections));
+        let mut records = ground.current.clone();
         for change in &self.changes {
             match change.action {
                 Action::Delete => delete(&mut records, &change.set, &mut messages),
@@ -69,14 +95,14 @@ impl ChangeBatch {
                     "Tried to create resource record set {} but it already exists",
                     described(&change.set)
                 )),
-                Action::Create | Action::Upsert => put(&mut records, zone, &change.set, &mut messages),
+                Action::Create | Action::Upsert => put(&mut records, ground, &change.set, &mut messages),
             }
         }
-        check_apex(zone, &records, &mut messages);
-        if messages.is_empty() { Ok(records) } else { Err(ApiError::invalid_change_batch(&messages)) }
+        check_apex(ground.zone, &records, &mut messages);
+        if messages.is_empty() { Ok(records) } else { Err(ground.refusal(&messages)) }
     }
 
-    fn check_limits(&self) -> Result<(), ApiError> {
+    fn check_limits(&self, ground: &Ground<'_>) -> Result<(), ApiError> {
         if let Some(comment) = self.comment.as_ref().filter(|comment| comment.chars().count() > COMMENT_CHARS_MAX) {
             return Err(ApiError::invalid_input(format!(
                 "1 validation error detected: Value '{comment}' at 'changeBatch.comment' failed to satisfy \
@@ -94,7 +120,25 @@ impl ChangeBatch {
         if total(|set| set.values.iter().map(|value| value.chars().count()).sum()) > VALUE_CHARS_MAX {
             messages.push(format!("Number of characters limit of {VALUE_CHARS_MAX} exceeded."));
         }
-        if messages.is_empty() { Ok(()) } else { Err(ApiError::invalid_change_batch(&messages)) }
+        if messages.is_empty() { Ok(()) } else { Err(ground.refusal(&messages)) }
+    }
+
+    /// Nothing is done to a protected name and type; the message says the protection's comment, as documented.
+    fn protected(&self, protections: &Protections) -> Vec<String> {
+        let mut messages = Vec::new();
+        for change in &self.changes {
+            let Some(protection) = protections.of(&change.set.name, change.set.kind) else { continue };
+            let comment = protection.comment.as_deref().map(|comment| format!(": {comment}")).unwrap_or_default();
+            let message = format!(
+                "Tried to {} resource record set {} but it is protected{comment}",
+                change.action.as_str().to_ascii_lowercase(),
+                described(&change.set)
+            );
+            if !messages.contains(&message) {
+                messages.push(message);
+            }
+        }
+        messages
     }
 
     /// A batch must not do the same to one record set twice, whether or not the second would have worked.
@@ -125,13 +169,16 @@ fn delete(records: &mut Records, given: &RecordSet, messages: &mut Vec<String>) 
     messages.push(format!("Tried to delete resource record set {} {trouble}", described(given)));
 }
 
-fn put(records: &mut Records, zone: &DnsName, set: &RecordSet, messages: &mut Vec<String>) {
-    let before = messages.len();
+fn put(records: &mut Records, ground: &Ground<'_>, set: &RecordSet, messages: &mut Vec<String>) {
+    let (before, zone) = (messages.len(), ground.zone);
     if !set.name.is_within(zone) {
         messages.push(format!("RRSet with DNS name {} is not permitted in zone {zone}", set.name));
     }
     check_values(set, messages);
     check_neighbours(records, zone, set, messages);
+    if let Some(alias) = &set.alias {
+        check_alias(records, ground, set, alias, messages);
+    }
     if messages.len() == before {
         records.put(set.clone());
     }
@@ -176,6 +223,31 @@ fn check_neighbours(records: &Records, zone: &DnsName, set: &RecordSet, messages
             _ => continue,
         };
         messages.push(format!("RRSet with DNS name {name}, type {kind}{identifier} cannot be created as {reason}"));
+    }
+}
+
+/// An alias needs a target of its own type, in the zone that it names: this one as far as the batch has come, or another
+/// of the lab, which then stands for one of AWS' own.
+fn check_alias(records: &Records, ground: &Ground<'_>, set: &RecordSet, alias: &Alias, messages: &mut Vec<String>) {
+    let kind = set.kind;
+    if matches!(kind, RecordKind::Ns | RecordKind::Soa) {
+        messages.push(format!("RRSet with DNS name {}, type {kind} cannot be an alias", set.name));
+        return;
+    }
+    let (within, found) = if alias.zone == ground.id {
+        let found = records.group(&alias.name, kind).any(|target| target.key() != set.key());
+        (alias.name.is_within(ground.zone), found)
+    } else {
+        (ground.elsewhere)(&alias.zone).map_or((false, false), |(zone, records)| {
+            (alias.name.is_within(&zone), records.group(&alias.name, kind).next().is_some())
+        })
+    };
+    let tried = format!("Tried to create an alias that targets {}, type {kind} in zone {}", alias.name, alias.zone);
+    if !within {
+        messages.push(format!("{tried}, but the alias target name does not lie within the target zone"));
+    }
+    if !found {
+        messages.push(format!("{tried}, but that target was not found"));
     }
 }
 

@@ -77,20 +77,38 @@ impl FailoverRole {
     }
 }
 
-/// One resource record set.
+/// Where an alias gets its values from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::lab) struct Alias {
+    /// The id of the zone that the target lies in.
+    pub(in crate::lab) zone: String,
+    /// The target, of the alias' own type.
+    pub(in crate::lab) name: DnsName,
+    /// Whether the alias is as healthy as its target.
+    pub(in crate::lab) evaluate: bool,
+}
+
+/// One resource record set: values and their TTL, or an alias, which has neither.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::lab) struct RecordSet {
     pub(in crate::lab) name: DnsName,
     pub(in crate::lab) kind: RecordKind,
     pub(in crate::lab) set_identifier: Option<String>,
     pub(in crate::lab) failover: Option<FailoverRole>,
+    /// In seconds; 0 in an alias.
     pub(in crate::lab) ttl: u32,
-    /// As they were given, byte for byte.
+    /// As they were given, byte for byte; none in an alias.
     pub(in crate::lab) values: Vec<String>,
+    pub(in crate::lab) alias: Option<Alias>,
     pub(in crate::lab) health_check_id: Option<String>,
 }
 
 impl RecordSet {
+    /// A simple set: one without routing, alias and health check.
+    pub(in crate::lab) fn simple(name: DnsName, kind: RecordKind, ttl: u32, values: Vec<String>) -> Self {
+        Self { name, kind, set_identifier: None, failover: None, ttl, values, alias: None, health_check_id: None }
+    }
+
     /// What identifies the set in its zone.
     pub(super) fn key(&self) -> RecordKey {
         RecordKey::new(&self.name, self.kind, self.set_identifier.clone())
@@ -109,11 +127,17 @@ impl RecordSet {
 
     /// The set on one line, for people.
     pub(super) fn summary(&self) -> String {
-        let mut line = format!("{} {} {}", self.kind, self.name, self.ttl);
-        if let Some(role) = self.failover {
-            line.push_str(&format!(" [{} {}]", role.as_str(), self.set_identifier.as_deref().unwrap_or_default()));
+        let routing = match self.failover {
+            Some(role) => format!(" [{} {}]", role.as_str(), self.set_identifier.as_deref().unwrap_or_default()),
+            None => String::new(),
+        };
+        match &self.alias {
+            Some(alias) => {
+                let health = if alias.evaluate { ", as healthy as it" } else { "" };
+                format!("{} {} alias{routing} of {} in {}{health}", self.kind, self.name, alias.name, alias.zone)
+            }
+            None => format!("{} {} {}{routing} {}", self.kind, self.name, self.ttl, self.values.join(" | ")),
         }
-        format!("{line} {}", self.values.join(" | "))
     }
 }
 
@@ -162,6 +186,11 @@ impl Records {
     pub(super) fn starting_at(&self, key: Option<&RecordKey>) -> impl Iterator<Item = &RecordSet> {
         let start = key.map_or(Bound::Unbounded, Bound::Included);
         self.0.range::<RecordKey, _>((start, Bound::Unbounded)).map(|(_, set)| set)
+    }
+
+    /// The sets of one name and type: one, or the parts of a routing policy.
+    pub(in crate::lab) fn group(&self, name: &DnsName, kind: RecordKind) -> impl Iterator<Item = &RecordSet> {
+        self.at(name).filter(move |set| set.kind == kind)
     }
 
     /// The sets of one name.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::tempo::ms;
 use crate::domain::{
     Alert, Authority, Cause, ChangeBatch, ClusterName, Epoch, JournalEntry, JournalRecord, Limits, Moment, NameError,
-    Observation, OwnedRecords, RecordsError, Role, Service, ServiceName, Step, StepDetail, WallTime,
+    Observation, OwnedRecords, RecordsError, Register, Role, Service, ServiceName, StepDetail, WallTime,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Reply, StepOrder, StepSuccess};
 
@@ -118,11 +118,12 @@ impl Desk {
     /// A step has been carried out.
     pub(in crate::sim) fn done(&mut self, now: u64, place: usize, order: &StepOrder) {
         let Some(service) = self.services.get(place) else { return };
-        let mut success = StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, records: None };
-        if let (Step::FlipRecords, Some((present, intent))) = (order.step, &order.flip) {
+        let mut success =
+            StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, register: None };
+        if let Some((Register::Records(present), intent)) = &order.switch {
             let records = present.after(&ChangeBatch::flip(present, service, intent.new.clone()));
             success.detail.change = Some("C1".to_owned());
-            success.records = Some(records.clone());
+            success.register = Some(records.clone().into());
             if let Some(zone) = self.zones.get_mut(place) {
                 *zone = records;
             }
@@ -195,8 +196,8 @@ impl Desk {
         let Some(zone) = self.place(&service).and_then(|place| self.zones.get_mut(place)) else { return };
         if let Some(new) = fence.and_then(|fence| zone.token().advanced(&fence)) {
             *zone = zone.after(&ChangeBatch::fence(zone, new));
-            let records = zone.clone();
-            self.give(now, Input::Fenced { service, records });
+            let register = zone.clone().into();
+            self.give(now, Input::Fenced { service, register });
         }
     }
 

@@ -445,6 +445,7 @@ impl<'a> Run<'a> {
             duration_ms: saw.ms,
             canaries,
             generation: self.generation,
+            metrics: Vec::new(),
         };
         self.observations += 1;
         self.desk.observed(self.now, seen);

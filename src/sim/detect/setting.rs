@@ -4,7 +4,8 @@ use super::catalogue::{Scenario, Twist};
 use super::desk::DeskError;
 use super::fault::{PRIMARY_CLOUD, STANDBY_CLOUD, Seat};
 use crate::domain::{
-    CheckName, DnsTarget, Policy, RecordType, Service, ServiceName, Site, SiteName, Vantage, VantageName,
+    CheckName, DnsLane, DnsTarget, Policy, RecordType, Routing, Service, ServiceName, Site, SiteName, Vantage,
+    VantageName,
 };
 
 /// Agents unless said otherwise (safety.md 3.7).
@@ -65,6 +66,9 @@ impl Setting {
                         name: format!("{name}.example.org"),
                         kind: RecordType::A,
                         ttl_s: 30,
+                        routing: Routing::Failover,
+                        lane: DnsLane::Records,
+                        also: Vec::new(),
                         authoritative: Vec::new(),
                     },
                     primary: site(PRIMARY_CLOUD, "192.0.2.1")?,
@@ -84,7 +88,7 @@ impl Setting {
 fn site(cloud: usize, answer: &str) -> Result<Site, DeskError> {
     let cloud = CLOUDS.get(cloud).copied().unwrap_or_default();
     let (name, url) = (SiteName::new(cloud)?, address(answer)?);
-    Ok(Site { name, cloud: cloud.to_owned(), url, answer: answer.to_owned(), health_check: None })
+    Ok(Site { name, cloud: cloud.to_owned(), url, answer: answer.to_owned(), alias_zone: None, health_check: None })
 }
 
 fn address(host: &str) -> Result<url::Url, DeskError> {

@@ -189,6 +189,7 @@ async fn arrive(world: &Arc<World>, agent: usize, host: usize, run: u64, batch: 
             duration_ms: probe.duration_ms,
             canaries: Canaries::Answered,
             generation: Generation::default(),
+            metrics: Vec::new(),
         })
         .collect();
     world.with(|state, now_ms| {
@@ -246,6 +247,7 @@ pub(super) fn ghosts(world: &World, now: Moment, seq: u64) -> Vec<Observation> {
                 duration_ms: 100,
                 canaries: Canaries::Answered,
                 generation: Generation::default(),
+                metrics: Vec::new(),
             }
         })
     };

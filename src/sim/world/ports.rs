@@ -142,10 +142,11 @@ fn lost() -> PortError {
 
 #[async_trait]
 impl DnsProvider for Door {
-    async fn read(&self, _zone: &str, name: &str) -> Result<Vec<RecordSet>, PortError> {
+    async fn read(&self, _zone: &str, names: &[&str]) -> Result<Vec<RecordSet>, PortError> {
         self.point("before dns.read").await;
         self.provider().await?;
-        let names = [name.to_owned(), OwnedRecords::mark_name(name)];
+        let mark = names.first().map(|name| OwnedRecords::mark_name(name));
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).chain(mark).collect();
         let found = self.call(Party::Provider, Duration::ZERO, move |state, _| {
             state.provider.records.iter().filter(|set| names.contains(&set.name)).cloned().collect::<Vec<_>>()
         });
@@ -249,6 +250,7 @@ impl ProbeRunner for Door {
             outcome: Outcome::Fail,
             kind: Some(kind),
             reason: Some(reason.to_owned()),
+            place: None,
             failed_step: None,
             steps: Vec::new(),
             requests: Vec::new(),
@@ -276,6 +278,7 @@ impl ProbeRunner for Door {
                     outcome,
                     kind: None,
                     reason: None,
+                    place: None,
                     failed_step: None,
                     steps,
                     requests: Vec::new(),

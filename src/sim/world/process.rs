@@ -17,7 +17,7 @@ use super::store::SimStore;
 use crate::domain::{Authority, ChangeBatch, Limits, Moment, OwnedRecords, Role};
 use crate::ports::Clock;
 use crate::runtime::Intake;
-use crate::runtime::controller::{self, Handle, Ports, Setup};
+use crate::runtime::controller::{self, Handle, Managed, Ports, Setup};
 
 /// How often somebody looks after the controllers.
 const LOOK: Duration = Duration::from_secs(1);
@@ -72,7 +72,6 @@ async fn live(world: Arc<World>, process: usize, policy: usize, closing: Cancell
     let door = Arc::new(door);
     let ports = Ports {
         clock: Arc::clone(&clock),
-        dns: door.clone(),
         resolver: door.clone(),
         probes: door.clone(),
         lease: store.clone(),
@@ -81,7 +80,8 @@ async fn live(world: Arc<World>, process: usize, policy: usize, closing: Cancell
         notifier: door.clone(),
     };
     let cluster = world.values.cluster.clone();
-    let setup = Setup { cluster, limits: Limits::default(), services: vec![(service, door)], halt_file: None };
+    let managed = Managed { service, standby: door.clone(), dns: door, flag: None };
+    let setup = Setup { cluster, limits: Limits::default(), services: vec![managed], halt_file: None };
     let handle = match controller::start(setup, ports, &TaskTracker::new(), &closing).await {
         Ok(handle) => handle,
         Err(error) => return world.with(|state, now_ms| state.kill(process, now_ms, &error.to_string())),

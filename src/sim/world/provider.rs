@@ -82,6 +82,7 @@ impl Provider {
             kind: RecordType::A,
             ttl_s: 300,
             values: vec!["192.0.2.80".to_owned()],
+            alias: None,
             set_identifier: None,
             failover: None,
             health_check: None,

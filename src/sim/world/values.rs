@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::SimError;
 use crate::domain::{
-    CheckName, ClusterName, DnsTarget, Policy, PolicyValues, RecordType, Service, ServiceName, Site, SiteName,
-    Vantage, VantageName,
+    CheckName, ClusterName, DnsLane, DnsTarget, Policy, PolicyValues, RecordType, Routing, Service, ServiceName,
+    Site, SiteName, Vantage, VantageName,
 };
 
 /// Five vantages in three clouds, as the default policy asks for.
@@ -72,6 +72,7 @@ fn service(policy: Policy) -> Result<Service, SimError> {
             cloud: name.to_owned(),
             url: format!("http://{answer}/").parse().map_err(SimError::of)?,
             answer: answer.to_owned(),
+            alias_zone: None,
             health_check: None,
         })
     };
@@ -93,6 +94,9 @@ fn service(policy: Policy) -> Result<Service, SimError> {
             name: "login.example.org".to_owned(),
             kind: RecordType::A,
             ttl_s: 30,
+            routing: Routing::Failover,
+            lane: DnsLane::Records,
+            also: Vec::new(),
             authoritative: ["192.0.2.53:53", "198.51.100.53:53"]
                 .iter()
                 .map(|addr| addr.parse().map_err(SimError::of))

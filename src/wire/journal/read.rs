@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::VERSION;
 use crate::domain::{
-    Alert, Cause, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd, JournalEntry, Lane, Plan, PlanDigest,
-    PlanEnd, PlanId, Role, ServiceName, Step, StepDetail, Terms, Token, VantageName, VantageView, Vote,
+    Alert, Cause, DnsLane, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd, JournalEntry, Lane, Plan,
+    PlanDigest, PlanEnd, PlanId, Role, ServiceName, Step, StepDetail, Terms, Token, VantageName, VantageView, Vote,
 };
 use crate::wire::fields::{Fields, WireError};
 
@@ -157,6 +157,7 @@ fn plan(parent: &mut Fields) -> Result<Plan, WireError> {
     let terms = Terms {
         veto: steps.iter().any(|step| step == Step::AskVeto.as_str()),
         approval: fields.optional_flag("approval")?.unwrap_or(false),
+        lane: lane_of(&steps),
     };
     let plan = Plan::new(id, service, to, cause, parent_token, terms);
     // Steps first: a different list is the likeliest reason for a different digest, and says more.
@@ -170,6 +171,16 @@ fn plan(parent: &mut Fields) -> Result<Plan, WireError> {
     }
     fields.done()?;
     Ok(plan)
+}
+
+/// By what a plan with these steps moves the name.
+fn lane_of(steps: &[String]) -> DnsLane {
+    let has = |step: Step| steps.iter().any(|word| word == step.as_str());
+    match (has(Step::RaiseFlag) || has(Step::LowerFlag), has(Step::PinRecords)) {
+        (false, _) => DnsLane::Records,
+        (true, false) => DnsLane::Flag,
+        (true, true) => DnsLane::Both,
+    }
 }
 
 fn cause(parent: &mut Fields) -> Result<Cause, WireError> {

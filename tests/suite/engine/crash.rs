@@ -1,10 +1,9 @@
 //! A crash between any two inputs of a failover ends in the same place, with every effect once (S7, S8, E3).
 
-use quorate::domain::{Authority, ClusterName, Epoch, Moment, PortError};
-use quorate::domain::{Outcome, Role};
-use quorate::engine::{Engine, Input, Phase};
+use quorate::domain::{Authority, ClusterName, DnsLane, Epoch, Moment, Outcome, PortError, Role};
+use quorate::engine::{Ask, Engine, Input, MoveRequest, Phase, Reply};
 
-use super::world::{End, World, service};
+use super::world::{End, LANES, World, service};
 
 /// Probes every two seconds; the primary fails from the fourth round on.
 fn drive(world: &mut World, end_at_ms: u64) {
@@ -16,7 +15,11 @@ fn drive(world: &mut World, end_at_ms: u64) {
 }
 
 fn start(crash_at: Option<(usize, bool)>) -> World {
-    let mut world = World::new();
+    start_in(DnsLane::Records, crash_at)
+}
+
+fn start_in(lane: DnsLane, crash_at: Option<(usize, bool)>) -> World {
+    let mut world = World::in_lane(lane);
     world.auto = true;
     world.crash_at = crash_at;
     world.lead();
@@ -32,35 +35,92 @@ fn keys(world: &World) -> Vec<String> {
 fn assert_failed_over(world: &World, what: &str) {
     let explanation = world.engine.explain(world.moment(), &world.service.name).unwrap();
     assert_eq!(explanation.phase, Phase::Holding, "{what}: {:#?}", world.events);
-    assert_eq!(world.records().serving(), Role::Standby, "{what}");
+    assert_eq!(world.register().serving(), Role::Standby, "{what}");
+    let pinned = world.service.dns.lane == DnsLane::Both;
+    assert_eq!(world.pins, u32::from(pinned), "{what}: pins");
+    let moved = if world.service.dns.lane.has_records() { Role::Standby } else { Role::Primary };
+    assert_eq!(world.records().serving(), moved, "{what}");
     assert_eq!(world.flips, 1, "{what}: flips");
     assert_eq!(world.times_made_read_only, 1, "{what}");
     assert_eq!((world.ledger().plans, world.ledger().moves.len(), world.ledger().incidents), (1, 1, 1), "{what}");
 }
 
 #[test]
-fn a_crash_at_any_point_of_a_failover_ends_in_the_same_place() {
-    let mut straight = start(None);
-    drive(&mut straight, 30_000);
-    assert_failed_over(&straight, "without a crash");
-    let told = keys(&straight);
-    for at in 4..=straight.inputs {
-        for before in [true, false] {
-            let mut world = start(Some((at, before)));
-            drive(&mut world, 60_000);
-            let what = format!("crash {} input {at}", if before { "before" } else { "after" });
-            assert_eq!(world.lives, 1, "{what}");
-            assert_failed_over(&world, &what);
-            assert_eq!(keys(&world), told, "{what}");
+fn a_crash_at_any_point_of_a_failover_ends_in_the_same_place_in_every_lane() {
+    for lane in LANES {
+        let mut straight = start_in(lane, None);
+        drive(&mut straight, 30_000);
+        assert_failed_over(&straight, "without a crash");
+        let told = keys(&straight);
+        for at in 4..=straight.inputs {
+            for before in [true, false] {
+                let mut world = start_in(lane, Some((at, before)));
+                drive(&mut world, 60_000);
+                let what = format!("{lane:?}: crash {} input {at}", if before { "before" } else { "after" });
+                assert_eq!(world.lives, 1, "{what}");
+                assert_failed_over(&world, &what);
+                assert_eq!(keys(&world), told, "{what}");
+            }
         }
     }
 }
 
 #[test]
-fn a_flip_whose_answer_was_lost_survives_a_crash_at_any_point() {
-    for end in [End::Lost, End::LostApplied, End::LostLate] {
+fn a_crash_at_any_point_of_a_failback_ends_in_the_same_place_in_every_lane() {
+    for lane in LANES {
+        let run = |crash_at: Option<usize>| {
+            let mut world = start_in(lane, None);
+            drive(&mut world, 30_000);
+            assert_failed_over(&world, "before the failback");
+            // The primary is well again, long enough for every vantage.
+            for second in (30..90).step_by(2) {
+                world.pass_until(second * 1000);
+                world.round(Some(Outcome::Pass), Some(Outcome::Pass));
+            }
+            let begun = world.inputs;
+            world.crash_at = crash_at.map(|at| (begun + at, true));
+            let request = MoveRequest {
+                service: world.service.name.clone(),
+                to: Role::Primary,
+                by: "ann".to_owned(),
+                reason: "the primary is repaired".to_owned(),
+                force: false,
+            };
+            for second in (90..180).step_by(2) {
+                world.pass_until(second * 1000);
+                world.round(Some(Outcome::Pass), Some(Outcome::Pass));
+                // Whoever asked asks again when nothing came of it.
+                if world.ledger().open.is_none()
+                    && world.register().serving() == Role::Standby
+                    && let Reply::Opened(plan) = world.engine.draft(world.moment(), &request)
+                {
+                    let digest = plan.digest().clone();
+                    world.give(Input::Asked(Ask::Move { request: request.clone(), digest }));
+                }
+            }
+            let what = format!("{lane:?}: crash before input {crash_at:?} of the failback: {:#?}", world.events);
+            assert!(world.ledger().open.is_none() && world.ledger().stuck.is_none(), "{what}");
+            assert_eq!(world.register().serving(), Role::Primary, "{what}");
+            assert_eq!(world.records().serving(), Role::Primary, "{what}");
+            assert_eq!((world.flips, world.ledger().moves.len()), (2, 2), "{what}");
+            (world.inputs - begun, world.pins)
+        };
+        let (inputs, pins) = run(None);
+        assert_eq!(pins, if lane == DnsLane::Both { 2 } else { 0 });
+        // Every input of the plan itself, and some of the rounds after it.
+        for at in 1..=inputs.min(60) {
+            run(Some(at));
+        }
+    }
+}
+
+#[test]
+fn a_switch_whose_answer_was_lost_survives_a_crash_at_any_point_in_every_lane() {
+    for (lane, end) in
+        LANES.into_iter().flat_map(|lane| [End::Lost, End::LostApplied, End::LostLate].map(|end| (lane, end)))
+    {
         let begin = |crash_at| {
-            let mut world = start(crash_at);
+            let mut world = start_in(lane, crash_at);
             world.flip_ends.push(end.clone());
             world
         };
@@ -69,11 +129,11 @@ fn a_flip_whose_answer_was_lost_survives_a_crash_at_any_point() {
         for at in 4..=straight.inputs {
             let mut world = begin(Some((at, true)));
             drive(&mut world, 60_000);
-            // A batch that comes late finds its token gone.
-            for batch in std::mem::take(&mut world.on_their_way) {
-                assert!(!world.apply(&batch), "{end:?} at {at}: a late batch was applied");
+            // A write that comes late finds its token gone.
+            for write in std::mem::take(&mut world.on_their_way) {
+                assert!(!world.apply(&write), "{lane:?}, {end:?} at {at}: a late write was applied");
             }
-            assert_failed_over(&world, &format!("{end:?}, crash before input {at}"));
+            assert_failed_over(&world, &format!("{lane:?}, {end:?}, crash before input {at}"));
         }
     }
 }

@@ -283,14 +283,15 @@ fn move_three(late: bool) {
             kind: RecordType::Txt,
             ttl_s: 30,
             values: vec!["v1;c=demo;e=1;s=0;t=primary;d=-".to_owned()],
+            alias: None,
             set_identifier: None,
             failover: None,
             health_check: None,
         };
         let mut zone = OwnedRecords::wanted(service, Role::Primary);
         zone.push(mark);
-        let records = OwnedRecords::find(&ClusterName::new("demo").unwrap(), service, &zone).unwrap();
-        wall(&mut engine, 0, Input::Fenced { service: service.name.clone(), records });
+        let register = OwnedRecords::find(&ClusterName::new("demo").unwrap(), service, &zone).unwrap().into();
+        wall(&mut engine, 0, Input::Fenced { service: service.name.clone(), register });
     }
     let mut seq = 0;
     for second in 1..120 {
@@ -312,6 +313,7 @@ fn move_three(late: bool) {
                         duration_ms: 40,
                         canaries: Canaries::Unasked,
                         generation: Generation::default(),
+                        metrics: Vec::new(),
                     };
                     wall(&mut engine, second * 1_000, Input::Observed(seen));
                 }

@@ -9,12 +9,16 @@ use quorate::engine::{Ask, Command, Engine, Input, Ledger, Reply, StepOrder, Ste
 pub(super) const VANTAGES: [(&str, &str); 5] =
     [("aws-1", "aws"), ("aws-2", "aws"), ("aws-3", "aws"), ("gcp-1", "gcp"), ("azu-1", "azure")];
 
+/// Everything that a name can be moved by.
+pub(super) const LANES: [DnsLane; 3] = [DnsLane::Records, DnsLane::Flag, DnsLane::Both];
+
 pub(super) fn service(name: &str) -> Service {
     let site = |name: &str, answer: &str| Site {
         name: SiteName::new(name).unwrap(),
         cloud: name.to_owned(),
         url: format!("http://{answer}/").parse().unwrap(),
         answer: answer.to_owned(),
+        alias_zone: None,
         health_check: None,
     };
     let values = PolicyValues {
@@ -35,6 +39,9 @@ pub(super) fn service(name: &str) -> Service {
             name: format!("{name}.example.org"),
             kind: RecordType::A,
             ttl_s: 30,
+            routing: Routing::Failover,
+            lane: DnsLane::Records,
+            also: Vec::new(),
             authoritative: Vec::new(),
         },
         primary: site("aws", "192.0.2.1"),
@@ -78,6 +85,13 @@ pub(super) enum End {
     LostLate,
 }
 
+/// A write to the register, as it is on its way.
+#[derive(Debug, Clone)]
+pub(super) enum Write {
+    Batch(ChangeBatch),
+    Flag(FlipIntent),
+}
+
 pub(super) struct World {
     pub(super) engine: Engine,
     pub(super) service: Service,
@@ -92,7 +106,11 @@ pub(super) struct World {
     pub(super) fencing: Door,
     pub(super) fence_pending: bool,
     held: Option<(Vec<JournalEntry>, Vec<Notice>)>,
-    pub(super) on_their_way: Vec<ChangeBatch>,
+    pub(super) on_their_way: Vec<Write>,
+    /// The flag, where the lane has one.
+    pub(super) flag: Option<Token>,
+    /// How often the records were changed to follow the flag.
+    pub(super) pins: u32,
     pub(super) epoch: u64,
     pub(super) led: bool,
     pub(super) events: Vec<String>,
@@ -118,6 +136,13 @@ impl World {
         Self::of(service("login"))
     }
 
+    /// With a service that is moved by that lane.
+    pub(super) fn in_lane(lane: DnsLane) -> Self {
+        let mut service = service("login");
+        service.dns.lane = lane;
+        Self::of(service)
+    }
+
     pub(super) fn of(service: Service) -> Self {
         let cluster = ClusterName::new("demo").unwrap();
         let mark = RecordSet {
@@ -125,12 +150,14 @@ impl World {
             kind: RecordType::Txt,
             ttl_s: 0,
             values: vec!["v1;c=demo;e=0;s=0;t=primary;d=-".to_owned()],
+            alias: None,
             set_identifier: None,
             failover: None,
             health_check: None,
         };
         let mut zone = OwnedRecords::wanted(&service, Role::Primary);
         zone.push(mark);
+        let service_flag = service.dns.lane.has_flag().then(|| Token::unmoved(cluster.clone()));
         Self {
             engine: Engine::new(cluster, Limits::default(), vec![service.clone()]),
             service,
@@ -146,6 +173,8 @@ impl World {
             fence_pending: false,
             held: None,
             on_their_way: Vec::new(),
+            flag: service_flag,
+            pins: 0,
             epoch: 0,
             led: false,
             events: Vec::new(),
@@ -169,6 +198,14 @@ impl World {
 
     pub(super) fn records(&self) -> OwnedRecords {
         OwnedRecords::find(self.engine.cluster(), &self.service, &self.zone).unwrap()
+    }
+
+    /// What the name is moved by.
+    pub(super) fn register(&self) -> Register {
+        match &self.flag {
+            Some(token) => OwnedFlag::new(token.clone()).into(),
+            None => self.records().into(),
+        }
     }
 
     pub(super) fn ledger(&self) -> &Ledger {
@@ -289,16 +326,16 @@ impl World {
             _ => None,
         });
         assert_eq!(started, Some((order.plan.id(), order.index)), "E2");
-        if order.step == Step::FlipRecords {
+        if order.step.is_switch() {
             assert!(self.ledger().frozen.is_none(), "S10");
             assert!(order.plan.to() == Role::Primary || open.succeeded(Step::VerifyReadOnly).is_some(), "S15");
-            let (present, intent) = order.flip.as_ref().expect("a flip without its tokens");
+            let (present, intent) = order.switch.as_ref().expect("a flip without its tokens");
             assert_eq!(present.token(), &intent.expected);
         }
         self.events.push(format!("run {}", order.step));
         self.running = Some(order);
         if self.auto {
-            let flip = self.running.as_ref().is_some_and(|order| order.step == Step::FlipRecords);
+            let flip = self.running.as_ref().is_some_and(|order| order.step.is_switch());
             let end = if flip { self.flip_ends.pop() } else { None };
             self.end(&end.unwrap_or(End::Ok));
         }
@@ -315,17 +352,32 @@ impl World {
             Door::Open => {
                 self.fence_pending = false;
                 let fence = Authority::new(Epoch::new(self.epoch), None).fence(self.moment()).unwrap();
-                let present = self.records();
-                let new = present.token().advanced(&fence).expect("an older fence");
-                assert!(self.apply(&ChangeBatch::fence(&present, new)));
-                let records = self.records();
-                self.give(Input::Fenced { service, records });
+                if let Some(flag) = &mut self.flag {
+                    *flag = flag.advanced(&fence).expect("an older fence");
+                } else {
+                    let present = self.records();
+                    let new = present.token().advanced(&fence).expect("an older fence");
+                    assert!(self.apply(&Write::Batch(ChangeBatch::fence(&present, new))));
+                }
+                let register = self.register();
+                self.give(Input::Fenced { service, register });
             }
         }
     }
 
-    /// As the provider does it: all or nothing, and every delete exact.
-    pub(super) fn apply(&mut self, batch: &ChangeBatch) -> bool {
+    /// As the provider, or the flag's store, does it: all or nothing, and only over exactly what was expected.
+    pub(super) fn apply(&mut self, write: &Write) -> bool {
+        let batch = match write {
+            Write::Batch(batch) => batch,
+            Write::Flag(intent) => {
+                let fits = self.flag.as_ref() == Some(&intent.expected);
+                if fits {
+                    self.flag = Some(intent.new.clone());
+                    self.flips += 1;
+                }
+                return fits;
+            }
+        };
         let mut zone = self.zone.clone();
         for change in batch.changes() {
             match change {
@@ -348,18 +400,23 @@ impl World {
         let (service, step) = (order.plan.service().clone(), order.index);
         let failed = |class| PortError { class, what: "it did not work".to_owned() };
         let result = match (order.step, end) {
-            (Step::FlipRecords, End::Ok | End::Lost | End::LostApplied | End::LostLate) => {
-                let (present, intent) = order.flip.as_ref().unwrap();
-                let batch = ChangeBatch::flip(present, &self.service, intent.new.clone());
+            (step, End::Ok | End::Lost | End::LostApplied | End::LostLate) if step.is_switch() => {
+                let (present, intent) = order.switch.as_ref().expect("a switch without its tokens");
+                let write = match present {
+                    Register::Records(present) => {
+                        Write::Batch(ChangeBatch::flip(present, &self.service, intent.new.clone()))
+                    }
+                    Register::Flag(_) => Write::Flag(intent.clone()),
+                };
                 if *end == End::LostLate {
-                    self.on_their_way.push(batch.clone());
+                    self.on_their_way.push(write.clone());
                 }
                 let there = matches!(end, End::Ok | End::LostApplied)
-                    && (self.apply(&batch) || self.records().token() == &intent.new);
+                    && (self.apply(&write) || self.register().token() == &intent.new);
                 if there && *end == End::Ok {
-                    let records = Some(self.records());
+                    let register = Some(self.register());
                     let detail = StepDetail { text: "accepted".to_owned(), change: Some("C1".to_owned()) };
-                    Ok(StepSuccess { detail, records })
+                    Ok(StepSuccess { detail, register })
                 } else if *end == End::Ok {
                     Err(failed(Class::Refused))
                 } else {
@@ -374,20 +431,37 @@ impl World {
                     self.times_made_read_only += 1;
                 }
                 assert!(step != Step::VerifyReadOnly || self.read_only);
-                if step == Step::AwaitInSync && self.lives == 0 && !self.answers_lost {
-                    assert!(order.change.is_some(), "the change's id");
+                if step == Step::PinRecords {
+                    self.pin(&order);
                 }
-                Ok(StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, records: None })
+                if step == Step::AwaitInSync && self.lives == 0 && !self.answers_lost {
+                    assert!(order.change.is_some() || self.flag.is_some(), "the change's id");
+                }
+                Ok(StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, register: None })
             }
         };
         self.answers_lost |= *end == End::LostApplied || *end == End::LostLate;
         self.give(Input::StepEnded { service, step, result });
     }
 
-    /// Takes the lease under a new epoch, and fences the zone.
+    /// Brings the records to where the plan moves the name; run again, it finds its own change.
+    fn pin(&mut self, order: &StepOrder) {
+        let (present, to, digest) = (self.records(), order.plan.to(), order.plan.digest());
+        if present.serving() == to && present.token().digest.as_ref() == Some(digest) {
+            return;
+        }
+        // The records never lead: the flag is up while they say the standby, and before they say the primary it is still up.
+        assert_eq!(self.flag.as_ref().map(|flag| flag.serving), Some(Role::Standby));
+        let new = present.token().moved(&order.fence, to, digest.clone()).expect("an older fence");
+        let flips = self.flips;
+        assert!(self.apply(&Write::Batch(ChangeBatch::flip(&present, &self.service, new))));
+        (self.flips, self.pins) = (flips, self.pins + 1);
+    }
+
+    /// Takes the lease under a new epoch, and fences the register.
     pub(super) fn lead(&mut self) {
         self.give(Input::Recovered { journal: self.journal.clone(), wall: WallTime::from_ms(self.now) });
-        self.epoch = Epoch::new(self.epoch).following(self.records().token().epoch).get();
+        self.epoch = Epoch::new(self.epoch).following(self.register().token().epoch).get();
         self.led = true;
         self.give(Input::Led(Authority::new(Epoch::new(self.epoch), None)));
         if !self.fence_pending {
@@ -443,6 +517,7 @@ impl World {
             duration_ms: 40,
             canaries: Canaries::Unasked,
             generation: Generation::default(),
+            metrics: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ const WORDS: &str = r#"
 async fn run(source: &str) -> ProbeReport {
     let server = cookie_server();
     let address = server.url().authority().to_owned();
-    let hosts = ["*.example.test", "example.test", "other.test"];
+    let hosts = ["*.example.test", "example.test", "other.test", "127.0.0.1"];
     check(&format!("{WORDS}{source}"))
         .param("address", address)
         .reaching(&hosts)

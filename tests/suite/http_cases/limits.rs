@@ -30,7 +30,12 @@ async fn a_check_has_the_limits_that_its_configuration_gives_it() {
 
 #[tokio::test]
 async fn no_configuration_goes_beyond_the_ceiling() {
-    let most = Limits { operations: u64::MAX, requests: usize::MAX, body_bytes: usize::MAX };
+    let most = Limits {
+        operations: u64::MAX,
+        requests: usize::MAX,
+        body_bytes: usize::MAX,
+        clean_up: std::time::Duration::MAX,
+    };
     let report = check("loop { }").limited(most).at("http://127.0.0.1:1/").await;
     inconclusive(&report, "the script ran more than 2500000 operations");
     assert_eq!(most.capped(), Limits::CEILING);

@@ -99,11 +99,24 @@ async fn addresses_of_machines_about_themselves_are_refused_in_every_way_there()
         &named,
         "a probe may not connect to 169.254.169.254: it is link-local, or where clouds answer machines",
     );
-    let led = check(r#"get("/", #{ connect_to: "169.254.169.254" })"#).at("http://login.example.test/").await;
-    inconclusive(&led, "a probe may not connect to 169.254.169.254");
-    let through =
-        check(r#"get("/", #{ proxy: "http://169.254.169.254:80" })"#).at("http://login.example.test/").await;
-    inconclusive(&through, "a probe may not connect to 169.254.169.254");
+    // Not even where a configuration lists them.
+    let listed = |source: &str| {
+        let case = check(source).reaching(&["169.254.169.254", "localhost", "127.0.0.1", "inside.example.test"]);
+        case.asking(name_server_with(vec![("localhost", vec![metadata]), ("inside.example.test", vec![metadata])]))
+    };
+    for source in [
+        r#"get("/", #{ connect_to: "169.254.169.254" })"#,
+        r#"get("/", #{ connect_to: "[::ffff:169.254.169.254]:80" })"#,
+        r#"get("/", #{ proxy: "http://169.254.169.254:80" })"#,
+        r#"get("/", #{ proxy: "http://inside.example.test:80" })"#,
+        r#"get("http://169.254.169.254/", #{ proxy: "http://127.0.0.1:1" })"#,
+        r#"get("http://inside.example.test/", #{ proxy: "http://127.0.0.1:1" })"#,
+        r#"get("https://inside.example.test/", #{ proxy: "http://127.0.0.1:1" })"#,
+    ] {
+        let report = listed(source).at("http://login.example.test/").await;
+        inconclusive(&report, "169.254.169.254");
+        inconclusive(&report, "it is link-local, or where clouds answer machines");
+    }
     for target in
         ["169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:169.254.169.254]", "[fe80::1]", "168.63.129.16"]
     {
@@ -134,6 +147,25 @@ async fn a_host_out_of_reach_is_never_contacted() {
 }
 
 #[tokio::test]
+async fn an_address_or_a_proxy_out_of_reach_is_never_contacted() {
+    let other = Raw::start(|_, _| {});
+    let (port, target) = (other.address.port(), "http://login.example.test/");
+    for (option, value) in
+        [("connect_to", format!("127.0.0.1:{port}")), ("proxy", format!("http://127.0.0.1:{port}/"))]
+    {
+        let source = format!(r#"get("/", #{{ {option}: "{value}" }})"#);
+        let saying =
+            format!("the option '{option}': the check may not ask '127.0.0.1': it is neither the target's host");
+        inconclusive(&check(&source).at(target).await, &saying);
+        inconclusive(&check(&source).reaching(&["127.0.0.2", "*.1"]).at(target).await, &saying);
+        assert_eq!(other.connections(), 0);
+    }
+    let source = format!(r#"get("/", #{{ connect_to: "[::ffff:127.0.0.1]:{port}" }})"#);
+    fails(&check(&source).reaching(&["127.0.0.1"]).at(target).await, FailureKind::Network, "GET http://login");
+    assert_eq!(other.connections(), 1);
+}
+
+#[tokio::test]
 async fn another_port_of_the_target_is_in_reach() {
     let (site, other) = (hello(), hello());
     let source = format!(r#"same(get("{}").text, "hello")"#, other.url());
@@ -153,7 +185,7 @@ async fn an_address_is_written_in_any_usual_way() {
         "#,
         address.port()
     );
-    passes(&check(&source).at("http://login.example.test/").await);
+    passes(&check(&source).reaching(&["127.0.0.1"]).at("http://login.example.test/").await);
     for wrong in ["localhost", "127.0.0.1:", "127.0.0.1:99999", "", "::1:80:x"] {
         let report = check(&format!(r#"get("/", #{{ connect_to: "{wrong}" }})"#)).at(site.url()).await;
         inconclusive(&report, "the option 'connect_to' must be an address such as");

@@ -227,10 +227,14 @@ fn no_network_at_this_vantage_is_inconclusive() {
 
 #[tokio::test]
 async fn a_proxy_that_is_of_no_use_is_inconclusive() {
-    let report = check(r#"get("/", #{ proxy: "http://127.0.0.1:1" })"#).at("http://login.example.test/").await;
+    let report = check(r#"get("/", #{ proxy: "http://127.0.0.1:1" })"#)
+        .reaching(&["127.0.0.1"])
+        .at("http://login.example.test/")
+        .await;
     inconclusive(&report, "the proxy 127.0.0.1: connection refused");
     let refusing = Raw::saying("HTTP/1.1 403 Forbidden\r\n\r\n");
-    let case = check(r#"get("/", #{ proxy: param("proxy") })"#).param("proxy", refusing.url());
+    let case =
+        check(r#"get("/", #{ proxy: param("proxy") })"#).param("proxy", refusing.url()).reaching(&["127.0.0.1"]);
     inconclusive(
         &case.at("https://login.example.test/").await,
         "the proxy gives no way to login.example.test: HTTP/1.1 403",

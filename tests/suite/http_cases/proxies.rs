@@ -9,7 +9,7 @@ use std::time::Duration;
 use quorate::domain::FailureKind;
 
 use super::tls_servers::{Authority, Habits, serve};
-use super::{Raw, check, fails, inconclusive, passes};
+use super::{Check, Raw, check, fails, inconclusive, passes};
 use crate::suite::servers::{Server, respond};
 
 /// A proxy that notes the head of each request, and for CONNECT leads to this port of this machine, whatever name was said.
@@ -39,11 +39,16 @@ fn proxy(port: u16) -> (Raw, Arc<Mutex<Vec<String>>>) {
     (raw, heads)
 }
 
+/// A check that may ask these proxies.
+fn through(source: &str) -> Check {
+    check(source).reaching(&["127.0.0.1", "proxy.invalid"])
+}
+
 #[tokio::test]
 async fn a_proxy_for_plain_http_is_told_the_whole_address() {
     let (proxy, heads) = proxy(0);
     let source = r#"same(get("/a?b=1#c", #{ proxy: param("proxy") }).text, "through the proxy")"#;
-    passes(&check(source).param("proxy", proxy.url()).at("http://login.example.test:8080/").await);
+    passes(&through(source).param("proxy", proxy.url()).at("http://login.example.test:8080/").await);
     let head = heads.lock().unwrap()[0].to_lowercase();
     assert!(head.starts_with("get http://login.example.test:8080/a?b=1 http/1.1\r\n"), "{head}");
     assert!(head.contains("\r\nhost: login.example.test:8080\r\n"), "{head}");
@@ -60,7 +65,7 @@ async fn a_proxy_for_https_is_asked_for_a_way_through_and_sees_nothing_else() {
         same([seen[0], seen[2], seen[3]], ["HTTP/2.0", "/secret-path", "login.example.test"]);
         get("/again");
     "#;
-    let case = check(source).param("ca", authority.pem());
+    let case = through(source).param("ca", authority.pem());
     passes(&case.param("proxy", proxy.url().replace("//", "//ada:p%40ss@")).at("https://login.example.test/").await);
     let heads = heads.lock().unwrap();
     assert_eq!(heads.len(), 1);
@@ -81,28 +86,28 @@ async fn what_a_proxy_does_says_nothing_of_the_site() {
         ["HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "garbage", ""]
     {
         let proxy = Raw::saying(answer);
-        let report = check(script).param("proxy", proxy.url()).at(&https).await;
+        let report = through(script).param("proxy", proxy.url()).at(&https).await;
         inconclusive(&report, "the proxy gives no way to login.example.test");
     }
     let proxy = Raw::saying("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n");
     inconclusive(
-        &check(script).param("proxy", proxy.url()).at(&http).await,
+        &through(script).param("proxy", proxy.url()).at(&http).await,
         "the proxy wants to know who asks (407)",
     );
     for target in [&http, &https] {
-        let report = check(script).param("proxy", "http://127.0.0.1:1/").at(target).await;
+        let report = through(script).param("proxy", "http://127.0.0.1:1/").at(target).await;
         inconclusive(&report, "the proxy 127.0.0.1: connection refused");
-        let report = check(script).param("proxy", "http://proxy.invalid:3128/").at(target).await;
+        let report = through(script).param("proxy", "http://proxy.invalid:3128/").at(target).await;
         inconclusive(&report, "cannot resolve 'proxy.invalid'");
     }
     let deaf = Raw::start(|_, _| thread::sleep(super::LONG));
-    let report = check(script).param("proxy", deaf.url()).within(Duration::from_millis(300)).at(&https).await;
+    let report = through(script).param("proxy", deaf.url()).within(Duration::from_millis(300)).at(&https).await;
     inconclusive(
         &report,
         "no way through the proxy '127.0.0.1', for GET https://login.example.test/, within the deadline",
     );
     let script = r#"get("/", #{ proxy: param("proxy"), connect_to: "127.0.0.1" })"#;
-    let report = check(script).param("proxy", deaf.url()).at(&https).await;
+    let report = through(script).param("proxy", deaf.url()).at(&https).await;
     inconclusive(&report, "'proxy' and 'connect_to' do not go together");
 }
 
@@ -112,7 +117,7 @@ async fn a_site_behind_a_proxy_is_judged_as_any_other() {
     let site = serve(Some(authority.leaf(&["other.example.test"]).config(&[], None)), Habits::default());
     let (proxy, _) = proxy(site.port());
     let source = r#"get("/", #{ proxy: param("proxy"), ca: param("ca") })"#;
-    let case = check(source).param("ca", authority.pem()).param("proxy", proxy.url());
+    let case = through(source).param("ca", authority.pem()).param("proxy", proxy.url());
     fails(
         &case.at("https://login.example.test/").await,
         FailureKind::Tls,

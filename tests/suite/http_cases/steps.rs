@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use quorate::adapters::script::{Limits, Mode};
 use quorate::domain::{FailureKind, Outcome, ProbeReport};
 
 use super::{check, fails, inconclusive, passes};
@@ -123,6 +124,69 @@ async fn the_failed_step_is_the_scripts_and_never_the_cleaning_up() {
     assert_eq!(report.failed_step, None);
 }
 
+/// A server whose `/slow` never answers, and whose `/logout` takes a moment.
+fn slow() -> Server {
+    Server::start(|request, stream| {
+        std::thread::sleep(match request.path.as_str() {
+            "/slow" => super::LONG,
+            "/logout" => Duration::from_millis(150),
+            _ => Duration::ZERO,
+        });
+        respond(stream, 200, &[], "said");
+    })
+}
+
+#[tokio::test]
+async fn cleaning_up_has_a_moment_when_the_deadline_is_over_and_the_report_does_not_wait_for_it() {
+    let site = slow();
+    let source = r#"defer(|| get("/out")); defer(|| get("/logout")); step("work", || get("/slow"));"#;
+    let case = check(source).within(Duration::from_millis(300));
+    let runner = case.runner();
+    let began = std::time::Instant::now();
+    let run = runner.run_as(&case.request(site.url().as_str()), Mode::default()).await;
+    let took = began.elapsed();
+    fails(&run.report, FailureKind::Timeout, "/slow within the deadline of 300ms");
+    assert!((300..1_000).contains(&run.report.duration_ms), "{:?}", run.report);
+    assert!(took < Duration::from_millis(300) + super::SLACK, "{took:?}");
+    assert_eq!(run.report.failed_step.as_deref(), Some("work"));
+    // It goes on all the same.
+    let began = std::time::Instant::now();
+    while site.seen().len() < 3 {
+        assert!(began.elapsed() < super::LONG, "{:?}", site.seen());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let paths: Vec<String> = site.seen().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths, ["/slow", "/logout", "/out"]);
+}
+
+#[tokio::test]
+async fn a_report_that_is_to_be_whole_waits_for_the_cleaning_up_which_counts_for_nothing() {
+    let site = slow();
+    let source = r#"defer(|| get("/logout")); step("work", || get("/slow"));"#;
+    let case = check(source).within(Duration::from_millis(300)).in_mode(Mode { whole: true, ..Mode::default() });
+    let report = case.at(site.url()).await;
+    fails(&report, FailureKind::Timeout, "/slow within the deadline of 300ms");
+    assert!((300..1_000).contains(&report.duration_ms), "{report:?}");
+    assert_eq!(steps(&report), [("work", Outcome::Fail), ("clean up", Outcome::Pass)]);
+    assert!(report.steps[1].duration_ms >= 150, "{report:?}");
+}
+
+#[tokio::test]
+async fn cleaning_up_ends_by_its_own_limit() {
+    let site = slow();
+    let few = Limits { clean_up: Duration::from_millis(200), ..Limits::default() };
+    for waits in [r#"get("/slow")"#, "loop { }"] {
+        let source = format!(r#"defer(|| {{ {waits} }}); get("/slow");"#);
+        let case = check(&source).within(Duration::from_millis(200)).limited(few);
+        let (runner, mode) = (case.runner(), Mode { whole: true, ..Mode::default() });
+        let began = std::time::Instant::now();
+        let report = runner.run_as(&case.request(site.url().as_str()), mode).await.report;
+        fails(&report, FailureKind::Timeout, "within the deadline of 200ms");
+        assert!(began.elapsed() < Duration::from_millis(400) + super::SLACK, "{:?}", began.elapsed());
+        assert_ne!(steps(&report).last(), Some(&("clean up", Outcome::Pass)), "{report:?}");
+    }
+}
+
 #[tokio::test]
 async fn cleaning_up_has_what_is_left_of_the_deadline() {
     let report = check(r#"defer(|| { loop { get("/") } }); get("/");"#)
@@ -191,4 +255,64 @@ async fn a_file_that_is_not_there_is_the_scripts_fault() {
         .at(recovering(0).url())
         .await;
     inconclusive(&report, "hidden");
+}
+
+/// Where it ended, as people write it.
+fn place(report: &ProbeReport) -> String {
+    report.place.as_ref().map_or_else(|| "nowhere".to_owned(), ToString::to_string)
+}
+
+#[tokio::test]
+async fn an_ending_names_its_line_and_column_in_the_script() {
+    let site = recovering(9);
+    // The first line is the one with the words of these cases.
+    let cases = [
+        ("\nget(\"/\");\n  expect_status(get(\"/\"), 200);", "checks/case.rhai:3:3"),
+        ("\nstep(\"ask\", || {\n    expect_status(get(\"/\"), 200);\n});", "checks/case.rhai:3:5"),
+        ("\nfn ask() {\n  fail(\"no\")\n}\nstep(\"a\", || step(\"b\", || ask()));", "checks/case.rhai:3:3"),
+        (
+            "\nfor n in 0..2 {\n  step(\"a\", #{ retries: n }, || {\n expect(n < 1, \"x\");\n}) }",
+            "checks/case.rhai:4:2",
+        ),
+        ("\nlet all = [1, 2].map(|n| {\n   get(\"/\").json() });", "checks/case.rhai:3:13"),
+        ("\ntry { fail(\"a\") } catch { }", "checks/case.rhai:2:7"),
+        ("\n[2, 1].sort(|a, b| { fail(\"a\"); 0 });", "checks/case.rhai:2:22"),
+        ("\nlet text = secret(\"none\");", "checks/case.rhai:2:12"),
+        ("\nfn f() {\n () + 1 }\nf();", "checks/case.rhai:3:5"),
+        ("\nfn f() {\n inconclusive(\"x\") }\nf();", "checks/case.rhai:3:2"),
+        ("\ndefer(|| fail(\"later\"));\nget(\"http://127.0.0.1:1/\");", "checks/case.rhai:3:1"),
+    ];
+    for (source, at) in cases {
+        let report = check(source).at(site.url()).await;
+        assert_eq!(place(&report), at, "{source}: {report:?}");
+        let said = super::reason(&report).starts_with(&format!("{at}: "));
+        assert_eq!(said, report.outcome == Outcome::Inconclusive, "{source}: {report:?}");
+    }
+    let report = check("get(\"/\"); defer(|| fail(\"later\"));").at(site.url()).await;
+    assert_eq!((place(&report).as_str(), report.outcome), ("nowhere", Outcome::Pass));
+}
+
+#[tokio::test]
+async fn an_ending_in_a_shared_file_names_that_file() {
+    let site = recovering(9);
+    let shared = "fn asks() {\n  expect_status(get(\"/\"), 200)\n}\nfn breaks() {\n  let x = 1;\n  x.nothing()\n}\n\
+        fn calls(what) {\n  step(\"called\", || what.call())\n}\nfn own() { calls(|| fail(\"mine\")) }";
+    let other = "import \"lib/shared\" as common;\nfn further() {\n  common::asks()\n}\nfn lost() { throw \"lost\" }";
+    let cases = [
+        ("common::asks()", "checks/lib/shared.rhai:2:3"),
+        ("step(\"a\", || common::asks())", "checks/lib/shared.rhai:2:3"),
+        ("common::breaks()", "checks/lib/shared.rhai:6:5"),
+        ("common::own()", "checks/lib/shared.rhai:11:21"),
+        ("other::further()", "checks/lib/shared.rhai:2:3"),
+        ("other::lost()", "checks/lib/other.rhai:5:13"),
+        // A closure of the check is on the check's lines, whoever calls it.
+        ("common::calls(||\n  fail(\"here\"))", "checks/case.rhai:4:3"),
+        ("common::calls(||\n  ().nothing())", "checks/case.rhai:4:6"),
+    ];
+    for (source, at) in cases {
+        let source = format!("\nimport \"lib/shared\" as common; import \"lib/other\" as other;\n{source}");
+        let case = check(&source).with_file("lib/shared", shared).with_file("lib/other", other);
+        let report = case.at(site.url()).await;
+        assert_eq!(place(&report), at, "{source}: {report:?}");
+    }
 }

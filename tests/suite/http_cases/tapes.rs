@@ -137,3 +137,118 @@ async fn a_trace_has_headers_and_bodies_without_secrets() {
     let plain = login().run_at(site.url().as_str()).await.report;
     assert!(plain.requests.iter().all(|request| request.answer.as_ref().unwrap().detail.is_none()));
 }
+
+#[tokio::test]
+async fn a_secret_among_bytes_that_are_no_text_is_struck_out_of_tapes_and_traces() {
+    let site = Server::start(|_, stream| {
+        use std::io::Write;
+        let body = [b"\xff\xfe\x00".as_slice(), PASSWORD.as_bytes(), b"\x00\xff".as_slice()].concat();
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+    });
+    let mode = Mode { trace: true, record: true, ..Mode::default() };
+    let run = check(r#"get("/")"#).secret("password", PASSWORD).in_mode(mode).run_at(site.url().as_str()).await;
+    passes(&run.report);
+    let (tape, trace) = (run.tape.unwrap().to_json(), format!("{:?}", run.report));
+    let coded = data_encoding::BASE64.encode(PASSWORD.as_bytes());
+    for said in [&tape, &trace] {
+        assert!(said.contains("[secret]"), "{said}");
+        for never in [PASSWORD, coded.get(..16).unwrap(), "base64"] {
+            assert!(!said.contains(never), "{never}: {said}");
+        }
+    }
+}
+
+/// A server that says all that it was sent, in its body and in a header.
+fn echo() -> Server {
+    Server::start(|request, stream| {
+        let headers: String = request.headers.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+        let all = format!("{} {headers} {}", request.path, request.body);
+        let line = format!("x-echo: {}", all.replace(['\r', '\n'], " "));
+        respond(stream, 500, &[&line], &all);
+    })
+}
+
+#[tokio::test]
+async fn what_is_made_from_a_secret_is_struck_out_wherever_it_is_said() {
+    const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+    let made = [
+        r#"base64(secret("s"))"#,
+        r#"base64url("user:" + secret("s"))"#,
+        r#"hex(secret("s"))"#,
+        r#"sha256(secret("s") + "salt")"#,
+        r#"sha256("pepper" + secret("s"), "base64url")"#,
+        r#"hmac_sha256(secret("s"), "text")"#,
+        r#"hmac_sha256("key", `{"password":"${secret("s")}"}`, "base64")"#,
+        r#"hmac_sha256(hmac_sha256("AWS4" + secret("s"), "20261122", "bytes"), "eu-west-1")"#,
+        r#"hmac_sha256(bytes(base64(secret("s")), "base64"), "text")"#,
+        r#"base64_decode(base64("x" + secret("s")))"#,
+        r#"totp(secret("s"))"#,
+        r#"totp(secret("s"), #{ digits: 8 })"#,
+    ];
+    let ways = [
+        r#"fail(made)"#,
+        r#"step(made, || expect_status(get("/", #{ headers: #{ "x-own": made } }), 200))"#,
+        r#"expect_status(post_form("/", #{ code: made }), 200)"#,
+        r#"expect_status(post_json("/", #{ code: made }), 200)"#,
+        r#"get("/", #{ query: #{ code: made } }).json()"#,
+        r#"get("/"); metric(made, 1); throw made"#,
+    ];
+    let site = echo();
+    for (index, expression) in made.iter().enumerate() {
+        let way = ways[index % ways.len()];
+        let source = format!("let made = {expression}; print(made); {way}");
+        let mode = Mode { trace: true, record: true, ..Mode::default() };
+        let run = check(&source).secret("s", SEED).in_mode(mode).run_at(site.url().as_str()).await;
+        let said = format!("{:?} {}", run.report, run.tape.map(|tape| tape.to_json()).unwrap_or_default());
+        assert!(said.contains("[secret]") && !said.contains("no such function"), "{expression}: {said}");
+        assert!(!said.contains(SEED) && !said.contains("4a425357593344"), "{expression}: {said}");
+        // The same again where nothing is a secret tells what must not be said.
+        let open =
+            format!("let made = {}; fail(`<${{made}}>`)", expression.replace(r#"secret("s")"#, r#"param("s")"#));
+        let report = check(&open).param("s", SEED).at("http://127.0.0.1:1/").await;
+        let plain = super::reason(&report).split(['<', '>']).nth(1).unwrap().to_owned();
+        assert!(plain.len() >= 6 && !said.contains(&plain), "{expression} gives {plain}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_struck_out_of_what_is_traced_and_recorded() {
+    let site = echo();
+    let sources = [
+        r#"get("/", #{ basic: #{ user: "ada", password: secret("s") } })"#,
+        r#"get("/", #{ basic: #{ user: "al", password: secret("s") } })"#,
+        r#"get(target.sub_string(0, 7) + "ada:p4ssword@" + target.sub_string(7))"#,
+        r#"client_credentials("/token", "ada", secret("s"), "all")"#,
+        r#"exchange_code("/token", "c0de", #{ client_id: "ada", client_secret: secret("s"), redirect_uri: "https://x.test/" })"#,
+    ];
+    for source in sources {
+        let mode = Mode { trace: true, record: true, ..Mode::default() };
+        let source = format!("step(\"log in\", || {{ {source} }}); expect_status(get(\"/\"), 200)");
+        let run = check(&source).secret("s", PASSWORD).in_mode(mode).run_at(site.url().as_str()).await;
+        let sent = site.seen().iter().rev().find_map(|request| request.headers.get("authorization").cloned());
+        let sent = sent.unwrap_or_default();
+        let coded = sent.strip_prefix("Basic ").unwrap_or("none at all");
+        let sent: String = run
+            .report
+            .requests
+            .iter()
+            .flat_map(|request| request.answer.iter())
+            .flat_map(|answer| answer.detail.iter())
+            .map(|detail| format!("{:?}", detail.sent))
+            .collect();
+        assert!(sent.contains(r#"("authorization", "Basic [secret]")"#), "{source}: {:?}", run.report);
+        // A password that is no secret by name is in what the site says of it, and nowhere else.
+        if source.contains("secret(") {
+            let said = format!("{:?} {}", run.report, run.tape.unwrap().to_json());
+            assert!(!said.contains(coded) && !said.contains(PASSWORD), "{coded}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_makes_too_much_from_secrets_is_told() {
+    let report =
+        check(r#"for n in 0..150 { sha256(secret("s") + n) }"#).secret("s", PASSWORD).at("http://127.0.0.1:1/").await;
+    inconclusive(&report, "the script makes more than 100 things from secrets");
+}

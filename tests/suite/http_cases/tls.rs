@@ -131,7 +131,11 @@ async fn an_address_is_probed_under_the_name_that_it_will_serve() {
         let seen = parts(get("/in", #{ connect_to: param("address") }));
         same([seen[2], seen[3]], ["/in", "login.example.test"]);
     "#;
-    let report = trusting(&authority, source).param("address", address).at("https://login.example.test/").await;
+    let report = trusting(&authority, source)
+        .param("address", address)
+        .reaching(&["127.0.0.1"])
+        .at("https://login.example.test/")
+        .await;
     passes(&report);
     assert_eq!(report.requests[0].answer.as_ref().unwrap().remote, Some(address));
     // At the address itself, with the name in the handshake only.
@@ -173,5 +177,34 @@ async fn a_secure_cookie_stays_on_https() {
         same(cookie("locked"), ());
     "#;
     let case = trusting(&authority, source).param("secure", secure).param("plain", plain.url().authority());
-    passes(&case.at("https://login.example.test/").await);
+    passes(&case.reaching(&["127.0.0.1"]).at("https://login.example.test/").await);
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_host_takes_no_address_no_name_and_no_certificate_along() {
+    let authority = Authority::new();
+    let client = authority.leaf(&["probe"]);
+    let site = serve(Some(authority.leaf(&["login.example.test"]).config(&[], Some(&authority))), Habits::default());
+    let other = serve(Some(authority.leaf(&["localhost"]).asking(&authority)), Habits::default());
+    let run = async |to: &str, landed: [&str; 2]| {
+        let source = format!(
+            r#"
+            let seen = parts(get("/in", #{{
+                headers: #{{ "x-to": "{to}" }},
+                connect_to: param("site"), server_name: "login.example.test",
+                client_certificate: #{{ certificate: param("certificate"), key: secret("key") }},
+            }}));
+            same([seen[2], seen[6]], {landed:?});
+            "#
+        );
+        let case = trusting(&authority, &source).param("site", site).param("certificate", &client.certificate);
+        let case = case.secret("key", &client.key).reaching(&["127.0.0.1", "localhost"]);
+        let report = case.at("https://login.example.test/").await;
+        passes(&report);
+        report.requests.iter().filter_map(|request| request.answer.as_ref().unwrap().remote).collect::<Vec<_>>()
+    };
+    let away = format!("https://localhost:{}/landed", other.port());
+    assert_eq!(run(&away, ["/landed", "0"]).await, [site, other]);
+    // Within the host all three stay.
+    assert_eq!(run("/stays", ["/stays", "1"]).await, [site, site]);
 }

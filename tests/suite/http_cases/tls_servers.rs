@@ -85,6 +85,15 @@ impl Leaf {
 
     /// A server's configuration with it; clients need a certificate of `clients`, if given.
     pub(super) fn config(&self, protocols: &[&str], clients: Option<&Authority>) -> ServerConfig {
+        self.config_for(protocols, clients, true)
+    }
+
+    /// The same for a server that asks for a client's certificate and does without.
+    pub(super) fn asking(&self, clients: &Authority) -> ServerConfig {
+        self.config_for(&[], Some(clients), false)
+    }
+
+    fn config_for(&self, protocols: &[&str], clients: Option<&Authority>, needed: bool) -> ServerConfig {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder =
             ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions().unwrap();
@@ -93,8 +102,8 @@ impl Leaf {
             Some(authority) => {
                 let mut roots = RootCertStore::empty();
                 roots.add(authority.root()).unwrap();
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                let verifier = if needed { verifier } else { verifier.allow_unauthenticated() }.build().unwrap();
                 builder.with_client_cert_verifier(verifier)
             }
         };
@@ -116,7 +125,8 @@ pub(super) struct Habits {
 }
 
 /// Starts a server, over TLS if there is a configuration. It answers with what it saw, separated by `|`: the version, the method, the
-/// place, the host, the cookies, the number of the connection, and how many certificates the client gave.
+/// place, the host, the cookies, the number of the connection, and how many certificates the client gave. From `/in` it redirects to where
+/// the header `x-to` says.
 pub(super) fn serve(tls: Option<ServerConfig>, habits: Habits) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -161,9 +171,13 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         let host = request.uri().authority().map_or_else(|| header("host"), ToString::to_string);
         let (version, method, path) = (request.version(), request.method(), request.uri().path());
         let seen = format!("{version:?}|{method}|{path}|{host}|{}|{number}|{given}", header("cookie"));
+        let to = Some(header("x-to")).filter(|to| path == "/in" && !to.is_empty());
         async move {
             tokio::time::sleep(delay).await;
-            let answer = Response::builder().header("set-cookie", "locked=1; Secure; Path=/");
+            let mut answer = Response::builder().header("set-cookie", "locked=1; Secure; Path=/");
+            if let Some(to) = to {
+                answer = answer.status(302).header("location", to);
+            }
             Ok::<_, Infallible>(answer.body(Full::new(Bytes::from(seen))).unwrap())
         }
     });

@@ -5,8 +5,8 @@ use std::path::Path;
 use quorate::domain::FailureKind;
 
 use super::world::{
-    self, Authority, Pair, Program, assert_fails, assert_in_time, assert_inconclusive, assert_passes, patience, run,
-    run_for,
+    self, Authority, Pair, Program, assert_fails, assert_in_time, assert_inconclusive, assert_passes, patience, rows,
+    run, run_for,
 };
 
 fn serve(pair: &Pair, version: &str) -> Program {
@@ -35,7 +35,9 @@ async fn the_facts_of_a_good_certificate_are_told() {
             }
         "#;
         let params = [("port", &*server.port(0)), ("ca", authority.pem()), ("protocol", protocol)];
-        assert_passes(&run(source, &params).await);
+        let report = run(source, &params).await;
+        assert_passes(&report);
+        assert_eq!(rows(&report), ["verified | tls handshake tls://127.0.0.1:PORT"; 2]);
     }
 }
 

@@ -3,7 +3,7 @@
 use quorate::domain::{FailureKind, Outcome};
 
 use super::world::{
-    self, Authority, Program, assert_fails, assert_in_time, assert_inconclusive, assert_passes, patience, run,
+    self, Authority, Program, assert_fails, assert_in_time, assert_inconclusive, assert_passes, patience, rows, run,
     run_for,
 };
 
@@ -29,7 +29,11 @@ async fn the_state_of_a_service_is_told_over_plain_and_encrypted_http_2() {
         expect(grpc_health(plain, "keyed", #{ headers: #{ authorization: "Bearer k" } }) == "SERVING", "with a key");
     "#;
     let params = [("plain", &*server.port(0)), ("secure", &*server.port(1)), ("ca", authority.pem())];
-    assert_passes(&run(source, &params).await);
+    let report = run(source, &params).await;
+    assert_passes(&report);
+    let rows = rows(&report);
+    assert_eq!(rows[1], "SERVING | grpc check http://127.0.0.1:PORT/shop.Cart");
+    assert_eq!(rows[3], "NOT_SERVING | grpc check https://localhost:PORT/shop.Checkout");
 }
 
 #[tokio::test]

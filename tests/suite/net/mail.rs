@@ -103,7 +103,20 @@ async fn every_kind_of_encryption_is_spoken_and_verified() {
         smtp_send(also(message, #{ port: param("smtp_plain", 0), tls: "none" }));
         expect(mail_wait(also(plain, #{ to: "b@example.test", newer_than_s: 60 })).text.contains("y"), "both came");
     "#;
-    assert_passes(&post.run(source, world::LONG).await);
+    let report = post.run(source, world::LONG).await;
+    assert_passes(&report);
+    let rows = world::rows(&report);
+    assert!(
+        rows[0].starts_with("next ") && rows[0].ends_with(" | imap mark imap://localhost:PORT/INBOX"),
+        "{rows:?}"
+    );
+    let rest = [
+        "greeted | smtp check smtp://localhost:PORT",
+        "taken | smtp send smtp://localhost:PORT",
+        "taken | smtp send smtp://localhost:PORT",
+        "found | imap wait imap://127.0.0.1:PORT/INBOX",
+    ];
+    assert_eq!(rows[4..], rest);
 }
 
 #[tokio::test]

@@ -55,7 +55,11 @@ async fn records_of_every_type_come_as_people_write_them() {
         expect(dns("site.example.test", "A", over_tcp).len() == 1, "over TCP");
         expect(dns("many.example.test", "TXT", server).len() == 60, "an answer too large for a datagram");
     "#;
-    assert_passes(&run(source, &[("server", &server)]).await);
+    let report = run(source, &[("server", &server)]).await;
+    assert_passes(&report);
+    let rows = world::rows(&report);
+    assert_eq!(rows[0], "NOERROR | dns A dns://127.0.0.1:PORT/site.example.test");
+    assert_eq!((rows.len(), rows[2].as_str()), (12, "NOERROR | dns MX dns://127.0.0.1:PORT/example.test"));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use quorate::domain::FailureKind;
 
 use super::world::{
-    self, Authority, Program, assert_fails, assert_in_time, assert_inconclusive, assert_passes, patience, run,
+    self, Authority, Program, assert_fails, assert_in_time, assert_inconclusive, assert_passes, patience, rows, run,
     run_for,
 };
 
@@ -35,7 +35,18 @@ async fn texts_are_echoed_over_ws_and_wss_and_pings_are_answered() {
         expect(chat.subprotocol == "chat.v2" && chat.receive() == "yes", "a header and a subprotocol");
     "#;
     let params = [("plain", &*server.port(0)), ("secure", &*server.port(1)), ("ca", authority.pem())];
-    assert_passes(&run(source, &params).await);
+    let report = run(source, &params).await;
+    assert_passes(&report);
+    let expected = [
+        "open | websocket open ws://localhost:PORT/echo",
+        "open | websocket open wss://localhost:PORT/echo",
+        "3 bytes | websocket send ws://localhost:PORT/echo",
+        "6 bytes | websocket send ws://localhost:PORT/echo",
+        "8 bytes | websocket receive ws://localhost:PORT/echo",
+        "11 bytes | websocket receive ws://localhost:PORT/echo",
+        "closed | websocket close ws://localhost:PORT/echo",
+    ];
+    assert_eq!(rows(&report)[..7], expected);
 }
 
 #[tokio::test]

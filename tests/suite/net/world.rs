@@ -9,11 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
-use quorate::domain::{CheckName, FailureKind, Outcome, ProbeReport, Role, Secret, Secrets};
+use quorate::domain::{CheckName, FailureKind, ProbeReport, RequestRecord, Role, Secret, Secrets};
 use quorate::ports::{ProbeRequest, ProbeRunner, Resolution};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
+pub(crate) use crate::suite::language::{assert_fails, assert_inconclusive, assert_passes, reason};
 use crate::suite::python::interpreter_with;
 use crate::suite::servers::{Server, respond};
 
@@ -84,30 +85,22 @@ async fn run_at(
     runner.run(&request).await
 }
 
-pub(crate) fn reason(report: &ProbeReport) -> &str {
-    report.reason.as_deref().unwrap_or_default()
-}
-
 #[track_caller]
 pub(crate) fn assert_in_time(report: &ProbeReport, deadline: Duration) {
     assert!(u128::from(report.duration_ms) < deadline.as_millis() + SLACK_MS, "{report:?}");
 }
 
-#[track_caller]
-pub(crate) fn assert_passes(report: &ProbeReport) {
-    assert_eq!((report.outcome, reason(report)), (Outcome::Pass, ""));
-}
-
-#[track_caller]
-pub(crate) fn assert_fails(report: &ProbeReport, kind: FailureKind, saying: &str) {
-    assert_eq!((report.outcome, report.kind), (Outcome::Fail, Some(kind)), "{report:?}");
-    assert!(reason(report).contains(saying), "{:?} does not say {saying:?}", reason(report));
-}
-
-#[track_caller]
-pub(crate) fn assert_inconclusive(report: &ProbeReport, saying: &str) {
-    assert_eq!((report.outcome, report.kind), (Outcome::Inconclusive, None), "{report:?}");
-    assert!(reason(report).contains(saying), "{:?} does not say {saying:?}", reason(report));
+/// What the timeline says of everything that was asked: how it ended, what was done, and of what, with `PORT` for any port.
+pub(crate) fn rows(report: &ProbeReport) -> Vec<String> {
+    let row = |record: &RequestRecord| {
+        let said = record.said.as_deref().unwrap_or("no answer");
+        let (scheme, rest) = record.url.split_once("://").unwrap_or_default();
+        let (place, path) =
+            rest.split_once('/').map_or((rest, String::new()), |(place, path)| (place, format!("/{path}")));
+        let host = place.rsplit_once(':').map_or(place, |(host, _)| host);
+        format!("{said} | {} {} {scheme}://{host}:PORT{path}", record.protocol.as_str(), record.method)
+    };
+    report.requests.iter().map(row).collect()
 }
 
 /// An authority of this test's own, and the certificates that it gives out.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -30,6 +31,9 @@ use crate::ports::Resolution;
 
 /// The longest head of a proxy's answer.
 const MAX_PROXY_HEAD: usize = 8 * 1024;
+
+/// How long a name behind a proxy is looked up at most: where there is a proxy, there is often no name server that knows the world.
+const NAME_BEHIND_A_PROXY: Duration = Duration::from_millis(500);
 
 /// Where a connection leads, and how: what two requests must share to share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +95,11 @@ impl Line {
             }
             None => (way.host.clone(), way.port),
         };
+        if let Some(proxy) = &way.route.proxy {
+            let proxy = proxy.host_str().unwrap_or_default();
+            wire.waits_for_ours(format!("no way through the proxy '{proxy}', for {said},"));
+            may_be_behind_a_proxy(&way.host, resolution).await?;
+        }
         let began = now();
         let addresses = match way.route.connect_to {
             Some((ip, own)) if way.route.proxy.is_none() => vec![SocketAddr::new(ip, own.unwrap_or(port))],
@@ -212,6 +221,19 @@ struct Here;
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Here {
     fn execute(&self, future: F) {
         tokio::task::spawn_local(future);
+    }
+}
+
+/// Whether a proxy may be asked for the host: not for what no probe may ask, by its address or by a name that this vantage knows. A name that
+/// it does not know is the proxy's to resolve, and in the check's reach.
+async fn may_be_behind_a_proxy(host: &str, resolution: &Resolution) -> Result<(), Trouble> {
+    let found = tokio::time::timeout(NAME_BEHIND_A_PROXY, resolve::addresses(host, resolution)).await;
+    let refused = found.ok().and_then(Result::ok).into_iter().flatten().find_map(|ip| Some((ip, dial::refusal(ip)?)));
+    match refused {
+        Some((ip, why)) => {
+            Err(Trouble::Vantage(format!("a probe may not connect to {ip}, not by a proxy either: {why}")))
+        }
+        None => Ok(()),
     }
 }
 

@@ -76,7 +76,7 @@ fn exchange(context: NativeCallContext<'_>, token_url: &str, code: &str, client:
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     match client.secret {
         Some(secret) if !client.in_form => {
-            let mut basic = sending::value("authorization", &basic(&id, &secret))?;
+            let mut basic = sending::value("authorization", &basic(&flow, &id, &secret)?)?;
             basic.set_sensitive(true);
             headers.insert(AUTHORIZATION, basic);
         }

@@ -11,6 +11,7 @@ use rhai::{Blob, Dynamic};
 
 use super::{Result, Shelf};
 use crate::adapters::script::ending::Ending;
+use crate::adapters::script::flow;
 use crate::domain::FailureKind;
 
 /// The longest random text, in characters.
@@ -65,30 +66,38 @@ pub(super) fn register(shelf: &mut Shelf) {
 
 fn encodings(shelf: &mut Shelf) {
     shelf.add("base64(text: string | blob) -> string", "The text in Base64.", |text: Dynamic| -> Result<String> {
-        Ok(BASE64.encode(&bytes("base64", text)?))
+        let bytes = bytes("base64", text)?;
+        concealed(BASE64.encode(&bytes), &[&bytes])
     });
     shelf.add(
         "base64_decode(text: string) -> string",
         "The text that the Base64 stands for, with or without its `=`; fails if it is none.",
-        |text: &str| -> Result<String> { Ok(decoded("Base64", base64_bytes(text))?) },
+        |text: &str| concealed(decoded("Base64", base64_bytes(text))?, &[text.as_bytes()]),
     );
     shelf.add(
         "base64url(text: string | blob) -> string",
         "The text in URL-safe Base64 without `=`, as JWTs and PKCE write it.",
-        |text: Dynamic| -> Result<String> { Ok(BASE64URL_NOPAD.encode(&bytes("base64url", text)?)) },
+        |text: Dynamic| {
+            let bytes = bytes("base64url", text)?;
+            concealed(BASE64URL_NOPAD.encode(&bytes), &[&bytes])
+        },
     );
     shelf.add(
         "base64url_decode(text: string) -> string",
         "The text that the URL-safe Base64 stands for; fails if it is none.",
-        |text: &str| -> Result<String> { Ok(decoded("URL-safe Base64", base64url_bytes(text))?) },
+        |text: &str| concealed(decoded("URL-safe Base64", base64url_bytes(text))?, &[text.as_bytes()]),
     );
     shelf.add("hex(text: string | blob) -> string", "The text's bytes in hex.", |text: Dynamic| -> Result<String> {
-        Ok(hex::encode(bytes("hex", text)?))
+        let bytes = bytes("hex", text)?;
+        concealed(hex::encode(&bytes), &[&bytes])
     });
     shelf.add(
         "hex_decode(text: string) -> string",
         "The text that the hex digits stand for; fails if they are none.",
-        |text: &str| -> Result<String> { Ok(decoded("hex", hex::decode(text).map_err(|error| error.to_string()))?) },
+        |text: &str| {
+            let bytes = hex::decode(text).map_err(|error| error.to_string());
+            concealed(decoded("hex", bytes)?, &[text.as_bytes()])
+        },
     );
     shelf.add(
         "bytes(text: string, encoding: string) -> blob",
@@ -100,29 +109,37 @@ fn encodings(shelf: &mut Shelf) {
                 "base64url" => base64url_bytes(text),
                 _ => Err(format!("there is no encoding '{encoding}', only hex, base64 and base64url")),
             };
-            Ok(bytes.map_err(|why| Ending::Inconclusive(format!("these bytes cannot be read: {why}")))?)
+            let bytes = bytes.map_err(|why| Ending::Inconclusive(format!("these bytes cannot be read: {why}")))?;
+            if let Some(flow) = flow::current() {
+                flow.conceal_bytes(&bytes, &[text.as_bytes()])?;
+            }
+            Ok(bytes)
         },
     );
 }
 
 fn digests(shelf: &mut Shelf) {
     shelf.add("sha256(text: string | blob) -> string", "The SHA-256 digest in hex.", |text: Dynamic| {
-        written(sha256(&bytes("sha256", text)?), "hex")
+        let bytes = bytes("sha256", text)?;
+        written(sha256(&bytes), "hex", &[&bytes])
     });
     shelf.add(
         "sha256(text: string | blob, as: string) -> string | blob",
         "The digest as `hex`, `base64`, `base64url` or `bytes`.",
-        |text: Dynamic, form: &str| written(sha256(&bytes("sha256", text)?), form),
+        |text: Dynamic, form: &str| {
+            let bytes = bytes("sha256", text)?;
+            written(sha256(&bytes), form, &[&bytes])
+        },
     );
     shelf.add(
         "hmac_sha256(key: string | blob, text: string | blob) -> string",
         "The HMAC with SHA-256 (RFC 2104) in hex.",
-        |key: Dynamic, text: Dynamic| written(hmac_sha256(key, text)?, "hex"),
+        |key: Dynamic, text: Dynamic| hmac_sha256(key, text, "hex"),
     );
     shelf.add(
         "hmac_sha256(key: string | blob, text: string | blob, as: string) -> string | blob",
         "The HMAC as `hex`, `base64`, `base64url` or `bytes`; as bytes it can be the next key.",
-        |key: Dynamic, text: Dynamic, form: &str| written(hmac_sha256(key, text)?, form),
+        hmac_sha256,
     );
 }
 
@@ -163,12 +180,24 @@ pub(super) fn sha256(bytes: &[u8]) -> Blob {
     digest::digest(&digest::SHA256, bytes).as_ref().to_vec()
 }
 
-fn hmac_sha256(key: Dynamic, text: Dynamic) -> std::result::Result<Blob, Ending> {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes("hmac_sha256", key)?);
-    Ok(hmac::sign(&key, &bytes("hmac_sha256", text)?).as_ref().to_vec())
+fn hmac_sha256(key: Dynamic, text: Dynamic, form: &str) -> Result<Dynamic> {
+    let (key, text) = (bytes("hmac_sha256", key)?, bytes("hmac_sha256", text)?);
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key), &text);
+    written(tag.as_ref().to_vec(), form, &[&key, &text])
 }
 
-fn written(bytes: Blob, form: &str) -> Result<Dynamic> {
+/// What was made from these, struck out in whatever form it is shown if a secret is among them.
+fn concealed(made: String, from: &[&[u8]]) -> Result<String> {
+    if let Some(flow) = flow::current() {
+        flow.conceal(&made, from)?;
+    }
+    Ok(made)
+}
+
+fn written(bytes: Blob, form: &str, from: &[&[u8]]) -> Result<Dynamic> {
+    if let Some(flow) = flow::current() {
+        flow.conceal_bytes(&bytes, from)?;
+    }
     Ok(match form {
         "hex" => hex::encode(bytes).into(),
         "base64" => BASE64.encode(&bytes).into(),

@@ -83,7 +83,7 @@ fn expect_json(context: NativeCallContext<'_>, page: Page, path: &str, wanted: D
         return Ok(page);
     }
     let got = found.map_or_else(|| "nothing".to_owned(), |found| flow.tidy(&found.to_string(), MAX_EXCERPT_CHARS));
-    let reason = format!("wanted {wanted} at '{path}', got {got} in {}", page.summary(&flow.kit.secrets));
+    let reason = format!("wanted {wanted} at '{path}', got {got} in {}", page.summary(&flow.struck()));
     Err(Ending::Fail(kind_of(&page), reason).into())
 }
 

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::codes::random_text;
 use super::controls::{self, Control, Kind};
-use super::options::texts;
+use super::options::{quote, texts};
 use super::sending::{self, Outgoing, URLENCODED};
 use super::steps::kind_of;
 use super::{Result, Shelf, reading};
@@ -93,7 +93,7 @@ impl Form {
         let selector = reading::selector(css)?;
         let found = page.document()?.with(|html| controls::read(html, &selector));
         let fail =
-            |what: String| Ending::Fail(kind_of(page), format!("{what}, got {}", page.summary(&flow.kit.secrets)));
+            |what: String| Ending::Fail(kind_of(page), format!("{what}, got {}", page.summary(&flow.struck())));
         let found = found.ok_or_else(|| fail(format!("wanted a form '{css}'")))?;
         let controls = found.controls.ok_or_else(|| {
             Ending::Inconclusive(format!(
@@ -244,12 +244,11 @@ impl Form {
     }
 
     fn multipart(&self, boundary: &str) -> String {
-        let quoted = |text: &str| text.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
         let mut body = String::new();
         for field in self.entries() {
             body.push_str(&format!(
                 "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"",
-                quoted(&crlf(&field.name))
+                quote(&crlf(&field.name))
             ));
             if field.kind == Kind::File {
                 let kind = if field.value.is_empty() { "application/octet-stream" } else { "text/plain" };

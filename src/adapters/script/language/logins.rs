@@ -92,7 +92,11 @@ fn totp(secret: &str, options: Map) -> Result<String> {
         }
     }
     let seconds = u64::try_from(at).map_err(|_| wrong("at", "seconds since 1970"))?;
-    Ok(totp.code(seconds / totp.period))
+    let code = totp.code(seconds / totp.period);
+    if let Some(flow) = flow::current() {
+        flow.conceal(&code, &[secret.as_bytes()])?;
+    }
+    Ok(code)
 }
 
 impl Totp {
@@ -214,7 +218,7 @@ fn client_credentials(
         fields.push(("client_id".to_owned(), client.id.to_owned()));
         fields.push(("client_secret".to_owned(), client.secret.to_owned()));
     } else {
-        let mut basic = sending::value("authorization", &basic(client.id, client.secret))?;
+        let mut basic = sending::value("authorization", &basic(&flow, client.id, client.secret)?)?;
         basic.set_sensitive(true);
         headers.insert(AUTHORIZATION, basic);
     }
@@ -226,9 +230,11 @@ fn client_credentials(
 }
 
 /// The credentials, each encoded before they are joined (RFC 6749, 2.3.1).
-pub(super) fn basic(id: &str, secret: &str) -> String {
+pub(super) fn basic(flow: &Flow, id: &str, secret: &str) -> std::result::Result<String, Ending> {
     let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    format!("Basic {}", data_encoding::BASE64.encode(format!("{}:{}", encoded(id), encoded(secret)).as_bytes()))
+    let coded = data_encoding::BASE64.encode(format!("{}:{}", encoded(id), encoded(secret)).as_bytes());
+    flow.conceal(&coded, &[secret.as_bytes()])?;
+    Ok(format!("Basic {coded}"))
 }
 
 /// The answer of a token endpoint, which must hold a token.
@@ -246,5 +252,5 @@ pub(super) fn granted(flow: &Flow, page: &Page) -> std::result::Result<Map, Endi
         let said = flow.tidy(&format!("{error}{why}"), MAX_EXCERPT_CHARS);
         return Err(Ending::Fail(kind, format!("the token endpoint {} refused: {said}", page.answer().url)));
     }
-    Err(Ending::Fail(kind, format!("wanted an access_token, got {}", page.summary(&flow.kit.secrets))))
+    Err(Ending::Fail(kind, format!("wanted an access_token, got {}", page.summary(&flow.struck()))))
 }

@@ -8,7 +8,7 @@ use crate::adapters::script::flow;
 use crate::domain::Metric;
 
 /// The longest name or unit, in characters.
-const MAX_NAME_CHARS: usize = 60;
+const MAX_NAME_CHARS: usize = Metric::MAX_CHARS;
 
 pub(super) fn register(shelf: &mut Shelf) {
     shelf.topic("measures");

@@ -55,14 +55,14 @@ pub(super) fn plain(method: Method, url: Url, payload: Option<Payload>, from: Op
 /// Applies what the script says of the request, and of all requests.
 pub(super) fn complete(flow: &Flow, ask: &mut Ask, options: Map) -> Result<()> {
     for (name, value) in flow.defaults().into_iter().filter(|(name, _)| !options.contains_key(name)) {
-        option(ask, &name, value)?;
+        option(flow, ask, &name, value)?;
     }
     let content_type = options.get("content_type").cloned();
     for (name, value) in options.into_iter().filter(|(name, _)| name != "content_type") {
-        option(ask, &name, value)?;
+        option(flow, ask, &name, value)?;
     }
     if let Some(value) = content_type {
-        option(ask, "content_type", value)?;
+        option(flow, ask, "content_type", value)?;
     }
     if ask.route.proxy.is_some() && ask.route.connect_to.is_some() {
         // A proxy chooses the address itself: the probe would be of another site than the script says.
@@ -91,7 +91,7 @@ fn of_type(name: &str, wanted: &str) -> Ending {
     Ending::Inconclusive(format!("the option '{name}' must be {wanted}"))
 }
 
-fn option(ask: &mut Ask, name: &str, value: Dynamic) -> Result<()> {
+fn option(flow: &Flow, ask: &mut Ask, name: &str, value: Dynamic) -> Result<()> {
     let string = |value: Dynamic, wanted: &str| value.into_string().map_err(|_| of_type(name, wanted));
     match name {
         "follow" => ask.follow = value.as_bool().map_err(|_| of_type(name, "true or false"))?,
@@ -106,7 +106,9 @@ fn option(ask: &mut Ask, name: &str, value: Dynamic) -> Result<()> {
             let wanted = "a map #{user: …, password: …}";
             let map = value.try_cast::<Map>().ok_or_else(|| of_type(name, wanted))?;
             let [user, password] = pair(map, ["user", "password"]).ok_or_else(|| of_type(name, wanted))?;
-            authorize(ask, name, &format!("Basic {}", BASE64.encode(format!("{user}:{password}").as_bytes())))?;
+            let coded = BASE64.encode(format!("{user}:{password}").as_bytes());
+            flow.conceal(&coded, &[user.as_bytes(), password.as_bytes()])?;
+            authorize(ask, name, &format!("Basic {coded}"))?;
         }
         "bearer" => authorize(ask, name, &format!("Bearer {}", string(value, "a text")?))?,
         "content_type" => {
@@ -260,7 +262,7 @@ fn multipart(fields: Map) -> Result<Vec<u8>> {
 }
 
 /// A name within quotes, as browsers write it (HTML, section 4.10.22.8).
-fn quote(name: &str) -> String {
+pub(super) fn quote(name: &str) -> String {
     name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
 }
 

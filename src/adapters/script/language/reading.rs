@@ -162,6 +162,6 @@ fn json(context: NativeCallContext<'_>, page: &mut Page) -> Result<Dynamic> {
 /// The body as JSON. An answer that is none is the site's fault: the check asked for JSON.
 pub(super) fn parsed<T: DeserializeOwned>(flow: &Flow, page: &Page) -> std::result::Result<T, Ending> {
     serde_json::from_str(&page.text()).map_err(|error| {
-        Ending::Fail(kind_of(page), format!("wanted JSON ({error}), got {}", page.summary(&flow.kit.secrets)))
+        Ending::Fail(kind_of(page), format!("wanted JSON ({error}), got {}", page.summary(&flow.struck())))
     })
 }

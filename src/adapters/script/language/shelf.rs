@@ -1,6 +1,9 @@
 //! Where the functions of the check language stand, each with what people and editors are told of it.
 
-use rhai::{FuncRegistration, Module, RhaiNativeFunc};
+use rhai::{Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc, RhaiNativeFunc, Shared};
+
+use super::Result;
+use crate::adapters::script::flow;
 
 /// What `quorate check schema` says of one function, getter or variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,31 +40,33 @@ impl Shelf {
     }
 
     /// A function or a method; its name is taken from the signature.
-    pub(super) fn add<A, const N: usize, const X: bool, R, const F: bool>(
+    pub(super) fn add<A, const N: usize, const X: bool, R, const F: bool, W>(
         &mut self,
         signature: &'static str,
         doc: &'static str,
-        function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+        function: W,
     ) where
         A: 'static,
         R: Clone + Send + Sync + 'static,
+        W: RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
     {
         let name = self.enter(signature, doc);
-        FuncRegistration::new(name).set_into_module(&mut self.module, function);
+        FuncRegistration::new(name).set_into_module_raw(&mut self.module, W::param_types(), placed(function));
     }
 
     /// A property that is read, `thing.name`.
-    pub(super) fn getter<A, const N: usize, const X: bool, R, const F: bool>(
+    pub(super) fn getter<A, const N: usize, const X: bool, R, const F: bool, W>(
         &mut self,
         signature: &'static str,
         doc: &'static str,
-        function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+        function: W,
     ) where
         A: 'static,
         R: Clone + Send + Sync + 'static,
+        W: RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
     {
         let name = self.enter(signature, doc);
-        FuncRegistration::new_getter(name).set_into_module(&mut self.module, function);
+        FuncRegistration::new_getter(name).set_into_module_raw(&mut self.module, W::param_types(), placed(function));
     }
 
     /// A variable that every script has.
@@ -74,4 +79,45 @@ impl Shelf {
         self.entries.push(entry);
         entry.name()
     }
+}
+
+/// The function, whose call is noted when it ends the script: of several inside each other, a step and what it does, the innermost.
+fn placed<A, const N: usize, const X: bool, R, const F: bool>(
+    function: impl RhaiNativeFunc<A, N, X, R, F> + Send + Sync + 'static,
+) -> RhaiFunc
+where
+    A: 'static,
+    R: Clone + Send + Sync + 'static,
+{
+    let (has_context, is_pure, is_volatile) = (true, true, false);
+    match function.into_rhai_function(is_pure, is_volatile) {
+        RhaiFunc::Pure { func, .. } => {
+            let func = Shared::new(move |context: Option<NativeCallContext<'_>>, args: &mut [&mut Dynamic]| {
+                noted(context, |context| func(context, args))
+            });
+            RhaiFunc::Pure { func, has_context, is_pure, is_volatile }
+        }
+        RhaiFunc::Method { func, .. } => {
+            let func = Shared::new(move |context: Option<NativeCallContext<'_>>, args: &mut [&mut Dynamic]| {
+                noted(context, |context| func(context, args))
+            });
+            RhaiFunc::Method { func, has_context, is_pure, is_volatile }
+        }
+        other => other,
+    }
+}
+
+fn noted(
+    context: Option<NativeCallContext<'_>>,
+    call: impl FnOnce(Option<NativeCallContext<'_>>) -> Result<Dynamic>,
+) -> Result<Dynamic> {
+    let position = context.as_ref().map(NativeCallContext::call_position);
+    let result = call(context);
+    if let (Err(error), Some(position)) = (&result, position)
+        && matches!(**error, EvalAltResult::ErrorTerminated(..))
+        && let Some(flow) = flow::current()
+    {
+        flow.guard.ended_at(position);
+    }
+    result
 }

@@ -65,7 +65,7 @@ fn run_step(context: &NativeCallContext<'_>, name: &str, body: &FnPtr) -> Result
     let result = body.call_within_context::<Dynamic>(context, ());
     let outcome = match &result {
         Ok(_) => Outcome::Pass,
-        Err(error) => Ending::of(error, "").outcome(),
+        Err(error) => Ending::outcome_of(error),
     };
     flow.close_step(index, outcome);
     result
@@ -96,7 +96,7 @@ fn step_with(context: NativeCallContext<'_>, name: ImmutableString, options: Map
     }
     loop {
         let result = run_step(&context, &name, &body);
-        let failed = result.as_ref().err().is_some_and(|error| Ending::of(error, "").outcome() == Outcome::Fail);
+        let failed = result.as_ref().err().is_some_and(|error| Ending::outcome_of(error) == Outcome::Fail);
         // Without time for another try, this one stands.
         if !failed || retries == 0 || flow.watch.remaining() <= pause {
             return result;
@@ -119,7 +119,7 @@ fn expect(context: NativeCallContext<'_>, holds: bool, message: ImmutableString)
     let flow = flow::of(&context)?;
     Err(match flow.page() {
         Some(page) => {
-            let got = page.summary(&flow.kit.secrets);
+            let got = page.summary(&flow.struck());
             Ending::Fail(kind_of(&page), format!("{message}; the last answer was {got}"))
         }
         None => Ending::Fail(FailureKind::Assertion, message.to_string()),
@@ -167,7 +167,7 @@ fn inconclusive(message: ImmutableString) -> Result<()> {
 }
 
 fn wanted(flow: &Flow, page: &Page, kind: FailureKind, what: &str) -> Ending {
-    Ending::Fail(kind, format!("wanted {what}, got {}", page.summary(&flow.kit.secrets)))
+    Ending::Fail(kind, format!("wanted {what}, got {}", page.summary(&flow.struck())))
 }
 
 /// An expectation that a 5xx answer does not meet is the server's error, whatever was expected of it.

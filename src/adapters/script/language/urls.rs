@@ -1,31 +1,20 @@
 //! Parts of URLs, and a page's repeated headers.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use rhai::{Array, Dynamic};
 use url::Url;
 
 use super::{Result, Shelf, or_unit};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::page::Page;
-
-/// What `encodeURIComponent` encodes: all that is neither a letter, a digit nor one of `-_.!~*'()`.
-const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'!')
-    .remove(b'~')
-    .remove(b'*')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')');
+use crate::domain::URI_COMPONENT;
 
 pub(super) fn register(shelf: &mut Shelf) {
     shelf.topic("URLs and headers");
     shelf.add(
         "url_encode(text: string) -> string",
         "The text as a part of a URL, as JavaScript's `encodeURIComponent` writes it.",
-        |text: &str| utf8_percent_encode(text, COMPONENT).to_string(),
+        |text: &str| utf8_percent_encode(text, URI_COMPONENT).to_string(),
     );
     shelf.add(
         "url_decode(text: string) -> string",

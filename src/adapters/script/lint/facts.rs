@@ -17,6 +17,15 @@ pub(super) struct Call {
     pub(super) place: Place,
 }
 
+/// One call of a shared function, `module::name(…)`.
+pub(super) struct Qualified {
+    /// What the file was imported as.
+    pub(super) module: String,
+    pub(super) name: String,
+    pub(super) args: usize,
+    pub(super) place: Place,
+}
+
 /// One `step(…)`.
 pub(super) struct Step {
     /// The name, if it is a text.
@@ -29,6 +38,11 @@ pub(super) struct Step {
 #[derive(Default)]
 pub(super) struct Facts {
     pub(super) calls: Vec<Call>,
+    pub(super) qualified: Vec<Qualified>,
+    /// The shared files by what they are imported as; no name if it is computed.
+    pub(super) imports: BTreeMap<String, Option<String>>,
+    /// Where each is imported.
+    pub(super) imported: Vec<(String, Place)>,
     pub(super) steps: Vec<Step>,
     /// The secrets asked for; no name if it is computed.
     pub(super) secrets: Vec<(Option<String>, Place)>,
@@ -71,6 +85,13 @@ impl Facts {
                 self.values.insert(var.0.name.to_string());
                 self.named(&var.0.name, &var.1);
             }
+            Stmt::Import(import, _) => {
+                let (path, alias) = (text(&import.0), import.1.name.to_string());
+                self.imported.extend(path.clone().map(|path| (path, place(import.0.position()))));
+                // Of two with one name nobody knows which is meant.
+                let other = self.imports.get(&alias).is_some_and(|known| *known != path);
+                self.imports.insert(alias, path.filter(|_| !other));
+            }
             Stmt::For(each, _) => {
                 self.values.insert(each.0.name.to_string());
             }
@@ -111,10 +132,18 @@ impl Facts {
     }
 
     fn call(&mut self, call: &FnCallExpr, position: Position, method: bool, reached: &mut BTreeSet<String>) {
-        if call.is_operator_call() || call.is_qualified() || !call.name.starts_with(is_word_start) {
+        if call.is_operator_call() || !call.name.starts_with(is_word_start) {
             return;
         }
         let at = place(position);
+        if let [module, deeper @ ..] = call.namespace.path.as_slice() {
+            let (module, name) = (module.name.to_string(), call.name.to_string());
+            reached.insert(format!("{module}::{name}"));
+            if deeper.is_empty() {
+                self.qualified.push(Qualified { module, name, args: call.args.len(), place: at });
+            }
+            return;
+        }
         reached.insert(call.name.to_string());
         match (call.name.as_str(), call.args.as_slice()) {
             ("step", [name, .., body]) => {
@@ -129,6 +158,21 @@ impl Facts {
             _ => {}
         }
         self.calls.push(Call { name: call.name.to_string(), args: call.args.len(), method, place: at });
+    }
+
+    /// Whether the body calls, by itself or through what it calls, such a function.
+    pub(super) fn reaches(&self, body: &str, such: impl Fn(&str) -> bool) -> bool {
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        let mut open = vec![body];
+        while let Some(name) = open.pop() {
+            if such(name) {
+                return true;
+            }
+            if seen.insert(name) {
+                open.extend(self.reaches.get(name).into_iter().flatten().map(String::as_str));
+            }
+        }
+        false
     }
 
     /// A value gets a name.
@@ -146,17 +190,7 @@ impl Step {
     pub(super) fn reaches(&self, facts: &Facts, such: impl Fn(&str) -> bool) -> bool {
         // A step that is given a function by a variable cannot be judged.
         let Some(body) = &self.body else { return true };
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let mut open = vec![body.as_str()];
-        while let Some(name) = open.pop() {
-            if such(name) {
-                return true;
-            }
-            if seen.insert(name) {
-                open.extend(facts.reaches.get(name).into_iter().flatten().map(String::as_str));
-            }
-        }
-        false
+        facts.reaches(body, such)
     }
 }
 

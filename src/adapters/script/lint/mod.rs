@@ -9,6 +9,7 @@ mod facts;
 mod header;
 mod known;
 mod literals;
+mod shared;
 mod tree;
 mod unread;
 
@@ -20,18 +21,21 @@ use rhai::Engine;
 use super::engine::engine;
 use super::error::ScriptError;
 use super::limits::Limits;
-use super::runner::{MAX_SCRIPT_BYTES, parse};
+use super::places::parse;
+use super::runner::{MAX_SCRIPT_BYTES, ModuleScript};
 use crate::config::{Excerpt, Place, Problem, Severity};
 use crate::domain::Secrets;
 use facts::{Facts, Step};
 use header::Header;
 use known::Known;
+use shared::Shared;
 use tree::Tree;
 
 /// Judges checks, one after the other, and at the end what is said of all of them together.
 pub struct Linter {
     engine: Engine,
     known: Known,
+    shared: Option<Shared>,
     given: Option<BTreeSet<String>>,
     used: BTreeSet<String>,
     /// A script asks for a secret by a computed name: no secret can be called unused.
@@ -50,7 +54,12 @@ impl Linter {
         let engine = engine(Limits::CEILING.body_bytes);
         let known = Known::of(&engine);
         let given = secrets.map(|secrets| secrets.names().map(str::to_owned).collect());
-        Self { engine, known, given, used: BTreeSet::new(), computed: false }
+        Self { engine, known, shared: None, given, used: BTreeSet::new(), computed: false }
+    }
+
+    /// The scripts that follow share these files.
+    pub fn shares(&mut self, library: &[ModuleScript]) {
+        self.shared = Some(Shared::of(&self.engine, library));
     }
 
     /// What is to be said of one script, by place.
@@ -77,6 +86,7 @@ impl Linter {
         let facts = Facts::of(&tree);
         let mut page = Sheet { path, source, problems: Vec::new() };
         self.functions(&tree, &facts, &mut page);
+        self.shared_functions(&facts, &mut page);
         self.secrets(&facts, &Header::of(source), &mut page);
         self.steps(&facts, &mut page);
         for (name, place) in unread::answers(&tree, &facts, &self.known) {
@@ -121,6 +131,21 @@ impl Linter {
         }
     }
 
+    fn shared_functions(&self, facts: &Facts, page: &mut Sheet<'_>) {
+        let Some(shared) = &self.shared else { return };
+        for (module, place) in facts.imported.iter().filter(|(module, _)| !shared.has(module)) {
+            let message = format!(
+                "there is no shared file '{module}': \"lib/NAME\" is NAME.rhai in the folder lib beside the check"
+            );
+            page.error(*place, &message);
+        }
+        for call in &facts.qualified {
+            if let Some(advice) = shared.advice(call, &facts.imports) {
+                page.error(call.place, &advice);
+            }
+        }
+    }
+
     fn secrets(&mut self, facts: &Facts, header: &Header, page: &mut Sheet<'_>) {
         let mut asked = BTreeSet::new();
         let mut computed = false;
@@ -154,7 +179,11 @@ impl Linter {
     fn steps(&self, facts: &Facts, page: &mut Sheet<'_>) {
         let mut first: BTreeMap<&str, &Step> = BTreeMap::new();
         for step in &facts.steps {
-            if !step.reaches(facts, |name| self.known.expects(name)) {
+            let expects = |name: &str| {
+                let shared = |shared: &Shared| shared.expects(name, &facts.imports, &self.known);
+                self.known.expects(name) || (name.contains("::") && self.shared.as_ref().is_none_or(shared))
+            };
+            if !step.reaches(facts, expects) {
                 let message = "the step expects nothing, so it passes whatever the site answers: \
                                expect_status(page, 200), expect_element(page, css), expect(condition, message), …";
                 page.warn("step-without-expectation", step.place, message);

@@ -18,11 +18,20 @@ pub(super) struct Data<'a> {
     outcome: &'static str,
     kind: Option<&'static str>,
     reason: Option<&'a str>,
+    place: Option<PlaceData<'a>>,
     failed_step: Option<&'a str>,
     steps: Vec<StepData<'a>>,
     requests: Vec<RequestData<'a>>,
     metrics: Vec<MetricData<'a>>,
     duration_ms: u64,
+}
+
+/// Where in the script it ended.
+#[derive(Serialize)]
+struct PlaceData<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
 }
 
 #[derive(Serialize)]
@@ -45,11 +54,15 @@ struct MetricData<'a> {
 struct RequestData<'a> {
     /// The place of its step in `steps`.
     step: Option<usize>,
+    protocol: &'static str,
     method: &'a str,
     url: &'a str,
     start_ms: u64,
     duration_ms: f64,
     answer: Option<AnswerData<'a>>,
+    /// How it ended with another protocol than HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    said: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -77,7 +90,7 @@ struct TraceData<'a> {
 }
 
 fn request(record: &RequestRecord) -> RequestData<'_> {
-    let RequestRecord { step, method, url, start_ms, duration_us, answer } = record;
+    let RequestRecord { step, protocol, method, url, start_ms, duration_us, answer, said } = record;
     let answer = answer.as_ref().map(|answer| AnswerData {
         status: answer.status,
         version: &answer.version,
@@ -96,7 +109,8 @@ fn request(record: &RequestRecord) -> RequestData<'_> {
             received_body: &detail.received_body,
         }),
     });
-    RequestData { step: *step, method, url, start_ms: *start_ms, duration_ms: ms(*duration_us), answer }
+    let (protocol, said, duration_ms) = (protocol.as_str(), said.as_deref(), ms(*duration_us));
+    RequestData { step: *step, protocol, method, url, start_ms: *start_ms, duration_ms, answer, said }
 }
 
 /// Microseconds as milliseconds.
@@ -124,6 +138,11 @@ impl<'a> Data<'a> {
             outcome: report.outcome.as_str(),
             kind: report.kind.map(|kind| kind.as_str()),
             reason: report.reason.as_deref(),
+            place: report.place.as_ref().map(|place| PlaceData {
+                file: &place.file,
+                line: place.line,
+                column: place.column,
+            }),
             failed_step: report.failed_step.as_deref(),
             steps: steps.collect(),
             requests: report.requests.iter().map(request).collect(),

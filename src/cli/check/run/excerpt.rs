@@ -1,11 +1,11 @@
-//! The script's line that a reason names, `checks/login.rhai:12:5: …`, with a caret below the place.
+//! The script's line at which a check ended, with a caret below the place.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use anstyle::Style;
 
-use crate::domain::Secrets;
+use crate::domain::{ScriptPlace, Secrets};
 
 /// The widest column in which a caret is still drawn; minified scripts are nobody's to read.
 const MAX_COLUMN: usize = 1_000;
@@ -20,25 +20,20 @@ pub(super) struct Excerpt {
     text: String,
 }
 
-/// The line that the reason begins with, if it names one of the script or of a module in the `lib` folder beside it.
-pub(super) fn of(reason: &str, script: &Path, source: &str, secrets: &Secrets) -> Option<Excerpt> {
-    if let Some(rest) = reason.strip_prefix(&format!("{}:", script.display())) {
-        return at(rest, source, secrets);
+/// The line of that place, if it is in the script or in a module of the `lib` folder beside it.
+pub(super) fn of(place: &ScriptPlace, script: &Path, source: &str, secrets: &Secrets) -> Option<Excerpt> {
+    let path = Path::new(&place.file);
+    if path == script {
+        return at(place, source, secrets);
     }
-    let (path, rest) = reason.split_once(".rhai:")?;
-    let path = Path::new(path).with_extension("rhai");
-    let lib = script.parent()?.join("lib");
-    let module = lib.join(path.file_name()?);
+    let module = script.parent()?.join("lib").join(path.file_name()?);
     let known = path.parent().is_some_and(|parent| parent.ends_with("lib")) && module.is_file();
     let source = if known { std::fs::read_to_string(module).ok()? } else { return None };
-    at(rest, &source, secrets)
+    at(place, &source, secrets)
 }
 
-/// Reads `12:5: …`.
-fn at(rest: &str, source: &str, secrets: &Secrets) -> Option<Excerpt> {
-    let mut numbers = rest.split(':');
-    let line: usize = numbers.next()?.parse().ok()?;
-    let column: usize = numbers.next()?.parse().ok()?;
+fn at(place: &ScriptPlace, source: &str, secrets: &Secrets) -> Option<Excerpt> {
+    let (line, column) = (place.line, place.column);
     let text = source.lines().nth(line.checked_sub(1)?)?;
     // A line with a secret in it is not shown, and neither is one that the place is not on.
     let plain = secrets.redact(text) == text && !text.trim().is_empty();
@@ -78,21 +73,26 @@ mod tests {
         anstream::adapter::strip_str(std::str::from_utf8(&out).expect("is text")).to_string()
     }
 
+    fn place(file: &str, line: usize, column: usize) -> ScriptPlace {
+        ScriptPlace { file: file.to_owned(), line, column }
+    }
+
     #[test]
-    fn the_caret_stands_below_the_place_that_the_reason_names() {
+    fn the_caret_stands_below_the_place() {
         let source = "get(\"/\");\n        let x = nothing.at(1);\n";
         let script = Path::new("checks/a.rhai");
-        let excerpt = of("checks/a.rhai:2:25: no such function", script, source, &Secrets::default()).expect("one");
+        let of = |place| of(&place, script, source, &Secrets::default());
+        let excerpt = of(place("checks/a.rhai", 2, 25)).expect("one");
         assert_eq!(written(&excerpt, 80), "    2 |     let x = nothing.at(1);\n      |                     ^\n");
-        for other in ["wanted status 200", "checks/b.rhai:1:1: x", "checks/a.rhai: x", "checks/a.rhai:9:1: x"] {
-            assert_eq!(of(other, script, source, &Secrets::default()), None, "{other}");
+        for other in [place("checks/b.rhai", 1, 1), place("checks/a.rhai", 9, 1), place("checks/a.rhai", 1, 99)] {
+            assert_eq!(of(other.clone()), None, "{other}");
         }
     }
 
     #[test]
     fn of_a_long_line_the_part_around_the_place_is_shown() {
         let source = format!("{}here{}", "x".repeat(200), "y".repeat(200));
-        let excerpt = of("a.rhai:1:201: x", Path::new("a.rhai"), &source, &Secrets::default()).expect("one");
+        let excerpt = of(&place("a.rhai", 1, 201), Path::new("a.rhai"), &source, &Secrets::default()).expect("one");
         let text = written(&excerpt, 60);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines.iter().all(|line| line.chars().count() <= 60), "{text}");
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn a_line_with_a_secret_in_it_is_not_shown() {
         let secrets: Secrets = [("p".to_owned(), Secret::new("hunter22"))].into_iter().collect();
-        assert_eq!(of("a.rhai:1:1: x", Path::new("a.rhai"), "login(\"hunter22\")", &secrets), None);
+        assert_eq!(of(&place("a.rhai", 1, 1), Path::new("a.rhai"), "login(\"hunter22\")", &secrets), None);
     }
 }

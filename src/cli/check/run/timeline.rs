@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::domain::{Outcome, ProbeReport};
+use crate::domain::{Outcome, ProbeReport, Protocol};
 
 use super::excerpt::Excerpt;
 
@@ -65,6 +65,13 @@ fn write_reason(out: &mut impl Write, report: &ProbeReport, excerpt: Option<&Exc
     for line in report.reason.iter().flat_map(|reason| wrapped(reason)) {
         writeln!(out, "{:INDENT$}{style}{line}{style:#}", "")?;
     }
+    let place = report.place.as_ref().map(ToString::to_string);
+    // An error of the script says its place itself.
+    let unsaid = place.filter(|place| report.reason.as_ref().is_none_or(|reason| !reason.starts_with(place)));
+    if let Some(place) = unsaid {
+        let dim = Style::new().dimmed();
+        writeln!(out, "{:INDENT$}{dim}at {place}{dim:#}", "")?;
+    }
     match excerpt {
         Some(excerpt) => excerpt.write(out, INDENT, COLUMNS, style),
         None => Ok(()),
@@ -87,10 +94,12 @@ fn rows(report: &ProbeReport) -> Vec<Row> {
     let mut rows = Vec::new();
     let of = |step: Option<usize>| {
         report.requests.iter().filter(move |request| request.step == step).map(move |request| {
-            let status =
-                request.answer.as_ref().map_or_else(|| "no answer".to_owned(), |answer| answer.status.to_string());
-            let path =
-                url::Url::parse(&request.url).map_or_else(|_| request.url.clone(), |url| url.path().to_owned());
+            let status = request.answer.as_ref().map(|answer| answer.status.to_string());
+            let status = status.or_else(|| request.said.clone()).unwrap_or_else(|| "no answer".to_owned());
+            let path = match (request.protocol, url::Url::parse(&request.url)) {
+                (Protocol::Http, Ok(url)) => url.path().to_owned(),
+                _ => request.url.clone(),
+            };
             Row {
                 name: clip(&format!("{status} {} {path}", request.method)),
                 step,
@@ -166,7 +175,7 @@ fn wrapped(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{FailureKind, StepRecord};
+    use crate::domain::{FailureKind, ScriptPlace, StepRecord};
 
     fn step(name: &str, start_ms: u64, duration_ms: u64, outcome: Outcome) -> StepRecord {
         StepRecord { name: name.to_owned(), start_ms, duration_ms, outcome }
@@ -178,6 +187,7 @@ mod tests {
             outcome: Outcome::Fail,
             kind: Some(FailureKind::Assertion),
             reason: Some("the login was refused".to_owned()),
+            place: Some(ScriptPlace { file: "checks/shop.rhai".to_owned(), line: 12, column: 5 }),
             failed_step: Some("log in".to_owned()),
             steps: vec![step("open", 0, 20, Outcome::Pass), step("log in", 20, 60, Outcome::Fail)],
             requests: Vec::new(),
@@ -189,7 +199,8 @@ mod tests {
         let text = anstream::adapter::strip_str(std::str::from_utf8(&out).expect("is text")).to_string();
         let expected = "  ✓ open    ━━━━━━━━                             20 ms\n  \
                           ✗ log in          ━━━━━━━━━━━━━━━━━━━━━━━━     60 ms\n    \
-                            the login was refused\n\n\
+                            the login was refused\n    \
+                            at checks/shop.rhai:12:5\n\n\
                         ✗ fail (assertion) in 80 ms\n";
         assert_eq!(text, expected);
     }
@@ -212,6 +223,7 @@ mod tests {
             outcome: Outcome::Fail,
             kind: Some(FailureKind::Assertion),
             reason: Some(reason),
+            place: None,
             failed_step: Some("x".to_owned()),
             steps,
             requests: Vec::new(),

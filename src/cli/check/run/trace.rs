@@ -22,6 +22,9 @@ pub(super) fn write(out: &mut impl Write, report: &ProbeReport) -> io::Result<()
 fn one(out: &mut impl Write, request: &RequestRecord) -> io::Result<()> {
     let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
     writeln!(out, "\n{bold}{} {}{bold:#} {dim}after {} ms{dim:#}", request.method, request.url, request.start_ms)?;
+    if let Some(said) = &request.said {
+        return writeln!(out, "  {said} {dim}after {:.1} ms more{dim:#}", request.duration_us as f64 / 1_000.0);
+    }
     let Some(answer) = &request.answer else {
         let red = AnsiColor::Red.on_default();
         return writeln!(out, "  {red}no answer{red:#}");

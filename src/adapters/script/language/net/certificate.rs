@@ -13,7 +13,7 @@ use super::{Outcome, Result, Shelf, dial, facts, secure};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::http::Trouble;
-use crate::domain::FailureKind;
+use crate::domain::{FailureKind, Protocol};
 
 /// HTTPS, which is what most certificates are for.
 const HTTPS: i64 = 443;
@@ -66,12 +66,16 @@ fn show(context: &NativeCallContext<'_>, verify: bool, host: &str, port: i64, ma
     let port = options::port(port)?;
     let witness = Arc::new(Witness { verifier, passes_on: verify, seen: Mutex::default() });
     let said = dial::shown(host, port);
-    let ending = handshake(&flow, &witness, host, port, &name, &said)?;
-    let seen = witness.take();
-    match ending {
-        Some(ending) if verify || seen.protocol.is_none() => Err(ending.into()),
-        _ => Ok(told(&seen, &said)?),
-    }
+    let seen = flow.asks(Protocol::Tls, "handshake", &format!("tls://{said}"), || {
+        let ending = handshake(&flow, &witness, host, port, &name, &said)?;
+        let seen = witness.take();
+        let word = if seen.problem.is_none() { "verified" } else { "not verified" };
+        match ending {
+            Some(ending) if verify || seen.protocol.is_none() => Err(ending),
+            _ => Ok((seen, word.to_owned())),
+        }
+    })?;
+    Ok(told(&seen, &said)?)
 }
 
 /// The handshake, and why it ended early, if it did.

@@ -19,7 +19,7 @@ use super::options::{self, Options};
 use super::{Outcome, Result, Shelf, dial};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
-use crate::domain::FailureKind;
+use crate::domain::{FailureKind, Protocol};
 use crate::ports::Resolution;
 
 /// How long one datagram is waited for, unless the deadline is near.
@@ -138,10 +138,16 @@ struct Question {
     dnssec: bool,
 }
 
+impl Question {
+    fn name(&self) -> String {
+        let name = self.query.name().to_ascii();
+        name.strip_suffix('.').unwrap_or(&name).to_owned()
+    }
+}
+
 impl std::fmt::Display for Question {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = self.query.name().to_ascii();
-        write!(f, "'{}' {}", name.strip_suffix('.').unwrap_or(&name), self.query.query_type())
+        write!(f, "'{}' {}", self.name(), self.query.query_type())
     }
 }
 
@@ -206,8 +212,19 @@ fn own_servers() -> Outcome<Vec<SocketAddr>> {
     Ok(servers)
 }
 
-/// The answer and who gave it. It gives up early enough before the deadline to say what it has seen.
+/// The answer and who gave it.
 fn ask(flow: &Flow, asked: &Asked, question: &Question) -> Outcome<(SocketAddr, Message)> {
+    let server = asked.servers().first().map(ToString::to_string).unwrap_or_default();
+    let url = format!("dns://{server}/{}", question.name());
+    flow.asks(Protocol::Dns, &question.query.query_type().to_string(), &url, || {
+        let (server, answer) = answered(flow, asked, question)?;
+        let said = rcode(answer.metadata.response_code);
+        Ok(((server, answer), said))
+    })
+}
+
+/// It gives up early enough before the deadline to say what it has seen.
+fn answered(flow: &Flow, asked: &Asked, question: &Question) -> Outcome<(SocketAddr, Message)> {
     asked.permitted(flow)?;
     let servers = asked.servers();
     let names = servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -15,7 +15,7 @@ use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::{MAX_EXCERPT_CHARS, plain_url};
 use crate::adapters::script::tls::Offer;
-use crate::domain::FailureKind;
+use crate::domain::{FailureKind, Protocol};
 
 const METHOD: &str = "/grpc.health.v1.Health/Check";
 /// What the answer may have: it is a dozen bytes.
@@ -76,23 +76,28 @@ fn health(context: &NativeCallContext<'_>, url: &str, service: &str, map: Map) -
         "https" => Some(secure::config(&flow, ca, Offer::Http2)?),
         _ => None,
     };
-    let stream = dial::dial(&flow, &host, url.port_or_known_default().unwrap_or(80))?;
-    let answer = flow.wait(async {
-        let link: Link = match config {
-            None => Box::new(stream),
-            Some(config) => {
-                let stream = secure::upgrade(&flow, stream, &host, config, &said).await?;
-                if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-                    let reason = format!("{said}: the server does not offer HTTP/2, which gRPC needs");
-                    return Err(Ending::Fail(FailureKind::Assertion, reason));
+    let shown = format!("{}/{service}", url_said(&url));
+    let asked = flow.asks(Protocol::Grpc, "check", &shown, || {
+        let stream = dial::dial(&flow, &host, url.port_or_known_default().unwrap_or(80))?;
+        let answer = flow.wait(async {
+            let link: Link = match config {
+                None => Box::new(stream),
+                Some(config) => {
+                    let stream = secure::upgrade(&flow, stream, &host, config, &said).await?;
+                    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+                        let reason = format!("{said}: the server does not offer HTTP/2, which gRPC needs");
+                        return Err(Ending::Fail(FailureKind::Assertion, reason));
+                    }
+                    Box::new(stream)
                 }
-                Box::new(stream)
-            }
-        };
-        flow.progress().set(format!("no answer from {said}"));
-        call(link, request, service).await.map_err(|ending| dial::prefixed(&said, ending))
-    })??;
-    Ok(state(&flow, &said, &answer)?)
+            };
+            flow.progress().set(format!("no answer from {said}"));
+            call(link, request, service).await.map_err(|ending| dial::prefixed(&said, ending))
+        })??;
+        let state = state(&flow, &said, &answer)?;
+        Ok((state.clone(), state))
+    });
+    Ok(asked?)
 }
 
 fn url_said(url: &Url) -> String {

@@ -14,7 +14,7 @@ use super::post::Server;
 use super::{Outcome, Result, Shelf, now_s};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow;
-use crate::domain::{FailureKind, WallTime};
+use crate::domain::{FailureKind, Protocol, WallTime};
 
 /// Encrypted from the first byte, and otherwise.
 const PORTS: (u16, u16) = (993, 143);
@@ -54,6 +54,10 @@ struct Mailbox {
 }
 
 impl Mailbox {
+    fn url(&self) -> String {
+        format!("imap://{}/{}", self.server.place(), self.name)
+    }
+
     fn read(options: &mut Options) -> Outcome<Self> {
         let (host, port) = (options.needed("host")?, options.port()?);
         let server = Server::read("IMAP", host, port, options, PORTS)?;
@@ -72,14 +76,17 @@ fn mark(context: &NativeCallContext<'_>, map: Map) -> Result<i64> {
     let flow = flow::of(context)?;
     let mut options = Options::new("mail_mark", map, &WHERE)?;
     let mailbox = Mailbox::read(&mut options)?;
-    let opened = mailbox.server.open(&flow)?;
-    let next = flow.wait(async {
-        let talk = mailbox.server.begin(&flow, opened, MAX_UNREAD_BYTES).await?;
-        let mut session = Session::begin(&flow, &mailbox.server, talk, &mailbox.login).await?;
-        let next = session.examine(&mailbox.name).await?;
-        session.log_out().await;
-        Ok::<_, Ending>(next)
-    })??;
+    let next = flow.asks(Protocol::Imap, "mark", &mailbox.url(), || {
+        let opened = mailbox.server.open(&flow)?;
+        let next = flow.wait(async {
+            let talk = mailbox.server.begin(&flow, opened, MAX_UNREAD_BYTES).await?;
+            let mut session = Session::begin(&flow, &mailbox.server, talk, &mailbox.login).await?;
+            let next = session.examine(&mailbox.name).await?;
+            session.log_out().await;
+            Ok::<_, Ending>(next)
+        })??;
+        Ok((next, format!("next {next}")))
+    })?;
     Ok(i64::from(next))
 }
 
@@ -89,29 +96,33 @@ fn wait(context: &NativeCallContext<'_>, map: Map) -> Result<Map> {
     let mut options = Options::new("mail_wait", map, &known)?;
     let mailbox = Mailbox::read(&mut options)?;
     let wanted = Wanted::read(&mut options)?;
-    let opened = mailbox.server.open(&flow)?;
-    let (listed, message) = flow.wait(async {
-        let talk = mailbox.server.begin(&flow, opened, MAX_UNREAD_BYTES).await?;
-        let mut session = Session::begin(&flow, &mailbox.server, talk, &mailbox.login).await?;
-        session.examine(&mailbox.name).await?;
-        let mut others = BTreeSet::new();
-        let newest = loop {
-            if let Some(newest) = wanted.newest(&mut session, &mut others).await? {
-                break newest;
+    let found = flow.asks(Protocol::Imap, "wait", &mailbox.url(), || {
+        let opened = mailbox.server.open(&flow)?;
+        let found = flow.wait(async {
+            let talk = mailbox.server.begin(&flow, opened, MAX_UNREAD_BYTES).await?;
+            let mut session = Session::begin(&flow, &mailbox.server, talk, &mailbox.login).await?;
+            session.examine(&mailbox.name).await?;
+            let mut others = BTreeSet::new();
+            let newest = loop {
+                if let Some(newest) = wanted.newest(&mut session, &mut others).await? {
+                    break newest;
+                }
+                let (server, name, seen) = (&mailbox.server.said, &mailbox.name, others.len());
+                flow.progress().set(format!("no mail {wanted} came to {name} of {server} ({seen} others looked at)"));
+                sleep(LOOK_EVERY).await;
+            };
+            if newest.bytes > imap::MAX_MESSAGE_BYTES {
+                let most = imap::MAX_MESSAGE_BYTES / 1024;
+                let reason = format!("the mail {wanted} is larger than {most} KiB ({} bytes)", newest.bytes);
+                return Err(Ending::Fail(FailureKind::Assertion, reason));
             }
-            let (server, name, seen) = (&mailbox.server.said, &mailbox.name, others.len());
-            flow.progress().set(format!("no mail {wanted} came to {name} of {server} ({seen} others looked at)"));
-            sleep(LOOK_EVERY).await;
-        };
-        if newest.bytes > imap::MAX_MESSAGE_BYTES {
-            let most = imap::MAX_MESSAGE_BYTES / 1024;
-            let reason = format!("the mail {wanted} is larger than {most} KiB ({} bytes)", newest.bytes);
-            return Err(Ending::Fail(FailureKind::Assertion, reason));
-        }
-        let message = session.message(newest.uid).await?;
-        session.log_out().await;
-        Ok((newest, message))
-    })??;
+            let message = session.message(newest.uid).await?;
+            session.log_out().await;
+            Ok((newest, message))
+        })??;
+        Ok((found, "found".to_owned()))
+    });
+    let (listed, message) = found?;
     let unreadable = || Ending::Fail(FailureKind::Assertion, format!("the mail {wanted} cannot be read"));
     let mut map = Received::parse(&message).ok_or_else(unreadable)?.told()?;
     map.insert("uid".into(), i64::from(listed.uid).into());

@@ -72,6 +72,11 @@ impl Server {
         Ok(Self { host, port, tls, insecure: options.flag("insecure")?, ca: options.text("ca")?, said })
     }
 
+    /// Host and port.
+    pub(super) fn place(&self) -> String {
+        dial::shown(&self.host, self.port)
+    }
+
     /// Connects.
     pub(super) fn open(&self, flow: &Flow) -> Outcome<Opened> {
         let config = match self.tls {

@@ -10,7 +10,7 @@ use super::{Outcome, Result, Shelf};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::MAX_EXCERPT_CHARS;
-use crate::domain::FailureKind;
+use crate::domain::{FailureKind, Protocol};
 
 /// The most of an answer that is kept unread; a line has at most 512 bytes (RFC 5321).
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
@@ -45,15 +45,19 @@ fn check(context: &NativeCallContext<'_>, host: &str, port: i64, map: Map) -> Re
     let mut options = Options::new("smtp_check", map, &["tls", "helo", "ca"])?;
     let server = Server::read("SMTP", host.to_owned(), Some(options::port(port)?), &mut options, SEND_PORTS)?;
     let helo = helo(options.text("helo")?)?;
-    let opened = server.open(&flow)?;
-    let (greeting, capabilities, protocol) = flow.wait(async {
-        let talk = server.begin(&flow, opened, MAX_ANSWER_BYTES).await?;
-        let mut session = Session { flow: &flow, server: &server, talk };
-        let greeting = session.greeting().await?;
-        let capabilities = session.hello(&helo).await?;
-        session.quit().await;
-        Ok::<_, Ending>((greeting, capabilities, session.talk.protocol))
-    })??;
+    let greeted = flow.asks(Protocol::Smtp, "check", &format!("smtp://{}", server.place()), || {
+        let opened = server.open(&flow)?;
+        let greeted = flow.wait(async {
+            let talk = server.begin(&flow, opened, MAX_ANSWER_BYTES).await?;
+            let mut session = Session { flow: &flow, server: &server, talk };
+            let greeting = session.greeting().await?;
+            let capabilities = session.hello(&helo).await?;
+            session.quit().await;
+            Ok::<_, Ending>((greeting, capabilities, session.talk.protocol))
+        })??;
+        Ok((greeted, "greeted".to_owned()))
+    });
+    let (greeting, capabilities, protocol) = greeted?;
     Ok(options::map([
         ("greeting", greeting.into()),
         ("capabilities", options::texts(capabilities)),
@@ -81,23 +85,27 @@ fn send(context: &NativeCallContext<'_>, map: Map) -> Result<Map> {
         text: options.text("text")?.unwrap_or_default(),
     };
     let (id, message) = letter.written()?;
-    let opened = server.open(&flow)?;
-    let reply = flow.wait(async {
-        let talk = server.begin(&flow, opened, MAX_ANSWER_BYTES).await?;
-        let mut session = Session { flow: &flow, server: &server, talk };
-        session.greeting().await?;
-        let capabilities = session.hello(&helo).await?;
-        if let Some((user, password)) = &login {
-            session.log_in(&capabilities, user, password).await?;
-        }
-        session.expect(&format!("MAIL FROM:<{}>", letter.from), 250).await?;
-        session.expect(&format!("RCPT TO:<{}>", letter.to), 250).await?;
-        session.expect("DATA", 354).await?;
-        session.talk.lines()?.send(&message).await?;
-        let reply = session.answer("the message", 250).await?;
-        session.quit().await;
-        Ok::<_, Ending>(reply)
-    })??;
+    let taken = flow.asks(Protocol::Smtp, "send", &format!("smtp://{}", server.place()), || {
+        let opened = server.open(&flow)?;
+        let reply = flow.wait(async {
+            let talk = server.begin(&flow, opened, MAX_ANSWER_BYTES).await?;
+            let mut session = Session { flow: &flow, server: &server, talk };
+            session.greeting().await?;
+            let capabilities = session.hello(&helo).await?;
+            if let Some((user, password)) = &login {
+                session.log_in(&capabilities, user, password).await?;
+            }
+            session.expect(&format!("MAIL FROM:<{}>", letter.from), 250).await?;
+            session.expect(&format!("RCPT TO:<{}>", letter.to), 250).await?;
+            session.expect("DATA", 354).await?;
+            session.talk.lines()?.send(&message).await?;
+            let reply = session.answer("the message", 250).await?;
+            session.quit().await;
+            Ok::<_, Ending>(reply)
+        })??;
+        Ok((reply, "taken".to_owned()))
+    });
+    let reply = taken?;
     let said: Dynamic = flow.tidy(&reply.text(), MAX_EXCERPT_CHARS).into();
     Ok(options::map([("message_id", id.into()), ("reply", said)]))
 }

@@ -10,7 +10,7 @@ use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::MAX_EXCERPT_CHARS;
 use crate::adapters::script::tls::Offer;
-use crate::domain::FailureKind;
+use crate::domain::{FailureKind, Protocol};
 
 /// What a banner or an answer may have unless the script says so: a line or two.
 const DEFAULT_BYTES: usize = 64 * 1024;
@@ -24,8 +24,13 @@ pub(super) fn register(shelf: &mut Shelf) {
         "Connects and hangs up: `#{address, connect_ms}`. Fails when nobody takes the connection.",
         |context: NativeCallContext<'_>, host: &str, port: i64| -> Result<Map> {
             let flow = flow::of(&context)?;
-            let (stream, took) = dial::timed(&flow, host, options::port(port)?)?;
-            let address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+            let port = options::port(port)?;
+            let url = format!("tcp://{}", dial::shown(host, port));
+            let (address, took) = flow.asks(Protocol::Tcp, "connect", &url, || {
+                let (stream, took) = dial::timed(&flow, host, port)?;
+                let address = stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+                Ok(((address, took), "connected".to_owned()))
+            })?;
             let took = i64::try_from(took.as_millis()).unwrap_or(i64::MAX);
             Ok(options::map([("address", address.into()), ("connect_ms", took.into())]))
         },
@@ -67,18 +72,23 @@ fn exchange(context: &NativeCallContext<'_>, host: &str, port: i64, send: &str, 
     let port = options::port(port)?;
     let said = dial::shown(host, port);
     let config = if tls { Some(secure::config(&flow, ca, Offer::Nothing)?) } else { None };
-    let stream = dial::dial(&flow, host, port)?;
-    let text = flow.wait(async {
-        let link: Link = match config {
-            None => Box::new(stream),
-            Some(config) => {
-                Box::new(secure::upgrade(&flow, stream, name.as_deref().unwrap_or(host), config, &said).await?)
-            }
-        };
-        let mut lines = Lines::new(link, said.clone(), max);
-        lines.send(send.as_bytes()).await?;
-        read(&flow, &mut lines, &up_to, max, &said).await
-    })??;
+    let method = if send.is_empty() { "read" } else { "exchange" };
+    let text = flow.asks(Protocol::Tcp, method, &format!("tcp://{said}"), || {
+        let stream = dial::dial(&flow, host, port)?;
+        let text = flow.wait(async {
+            let link: Link = match config {
+                None => Box::new(stream),
+                Some(config) => {
+                    Box::new(secure::upgrade(&flow, stream, name.as_deref().unwrap_or(host), config, &said).await?)
+                }
+            };
+            let mut lines = Lines::new(link, said.clone(), max);
+            lines.send(send.as_bytes()).await?;
+            read(&flow, &mut lines, &up_to, max, &said).await
+        })??;
+        let bytes = text.len();
+        Ok((text, format!("{bytes} bytes")))
+    })?;
     Ok(text.into())
 }
 

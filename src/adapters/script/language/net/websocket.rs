@@ -20,7 +20,7 @@ use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
 use crate::adapters::script::text::{MAX_EXCERPT_CHARS, plain_url};
 use crate::adapters::script::tls::Offer;
-use crate::domain::FailureKind;
+use crate::domain::{FailureKind, Protocol};
 
 /// The largest message that is taken, fragments joined.
 const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
@@ -34,6 +34,7 @@ struct Socket(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     said: String,
+    url: String,
     subprotocol: Option<String>,
     /// Taken out while it is waited for, and gone once it is closed.
     stream: Mutex<Option<WebSocketStream<Link>>>,
@@ -56,21 +57,34 @@ pub(super) fn register(shelf: &mut Shelf) {
         "websocket.send(text: string)",
         "Sends a text message.",
         |context: NativeCallContext<'_>, socket: &mut Socket, text: ImmutableString| -> Result<()> {
-            Ok(send(&*flow::of(&context)?, &socket.0, &text)?)
+            let (flow, inner) = (flow::of(&context)?, &socket.0);
+            Ok(flow.asks(Protocol::WebSocket, "send", &inner.url, || {
+                send(&flow, inner, &text)?;
+                Ok(((), format!("{} bytes", text.len())))
+            })?)
         },
     );
     shelf.add(
         "websocket.receive() -> string",
         "Waits for the next message. Pings are answered meanwhile; fails when the server closes instead.",
         |context: NativeCallContext<'_>, socket: &mut Socket| -> Result<String> {
-            Ok(receive(&*flow::of(&context)?, &socket.0)?)
+            let (flow, inner) = (flow::of(&context)?, &socket.0);
+            Ok(flow.asks(Protocol::WebSocket, "receive", &inner.url, || {
+                let text = receive(&flow, inner)?;
+                let bytes = text.len();
+                Ok((text, format!("{bytes} bytes")))
+            })?)
         },
     );
     shelf.add(
         "websocket.close()",
         "Says goodbye and waits for the server's; what it still says is dropped.",
         |context: NativeCallContext<'_>, socket: &mut Socket| -> Result<()> {
-            Ok(close(&*flow::of(&context)?, &socket.0)?)
+            let (flow, inner) = (flow::of(&context)?, &socket.0);
+            Ok(flow.asks(Protocol::WebSocket, "close", &inner.url, || {
+                close(&flow, inner)?;
+                Ok(((), "closed".to_owned()))
+            })?)
         },
     );
     shelf.getter(
@@ -90,25 +104,30 @@ fn open(context: &NativeCallContext<'_>, text: &str, map: Map) -> Result<Socket>
     let host = host_of(&url);
     let (secure, ca) = (url.scheme() == "wss", options.text("ca")?);
     let config = if secure { Some(secure::config(&flow, ca, Offer::Http1)?) } else { None };
-    let stream = dial::dial(&flow, &host, url.port_or_known_default().unwrap_or(80))?;
-    let (stream, subprotocol) = flow.wait(async {
-        let link: Link = match config {
-            Some(config) => Box::new(secure::upgrade(&flow, stream, &host, config, &said).await?),
-            None => Box::new(stream),
-        };
-        flow.progress().set(format!("{said} was not opened"));
-        let limits = WebSocketConfig::default()
-            .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(MAX_MESSAGE_BYTES))
-            .max_frame_size(Some(MAX_MESSAGE_BYTES));
-        let opened = client_async_with_config(request, link, Some(limits)).await;
-        let (stream, response) = opened.map_err(|error| explain(&flow, &said, error))?;
-        let chosen = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
-        let chosen = chosen.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        Ok::<_, Ending>((stream, chosen))
-    })??;
-    Ok(Socket(Arc::new(Inner { said, subprotocol, stream: Mutex::new(Some(stream)) })))
+    let opened = flow.asks(Protocol::WebSocket, "open", plain_url(&url).as_str(), || {
+        let stream = dial::dial(&flow, &host, url.port_or_known_default().unwrap_or(80))?;
+        let opened = flow.wait(async {
+            let link: Link = match config {
+                Some(config) => Box::new(secure::upgrade(&flow, stream, &host, config, &said).await?),
+                None => Box::new(stream),
+            };
+            flow.progress().set(format!("{said} was not opened"));
+            let limits = WebSocketConfig::default()
+                .read_buffer_size(BUFFER_BYTES)
+                .write_buffer_size(0)
+                .max_message_size(Some(MAX_MESSAGE_BYTES))
+                .max_frame_size(Some(MAX_MESSAGE_BYTES));
+            let opened = client_async_with_config(request, link, Some(limits)).await;
+            let (stream, response) = opened.map_err(|error| explain(&flow, &said, error))?;
+            let chosen = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
+            let chosen = chosen.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+            Ok::<_, Ending>((stream, chosen))
+        })??;
+        Ok((opened, "open".to_owned()))
+    });
+    let (stream, subprotocol) = opened?;
+    let url = plain_url(&url).to_string();
+    Ok(Socket(Arc::new(Inner { said, url, subprotocol, stream: Mutex::new(Some(stream)) })))
 }
 
 /// The URL that a script means: `ws` or `wss`, or a path of the target.

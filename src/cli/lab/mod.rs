@@ -1,4 +1,7 @@
-//! The demo's outside world as processes: the lab's Route 53 and name server, and one demo cloud each.
+//! `quorate lab`: the lab's Route 53 and name server for anyone who wants to try a zone, and the demo's outside world as
+//! processes.
+
+mod alone;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,18 +23,35 @@ use crate::lab::{Lab, LabOptions};
 const USER: &str = "probe-user";
 const PASSWORD: &str = "probe-password";
 
-/// The lab's processes.
+/// Run a Route 53 compatible API and its name server on this machine, to try a zone.
+///
+/// Whatever speaks to Route 53 can speak to it: the AWS command line, an SDK, Terraform, a controller. It is strict where the
+/// service is (a DELETE must name the present values, a batch is all or nothing, an answer moves when the change is in
+/// sync), its health checks really probe this machine, and faults can be switched on. Everything is kept in memory, and
+/// nothing asks for credentials, so it belongs on loopback. It prints what to type.
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    part: Option<Part>,
+    #[command(flatten)]
+    alone: alone::AloneArgs,
+}
+
+/// The demo's processes.
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum LabCommand {
+enum Part {
     /// A Route 53 compatible API, its name server and a receiver of notices, with the records of every configured service.
+    #[command(hide = true)]
     Serve(ServeArgs),
     /// One demo cloud.
+    #[command(hide = true)]
     Cloud(CloudArgs),
 }
 
 /// What `lab serve` takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct ServeArgs {
+struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     #[arg(long, value_name = "ADDRESS")]
@@ -47,7 +67,7 @@ pub(super) struct ServeArgs {
 
 /// What `lab cloud` takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct CloudArgs {
+struct CloudArgs {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     #[arg(long, value_name = "primary|standby", value_parser = role)]
@@ -60,15 +80,17 @@ fn role(word: &str) -> Result<Role, String> {
     Role::parse(word).ok_or_else(|| "a role is primary or standby".to_owned())
 }
 
-/// Runs until told to end. The first line on standard output says that it is ready, as JSON.
-pub(super) async fn run(command: LabCommand) -> Result<(), Failure> {
+/// Runs until told to end.
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
     life::log();
-    match command {
-        LabCommand::Serve(args) => serve(args).await,
-        LabCommand::Cloud(args) => cloud(args).await,
+    match args.part {
+        None => alone::run(args.alone).await,
+        Some(Part::Serve(args)) => serve(args).await,
+        Some(Part::Cloud(args)) => cloud(args).await,
     }
 }
 
+/// The first line on standard output says that it is ready, as JSON.
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
     let config = compose::config(&args.config)?;
     let propagation = Duration::from_millis(args.propagation_ms);

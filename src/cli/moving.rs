@@ -1,0 +1,90 @@
+//! From a configuration to what services are moved by: providers of DNS, stores of flags, controls of standbys.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::exit::Failure;
+use crate::adapters::flag::{Access, FlagKey, FlagOwner, FlagStores};
+use crate::adapters::rfc2136::{Rfc2136, Tsig};
+use crate::adapters::route53::Route53;
+use crate::adapters::standby_http::StandbyHttp;
+use crate::adapters::twin::{Half, Twin};
+use crate::config::{Flag, Provider, SecondZone, ServiceConfig, TsigKey};
+use crate::domain::{ClusterName, DnsTarget, Service};
+use crate::ports::{Clock, DnsProvider, FlagStore, StandbyControl};
+use crate::runtime::controller::Managed;
+
+/// Makes what all services of a configuration are moved by.
+pub(super) struct Movers {
+    cluster: ClusterName,
+    clock: Arc<dyn Clock>,
+    /// One client for all zones: they share an account, and its limit of five requests a second.
+    route53: Arc<dyn DnsProvider>,
+}
+
+impl Movers {
+    /// With the usual AWS settings. Nothing is sent yet.
+    pub(super) async fn new(cluster: ClusterName, clock: Arc<dyn Clock>) -> Self {
+        Self { cluster, clock, route53: Arc::new(Route53::from_settings().await) }
+    }
+
+    /// What one service is moved by.
+    pub(super) async fn of(&self, config: &ServiceConfig) -> Result<Managed, Failure> {
+        let ServiceConfig { service, provider, second, read_only, flag, .. } = config;
+        let (enter, probe, key) = (read_only.url.clone(), read_only.write_probe.clone(), read_only.key.clone());
+        let standby = StandbyHttp::new(&service.standby.name, enter, probe, key, Arc::clone(&self.clock));
+        let standby: Arc<dyn StandbyControl> =
+            Arc::new(standby.map_err(Failure::unknown)?.with_lag(read_only.lag.clone()));
+        let flag = match flag {
+            Some(flag) => Some(self.flag(service, flag).await?),
+            None => None,
+        };
+        let mut service = service.clone();
+        let mut dns = self.provider(provider, &service.dns.authoritative)?;
+        if let Some(SecondZone { provider: other, target, .. }) = second {
+            let half = |provider, word: &Provider, target: &DnsTarget| Half {
+                label: format!("{} {}", provider_word(word), target.zone),
+                provider,
+                service: Service { dns: target.clone(), ..service.clone() },
+            };
+            let first = half(dns, provider, &service.dns);
+            let second = half(self.provider(other, &target.authoritative)?, other, target);
+            dns = Arc::new(Twin::new(self.cluster.clone(), first, second));
+            // What is asked after a flip: the servers of both, where the configuration names them.
+            service.dns.authoritative.extend(&target.authoritative);
+        }
+        Ok(Managed { service, standby, dns, flag })
+    }
+
+    fn provider(&self, provider: &Provider, servers: &[SocketAddr]) -> Result<Arc<dyn DnsProvider>, Failure> {
+        match provider {
+            Provider::Route53 => Ok(Arc::clone(&self.route53)),
+            Provider::Rfc2136 { server, tsig } => {
+                let signed = |key: &TsigKey| Tsig::new(&key.name, key.algorithm.as_str(), &key.key);
+                let tsig = tsig.as_ref().map(signed).transpose().map_err(Failure::usage)?;
+                let updates = Rfc2136::new(*server, tsig, Arc::clone(&self.clock));
+                Ok(Arc::new(updates.with_servers(servers.to_vec())))
+            }
+        }
+    }
+
+    async fn flag(&self, service: &Service, flag: &Flag) -> Result<Arc<dyn FlagStore>, Failure> {
+        let owner = FlagOwner {
+            cluster: self.cluster.clone(),
+            service: service.name.clone(),
+            phrase: flag.phrase.clone(),
+            key: FlagKey::from_seed(&flag.signing_key).map_err(Failure::usage)?,
+        };
+        let stores = flag.stores.iter().map(|store| (store.to_string(), Access::Usual)).collect();
+        let opened = FlagStores::open(owner, stores).await;
+        let stores = opened.map_err(|error| Failure::usage(format!("the flag of {}: {error}", service.name)))?;
+        Ok(Arc::new(stores))
+    }
+}
+
+fn provider_word(provider: &Provider) -> &'static str {
+    match provider {
+        Provider::Route53 => "Route 53's zone",
+        Provider::Rfc2136 { .. } => "the updated zone",
+    }
+}
