@@ -194,7 +194,6 @@ impl Judge<'_, '_> {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "parts of a value whose rest is the first zone's, used once")]
     fn second(
         &self,
         dns: &DnsDraft,
