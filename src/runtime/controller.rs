@@ -9,6 +9,8 @@
 //! The order of a start is safety.md 4.2: lease, journal, epoch from the larger of store and zones (S6), the epoch made durable, a fence
 //! write in every zone (S5), and only then does evidence count: the engine does not act on a service whose zone is not fenced.
 
+mod mending;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,15 +26,17 @@ use super::executor::Executor;
 use super::outbox;
 pub use super::outside::Ports;
 use super::pace::Paces;
-pub use super::register::Managed;
 use super::register::TakenOver;
+pub use super::register::{Home, Managed};
 use super::surroundings::Surroundings;
+use super::upkeep::keep_up;
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
     StepIndex,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
 use crate::ports::{Class, Delivery, JournalStore, PortError};
+pub use mending::{Look, MendPlan, MendRequest, Mended};
 
 /// The engine is asked at least this often, whatever it said.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,6 +57,8 @@ pub struct Setup {
     pub services: Vec<Managed>,
     /// While a file of that name is there, or cannot be looked for, nothing moves.
     pub halt_file: Option<PathBuf>,
+    /// How often each service's names are looked at (S20); none means never.
+    pub watch_every: Option<Duration>,
 }
 
 /// Why a controller did not start.
@@ -88,6 +94,16 @@ pub(super) enum Message {
     Fenced(FenceEnded),
     /// What surrounds the controller has changed.
     Noticed(Input),
+    /// How a service stands, before something is written to its records.
+    Standing(ServiceName, oneshot::Sender<Option<mending::Standing>>),
+    /// A person has records taken over or put back.
+    Mend(Box<mending::Order>, mending::Answer),
+    /// That has ended.
+    Mended {
+        service: ServiceName,
+        fence: Fence,
+        wrote: bool,
+    },
     Draft(MoveRequest, oneshot::Sender<Reply>),
     Ask(Ask, oneshot::Sender<Result<Reply, PortError>>),
     Explain(Option<ServiceName>, oneshot::Sender<Vec<Explanation>>),
@@ -211,6 +227,13 @@ pub async fn start(
     let mut surroundings = Surroundings::new(&setup, &ports.clock);
     let noticed = surroundings.first().await;
     surroundings.watch(&mailbox, tasks, closing);
+    if let Some(every) = setup.watch_every {
+        for Managed { service, .. } in &setup.services {
+            let (name, handle, clock) = (service.name.clone(), handle.clone(), Arc::clone(&ports.clock));
+            let watch = move || mending::watch(name.clone(), handle.clone(), Arc::clone(&clock), every);
+            keep_up(tasks, closing, format!("the look at the names of {}", service.name), watch);
+        }
+    }
     let cluster = setup.cluster.clone();
     let executors = setup.services.into_iter().map(|managed| {
         let (cluster, ports) = (cluster.clone(), ports.clone());
@@ -301,6 +324,12 @@ impl Controller {
             }
             Message::Fenced(ended) => self.fenced(ended).await,
             Message::Noticed(input) => self.feed(input).await,
+            Message::Standing(service, sender) => {
+                let _ = sender.send(self.standing(&service));
+                self.feed(Input::Tick).await
+            }
+            Message::Mend(order, answer) => self.mend(*order, answer).await,
+            Message::Mended { service, fence, wrote } => self.mended(service, fence, wrote).await,
             Message::Draft(request, sender) => {
                 let _ = sender.send(self.engine.draft(self.ports.clock.now(), &request));
                 self.feed(Input::Tick).await
@@ -377,6 +406,12 @@ impl Controller {
                         }));
                     }
                     Command::Fence { service } => self.fence(service),
+                    Command::CatchUp { service, fence, flag, zone } => {
+                        let Some(executor) = self.executors.get(&service).cloned() else { continue };
+                        self.tasks.spawn(self.closing.clone().run_until_cancelled_owned(async move {
+                            executor.catch_up(&fence, flag.as_ref(), zone).await;
+                        }));
+                    }
                     Command::Pace { service, every } => self.paces.set(&service, every),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }

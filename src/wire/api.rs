@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::zone::DriftStatus;
+
 /// `GET /v1/status`, and `GET /v1/services/NAME` with one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -41,8 +43,11 @@ pub struct ServiceStatus {
     pub rules: Vec<RuleStatus>,
     /// How often it is probed, in milliseconds, where that is more often than the policy says.
     pub burst_ms: Option<u64>,
-    /// What people were told of and is not over: `reserve-unproven`, `suspected`, `blind`.
+    /// What people were told of and is not over: `reserve-unproven`, `suspected`, `blind`, `drift`.
     pub alerts: Vec<String>,
+    /// What differs from what was decided, as of the last look; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftStatus>,
     /// The pin in force.
     pub pinned: Option<PinStatus>,
     /// How far the standby's data is behind, in milliseconds, as last measured.

@@ -10,3 +10,4 @@ pub mod pace;
 
 /// The version of every document so far.
 pub const VERSION: u32 = 1;
+pub mod zone;

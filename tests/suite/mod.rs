@@ -1,5 +1,7 @@
 //! The suites and their helpers.
 
+/// Records taken over, records that differ, and records put back.
+mod adoption;
 /// Agents and the controller that they tell.
 mod agents;
 /// The API and the commands that read it, with the real binary.
@@ -121,3 +123,5 @@ mod twin;
 mod wire;
 /// Support: a world of real processes for each test.
 mod world;
+/// What is unwise in a zone.
+mod zone_lint;

@@ -116,6 +116,8 @@ pub(crate) struct Options {
     pub(crate) maintenance: bool,
     /// By what the name is moved.
     pub(crate) lane: &'static str,
+    /// More arguments of the controller.
+    pub(crate) controller: &'static [&'static str],
 }
 
 impl Default for Options {
@@ -131,6 +133,7 @@ impl Default for Options {
             policy: "",
             maintenance: false,
             lane: "records",
+            controller: &[],
         }
     }
 }
@@ -322,7 +325,7 @@ impl World {
     pub(crate) async fn start_controller(&mut self) {
         let known = !self.processes.is_empty();
         loop {
-            self.spawn(CONTROLLER, &["controller", "--config", "quorate.toml"]);
+            self.spawn(CONTROLLER, &[&["controller", "--config", "quorate.toml"], self.options.controller].concat());
             if self.answers(CONTROLLER, self.port).await {
                 return;
             }

@@ -4,6 +4,7 @@ mod rules;
 
 use std::time::Duration;
 
+use crate::domain::drift::Drift;
 use crate::domain::{Alert, Epoch, PlanEnd, Role, SiteVotes, Step, Verdict};
 
 use super::guard::{self, Asker, Blocker, human};
@@ -125,6 +126,8 @@ pub struct Explanation {
     pub burst: Option<Duration>,
     /// The alerts that are raised.
     pub alerts: Vec<Alert>,
+    /// What the last look at the records, the flag and the name servers has shown; none before the first.
+    pub drift: Option<Drift>,
     /// The pin in force.
     pub pinned: Option<PinView>,
     /// How far the standby's data is behind, as last measured; none when unknown or not measured.
@@ -167,6 +170,7 @@ pub(super) fn explain(scene: &Scene<'_>, attempt: &Attempt, epoch: Option<Epoch>
         rules: rules::of(scene, serving),
         burst: scene.pace,
         alerts: scene.ledger.alerts.iter().copied().collect(),
+        drift: scene.drift.cloned(),
         pinned: pin_view(scene),
         lag: scene.lag.and_then(|measured| measured.lag),
         moves: scene.ledger.moves.clone(),
