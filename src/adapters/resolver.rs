@@ -7,6 +7,8 @@
 //! What it refuses: an answer to another question or from another address, and to call a server's failure an empty answer.
 //! SERVFAIL, REFUSED, a referral to other servers, silence and garbage are errors; only "no such name" and "no such record" are empty.
 
+pub mod own;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -52,18 +54,9 @@ impl Hickory {
 #[async_trait]
 impl Resolver for Hickory {
     async fn ask(&self, server: SocketAddr, name: &str, kind: RecordType) -> Result<Vec<String>, PortError> {
-        let mut owner = Name::from_ascii(name)
-            .map_err(|error| PortError::broken(format!("'{name}' is not a name that DNS can hold: {error}")))?;
-        owner.set_fqdn(true);
-        let query = Query::query(owner, wire_kind(kind));
+        let query = Query::query(owner(name).map_err(PortError::broken)?, wire_kind(kind));
         let fail = |what: String| PortError::retry(format!("asking {server} for {name} {kind}: {what}"));
-        let mut answer = over_udp(server, &query).await.map_err(fail)?;
-        if answer.metadata.truncation {
-            answer = timeout(TCP_LIMIT, over_tcp(server, &query))
-                .await
-                .map_err(|_| fail("no answer over TCP in time".to_owned()))?
-                .map_err(fail)?;
-        }
+        let answer = exchange(server, &query, Manner::DIRECT).await.map_err(fail)?;
         values(&answer, &query).map_err(fail)
     }
 
@@ -81,6 +74,38 @@ impl Resolver for Hickory {
     }
 }
 
+/// How a question is put.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// Whether the server is to ask others.
+    recursion: bool,
+    /// How often over UDP.
+    attempts: usize,
+}
+
+impl Manner {
+    /// To a server that holds the zone.
+    const DIRECT: Self = Self { recursion: false, attempts: UDP_ATTEMPTS };
+}
+
+/// The name as a question holds it: complete, so that no search list applies.
+fn owner(name: &str) -> Result<Name, String> {
+    let mut owner =
+        Name::from_ascii(name).map_err(|error| format!("'{name}' is not a name that DNS can hold: {error}"))?;
+    owner.set_fqdn(true);
+    Ok(owner)
+}
+
+/// One answer, over TCP where it does not fit.
+async fn exchange(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
+    let answer = over_udp(server, query, manner).await?;
+    if !answer.metadata.truncation {
+        return Ok(answer);
+    }
+    let over_tcp = over_tcp(server, query, manner);
+    timeout(TCP_LIMIT, over_tcp).await.map_err(|_| "no answer over TCP in time".to_owned())?
+}
+
 fn wire_kind(kind: RecordType) -> rr::RecordType {
     match kind {
         RecordType::A => rr::RecordType::A,
@@ -91,9 +116,9 @@ fn wire_kind(kind: RecordType) -> rr::RecordType {
 }
 
 /// A question with an id of its own.
-fn question(query: &Query) -> Result<(Message, Vec<u8>), String> {
+fn question(query: &Query, recursion: bool) -> Result<(Message, Vec<u8>), String> {
     let mut message = Message::query();
-    message.metadata.recursion_desired = false;
+    message.metadata.recursion_desired = recursion;
     message.add_query(query.clone());
     let mut edns = Edns::new();
     edns.set_max_payload(UDP_PAYLOAD);
@@ -112,15 +137,15 @@ fn belongs(answer: &Message, asked: &Message) -> bool {
         && answer.queries.iter().all(same_question)
 }
 
-async fn over_udp(server: SocketAddr, query: &Query) -> Result<Message, String> {
+async fn over_udp(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
     let local: IpAddr = match server {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let mut why = String::new();
-    for _ in 0..UDP_ATTEMPTS {
+    for _ in 0..manner.attempts {
         // A new socket, so a new port, and a new id: a late or forged answer to an earlier question fits neither.
-        let (asked, bytes) = question(query)?;
+        let (asked, bytes) = question(query, manner.recursion)?;
         let socket = UdpSocket::bind((local, 0)).await.map_err(|error| error.to_string())?;
         // Connected, so that the system drops what others send.
         socket.connect(server).await.map_err(|error| error.to_string())?;
@@ -145,8 +170,8 @@ async fn over_udp(server: SocketAddr, query: &Query) -> Result<Message, String> 
     Err(why)
 }
 
-async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Message, String> {
-    let (asked, bytes) = question(query)?;
+async fn over_tcp(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
+    let (asked, bytes) = question(query, manner.recursion)?;
     let length = u16::try_from(bytes.len()).map_err(|_| "the question is too long".to_owned())?;
     let io = |error: std::io::Error| format!("over TCP: {error}");
     let mut stream = TcpStream::connect(server).await.map_err(io)?;
@@ -263,7 +288,7 @@ mod tests {
     #[test]
     fn an_answer_to_another_question_is_not_ours() {
         let query = Query::query(name("www.example.test."), rr::RecordType::A);
-        let (asked, _) = question(&query).unwrap();
+        let (asked, _) = question(&query, false).unwrap();
         assert!(!asked.metadata.recursion_desired);
         let mut theirs = Message::new(asked.metadata.id, MessageType::Response, OpCode::Query);
         assert!(belongs(&theirs, &asked));

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Epoch, Evidence, FlipIntent, Plan, PlanId, Role, ServiceName, StepDetail, StepIndex, WallTime};
+use super::{
+    DrainRecord, Epoch, Evidence, FlipIntent, Plan, PlanId, Role, ServiceName, StepDetail, StepIndex, WallTime,
+};
 
 /// Something that people must know before it is needed, and that moves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,6 +211,13 @@ pub enum JournalEntry {
         plan: PlanId,
         /// How.
         end: PlanEnd,
+    },
+    /// How users' resolvers followed a plan's move: written once, after the plan.
+    Drained {
+        /// Which plan.
+        plan: PlanId,
+        /// What was seen.
+        record: Box<DrainRecord>,
     },
 }
 

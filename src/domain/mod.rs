@@ -3,6 +3,7 @@
 mod authority;
 mod batch;
 mod detector;
+mod drain;
 mod error;
 mod flag;
 mod generation;
@@ -21,6 +22,7 @@ mod redaction;
 mod register;
 mod secret;
 mod service;
+mod sighting;
 mod site;
 mod time;
 mod token;
@@ -31,6 +33,7 @@ mod vote;
 pub use authority::{Authority, Epoch, Fence};
 pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};
+pub use drain::{Curve, DrainEnd, DrainRecord, PublicWord, Straggler, curve_in_words, public_in_words};
 pub use error::{Class, PortError};
 pub use flag::{
     FLAG_BYTES_MAX, FLAG_SIGNATURE_BYTES, FlagError, FlagPhrase, FlagPhraseError, FlagText, OwnedFlag, SignedFlag,
@@ -54,6 +57,7 @@ pub use redaction::{Redaction, URI_COMPONENT};
 pub use register::Register;
 pub use secret::{Secret, Secrets};
 pub use service::{Answer, DnsLane, DnsTarget, Limits, MovedName, Service, Site, Vantage};
+pub use sighting::{Lookup, LookupId, PublicRun, Said, Sighting};
 pub use site::Role;
 pub use time::{Moment, WallTime};
 pub use token::{Token, TokenError};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::guard::Blocker;
 use crate::domain::{
     Authority, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, Plan, PlanDigest, PlanId,
-    PortError, Register, Role, ServiceName, Step, StepDetail, StepIndex, VantageName, WallTime,
+    PortError, Register, Role, ServiceName, Sighting, Step, StepDetail, StepIndex, VantageName, WallTime,
 };
 
 /// Everything that can happen to the engine.
@@ -60,6 +60,8 @@ pub enum Input {
         /// Why.
         error: PortError,
     },
+    /// What a vantage saw of public names. It is no vote.
+    Sighted(Vec<Sighting>),
     /// The entries of an [`Command::Append`] are durable.
     Journaled(Vec<JournalRecord>),
     /// They are not.
@@ -239,6 +241,13 @@ pub enum Command {
         service: ServiceName,
         /// How often.
         every: Option<Duration>,
+    },
+    /// From now on agents look closely at what resolvers answer for the service, or no longer.
+    Drain {
+        /// Whose.
+        service: ServiceName,
+        /// Whether closely.
+        closely: bool,
     },
     /// Stop acting: somebody with a newer epoch has taken over.
     Resign {

@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::{
-    Class, JournalEntry, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service, Step,
-    StepDetail, StepIndex, VantageView, WallTime,
+    Class, JournalEntry, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service, Sighting,
+    Step, StepDetail, StepIndex, VantageView, WallTime,
 };
 
 use super::alert::Conditions;
 use super::burst::Pace;
 use super::common::Common;
+use super::drain::Drain;
 use super::incident::{self, Telling};
 use super::io::{Command, Note, Output, StepSuccess};
 use super::ledger::Ledger;
@@ -42,6 +43,7 @@ pub(super) struct ServiceState {
     journal_broken: Option<String>,
     panel: Panel,
     pace: Pace,
+    drain: Drain,
     lag: Option<Lag>,
     maintenance: Option<String>,
     register: Option<Register>,
@@ -95,6 +97,7 @@ impl ServiceState {
             ledger: Ledger::default(),
             journal_broken: None,
             pace: Pace::default(),
+            drain: Drain::default(),
             lag: None,
             maintenance: None,
             register: None,
@@ -126,6 +129,10 @@ impl ServiceState {
 
     pub(super) fn attempt(&self) -> &Attempt {
         &self.attempt
+    }
+
+    pub(super) fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     pub(super) fn wake_at(&self) -> Option<Moment> {
@@ -228,6 +235,13 @@ impl ServiceState {
         true
     }
 
+    /// Takes what a vantage saw of its names. True when something may follow from it.
+    pub(super) fn sighted(&mut self, now: Moment, seen: Sighting) -> bool {
+        let first = !self.drain.watched();
+        let news = self.drain.sighted(&self.service, now, seen);
+        (first || news) && self.ledger.draining.is_some()
+    }
+
     pub(super) fn measured(&mut self, now: Moment, lag: Option<Duration>) {
         self.lag = Some(Lag { at: now, lag });
     }
@@ -242,7 +256,7 @@ impl ServiceState {
         let fresh = Self::new(service);
         let old = std::mem::replace(self, fresh);
         (self.panel, self.pace, self.told, self.words) = (old.panel, old.pace, old.told, old.words);
-        (self.lag, self.maintenance) = (old.lag, old.maintenance);
+        (self.lag, self.maintenance, self.drain) = (old.lag, old.maintenance, old.drain);
     }
 
     pub(super) fn recovered(&mut self, entry: &JournalEntry, at: WallTime) {
@@ -320,7 +334,8 @@ impl ServiceState {
             | JournalEntry::AlertCleared { .. }
             | JournalEntry::Acknowledged { .. }
             | JournalEntry::StuckReminded { .. }
-            | JournalEntry::PlanApproved { .. } => {}
+            | JournalEntry::PlanApproved { .. }
+            | JournalEntry::Drained { .. } => {}
         }
         self.note_entry(entry, output);
     }
@@ -480,6 +495,7 @@ impl ServiceState {
                 "plan-opened",
                 format!("{} {} to the {}, digest {}", plan.direction(), plan.id(), plan.to(), plan.digest()),
             ),
+            JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
             // Told when it runs.
             JournalEntry::StepStarted { .. } => return,
             JournalEntry::StepSucceeded { detail, .. } => ("step-succeeded", detail.text.clone()),

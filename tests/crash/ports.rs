@@ -71,6 +71,7 @@ pub(crate) fn entry_name(entry: &JournalEntry) -> String {
         JournalEntry::AlertCleared { alert } => format!("alert-over {alert}"),
         JournalEntry::Acknowledged { .. } => "acknowledged".to_owned(),
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
+        JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { .. } => "approved".to_owned(),
         JournalEntry::PlanOpened { plan } => format!("plan-opened ({})", plan.id()),
         JournalEntry::StepStarted { plan, step: index, .. } => step(plan, index, "started"),

@@ -186,7 +186,7 @@ impl Desk {
                     self.wishes.push(Wish::Step(place, order));
                 }
             }
-            Command::Resign { .. } => {}
+            Command::Drain { .. } | Command::Resign { .. } => {}
         }
     }
 

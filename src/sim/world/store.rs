@@ -127,6 +127,7 @@ fn short(entry: &JournalEntry) -> String {
         JournalEntry::AlertCleared { alert } => format!("alert cleared: {alert}"),
         JournalEntry::Acknowledged { .. } => "an acknowledgement".to_owned(),
         JournalEntry::StuckReminded { number } => format!("reminder {number} that it is stuck"),
+        JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approval of {plan}"),
     }
 }

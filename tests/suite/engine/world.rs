@@ -278,6 +278,9 @@ impl World {
                 self.fence_pending = true;
                 self.answer_fence();
             }
+            Command::Drain { closely, .. } => {
+                self.events.push(if closely { "look closely" } else { "look at rest" }.to_owned())
+            }
             Command::Resign { .. } => self.events.push("resign".to_owned()),
         }
     }
@@ -594,6 +597,7 @@ fn entry_word(entry: &JournalEntry) -> String {
         JournalEntry::AlertCleared { alert } => format!("alert-over {alert}"),
         JournalEntry::Acknowledged { .. } => "acknowledged".to_owned(),
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
+        JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approved {plan}"),
         JournalEntry::PlanOpened { plan } => format!("plan-opened {} to {}", plan.id(), plan.to()),
         JournalEntry::StepStarted { plan, step, intent } => {
