@@ -33,6 +33,7 @@ fn service(number: usize, vantages: usize) -> Service {
         cloud: name.to_owned(),
         url: format!("http://{answer}/").parse().unwrap(),
         answer: answer.to_owned(),
+        alias_zone: None,
         health_check: None,
     };
     let clouds = ["aws", "gcp", "azure", "oci", "do"];
@@ -44,6 +45,9 @@ fn service(number: usize, vantages: usize) -> Service {
             name: format!("service-{number}.example.org"),
             kind: RecordType::A,
             ttl_s: 30,
+            routing: Routing::Failover,
+            lane: DnsLane::Records,
+            also: Vec::new(),
             authoritative: Vec::new(),
         },
         primary: site("aws", "192.0.2.1"),

@@ -235,6 +235,8 @@ impl DnsProvider for Twin {
         self.is_ours(zone)?;
         let labels = self.labels();
         let sights = self.look().await;
+        // Two that contradict each other stop everything, whatever is to be written.
+        twin::position(labels, sights.as_ref())?;
         let tasks = tasks(labels, batch, &sights)?;
         let done = self.write(fence, batch, &tasks).await;
         let ids = Both { first: done.first.1, second: done.second.1 };

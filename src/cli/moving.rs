@@ -1,13 +1,16 @@
 //! From a configuration to what services are moved by: providers of DNS, stores of flags, controls of standbys.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::exit::Failure;
 use crate::adapters::flag::{Access, FlagKey, FlagOwner, FlagStores};
+use crate::adapters::rfc2136::{Rfc2136, Tsig};
 use crate::adapters::route53::Route53;
 use crate::adapters::standby_http::StandbyHttp;
-use crate::config::{Flag, Provider, ServiceConfig};
-use crate::domain::{ClusterName, Service};
+use crate::adapters::twin::{Half, Twin};
+use crate::config::{Flag, Provider, SecondZone, ServiceConfig, TsigKey};
+use crate::domain::{ClusterName, DnsTarget, Service};
 use crate::ports::{Clock, DnsProvider, FlagStore, StandbyControl};
 use crate::runtime::controller::Managed;
 
@@ -27,7 +30,7 @@ impl Movers {
 
     /// What one service is moved by.
     pub(super) async fn of(&self, config: &ServiceConfig) -> Result<Managed, Failure> {
-        let ServiceConfig { service, provider, read_only, flag, .. } = config;
+        let ServiceConfig { service, provider, second, read_only, flag, .. } = config;
         let (enter, probe, key) = (read_only.url.clone(), read_only.write_probe.clone(), read_only.key.clone());
         let standby = StandbyHttp::new(&service.standby.name, enter, probe, key, Arc::clone(&self.clock));
         let standby: Arc<dyn StandbyControl> =
@@ -36,13 +39,32 @@ impl Movers {
             Some(flag) => Some(self.flag(service, flag).await?),
             None => None,
         };
-        Ok(Managed { service: service.clone(), standby, dns: self.provider(provider)?, flag })
+        let mut service = service.clone();
+        let mut dns = self.provider(provider, &service.dns.authoritative)?;
+        if let Some(SecondZone { provider: other, target, .. }) = second {
+            let half = |provider, word: &Provider, target: &DnsTarget| Half {
+                label: format!("{} {}", provider_word(word), target.zone),
+                provider,
+                service: Service { dns: target.clone(), ..service.clone() },
+            };
+            let first = half(dns, provider, &service.dns);
+            let second = half(self.provider(other, &target.authoritative)?, other, target);
+            dns = Arc::new(Twin::new(self.cluster.clone(), first, second));
+            // What is asked after a flip: the servers of both, where the configuration names them.
+            service.dns.authoritative.extend(&target.authoritative);
+        }
+        Ok(Managed { service, standby, dns, flag })
     }
 
-    fn provider(&self, provider: &Provider) -> Result<Arc<dyn DnsProvider>, Failure> {
+    fn provider(&self, provider: &Provider, servers: &[SocketAddr]) -> Result<Arc<dyn DnsProvider>, Failure> {
         match provider {
             Provider::Route53 => Ok(Arc::clone(&self.route53)),
-            Provider::Rfc2136 { .. } => Err(Failure::usage("provider \"rfc2136\" is not in this build")),
+            Provider::Rfc2136 { server, tsig } => {
+                let signed = |key: &TsigKey| Tsig::new(&key.name, key.algorithm.as_str(), &key.key);
+                let tsig = tsig.as_ref().map(signed).transpose().map_err(Failure::usage)?;
+                let updates = Rfc2136::new(*server, tsig, Arc::clone(&self.clock));
+                Ok(Arc::new(updates.with_servers(servers.to_vec())))
+            }
         }
     }
 
@@ -57,5 +79,12 @@ impl Movers {
         let opened = FlagStores::open(owner, stores).await;
         let stores = opened.map_err(|error| Failure::usage(format!("the flag of {}: {error}", service.name)))?;
         Ok(Arc::new(stores))
+    }
+}
+
+fn provider_word(provider: &Provider) -> &'static str {
+    match provider {
+        Provider::Route53 => "Route 53's zone",
+        Provider::Rfc2136 { .. } => "the updated zone",
     }
 }

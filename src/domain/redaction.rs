@@ -1,7 +1,7 @@
 //! What must be struck out wherever output goes: secrets, and what was made from them.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, Encoding, HEXLOWER, HEXUPPER};
@@ -22,8 +22,8 @@ pub struct Redaction {
     forms: Arc<Vec<String>>,
     /// What was made from them and added, text or not.
     made: Vec<Vec<u8>>,
-    /// The automaton of all forms, made anew when it is needed after something was added.
-    all: OnceLock<Arc<AhoCorasick>>,
+    /// The automaton of all forms; none after something was added, until it is [settled](Self::settle).
+    all: Option<Arc<AhoCorasick>>,
     /// The automaton could not be made, of gigabytes of secrets say: nothing is shown at all.
     failed: bool,
 }
@@ -38,8 +38,8 @@ impl Redaction {
         forms.sort();
         forms.dedup();
         let first = automaton(&forms, None).map(Arc::new);
-        let (all, failed) = (first.clone().map(OnceLock::from).unwrap_or_default(), first.is_none());
-        Self { first, forms: Arc::new(forms), made: Vec::new(), all, failed }
+        let failed = first.is_none();
+        Self { all: first.clone(), first, forms: Arc::new(forms), made: Vec::new(), failed }
     }
 
     /// Strikes out this value, too.
@@ -69,12 +69,7 @@ impl Redaction {
         if self.forms.is_empty() {
             return text.to_owned();
         }
-        // Made for a few texts, it need not be the fastest one.
-        let made = || automaton(&self.forms, Some(AhoCorasickKind::NoncontiguousNFA)).map(Arc::new);
-        let all = self.all.get().cloned().or_else(|| {
-            let made = made()?;
-            Some(Arc::clone(self.all.get_or_init(|| made)))
-        });
+        let all = self.all.clone().or_else(|| self.automaton_of_all());
         let Some(all) = all.filter(|_| !self.failed) else { return STRUCK.to_owned() };
         let mut plain = String::with_capacity(text.len());
         all.replace_all_with(text, &mut plain, |_, _, plain| {
@@ -84,9 +79,24 @@ impl Redaction {
         plain
     }
 
+    /// Whether [`redact`](Self::redact) would have to prepare itself for every text.
+    pub fn is_unsettled(&self) -> bool {
+        self.all.is_none() && !self.forms.is_empty()
+    }
+
+    /// Prepares for many texts after something was added.
+    pub fn settle(&mut self) {
+        self.all = self.automaton_of_all();
+    }
+
+    fn automaton_of_all(&self) -> Option<Arc<AhoCorasick>> {
+        // Made for a few texts, it need not be the fastest one.
+        automaton(&self.forms, Some(AhoCorasickKind::NoncontiguousNFA)).map(Arc::new)
+    }
+
     fn add(&mut self, forms: Vec<String>) {
         Arc::make_mut(&mut self.forms).extend(forms);
-        self.all = OnceLock::new();
+        self.all = None;
     }
 }
 

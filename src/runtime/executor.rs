@@ -154,17 +154,31 @@ impl Executor {
     async fn verify_answers(&self, to: Role) -> Result<StepSuccess, PortError> {
         let servers = self.servers().await?;
         let until = Instant::now() + ASK_FOR;
-        let mut answers = Vec::new();
+        // Of two providers one may be dead: its servers go on answering what they had, and are named instead of waited for.
+        let remarks = self.managed.dns.remarks();
+        let (mut answers, mut lagging) = (Vec::new(), Vec::new());
         for name in self.managed.service.moved() {
             let wanted = self.wanted(&name, to).await?;
+            let mut right = 0;
             for (host, addr) in &servers {
-                self.verify_answer(&name, &wanted, (host, *addr), until).await?;
+                match self.verify_answer(&name, &wanted, (host, *addr), until).await {
+                    Ok(()) => right += 1,
+                    Err(error) if remarks.is_empty() => return Err(error),
+                    Err(error) => lagging.push(error),
+                }
+            }
+            if right == 0 {
+                let none =
+                    || PortError::retry(format!("no server answers {} for {}", wanted.join(" or "), name.name));
+                return Err(lagging.pop().unwrap_or_else(none));
             }
             answers.push(name.answer(to).value.clone());
         }
         let count = servers.len();
         let noun = if count == 1 { "server answers" } else { "servers answer" };
-        Ok(said(format!("{count} authoritative {noun} {}", answers.join(", "))))
+        let but: Vec<String> = lagging.iter().map(|error| format!("; but {error}")).collect();
+        let text = if but.is_empty() { "" } else { "at least one of " };
+        Ok(said(format!("{text}{count} authoritative {noun} {}{}", answers.join(", "), but.concat())))
     }
 
     async fn verify_answer(

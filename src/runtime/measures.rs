@@ -11,10 +11,12 @@ use crate::domain::{CheckName, Metric, Moment, Observation, Role, ServiceName, V
 const MAX_NAMES: usize = 2 * Metric::MOST;
 
 type Source = (CheckName, Role, VantageName);
+/// By name.
+type Values = BTreeMap<String, Value>;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Measures(Mutex<BTreeMap<ServiceName, BTreeMap<Source, BTreeMap<String, Value>>>>);
+pub(super) struct Measures(Mutex<BTreeMap<ServiceName, BTreeMap<Source, Values>>>);
 
 #[derive(Debug, Clone)]
 struct Value {

@@ -149,7 +149,8 @@ impl Managed {
         };
         let names: Vec<String> =
             self.service.moved().map(|name| format!("{} → {}", name.name, name.answer(to).value)).collect();
-        format!("{}: {how}", names.join(", "))
+        let remarks: Vec<String> = self.dns.remarks().iter().map(|remark| format!("; {remark}")).collect();
+        format!("{}: {how}{}", names.join(", "), remarks.concat())
     }
 }
 

@@ -108,7 +108,7 @@ pub async fn take_over(
                  another controller uses epoch {}; take over again",
                 fence.epoch()
             ))),
-            Seen::New(records) => Ok(TakenOver { before, records, change: None }),
+            Seen::New(records) => Ok(TakenOver { before, records: *records, change: None }),
             Seen::Expected => Err(PortError::retry(format!(
                 "{name}: the takeover has not been applied so far, the token is still '{before}': {error}"
             ))),
@@ -155,7 +155,7 @@ pub async fn flip(
     match provider.apply(fence, &service.dns.zone, &batch).await {
         Ok(change) => Ok(Flipped { records: present.after(&batch), change: Some(change), read_back: false }),
         Err(error) if matches!(error.class, Class::Refused | Class::Retry) => match swap.look(&error).await? {
-            Seen::New(records) => Ok(Flipped { records, change: None, read_back: true }),
+            Seen::New(records) => Ok(Flipped { records: *records, change: None, read_back: true }),
             Seen::Expected if error.class == Class::Refused => Err(PortError::broken(format!(
                 "{name}: the provider refuses the flip although the token is the expected '{expected}': {error}"
             ))),
@@ -205,7 +205,7 @@ pub async fn pin(
 /// What reading back showed.
 enum Seen {
     /// The write was applied.
-    New(OwnedRecords),
+    New(Box<OwnedRecords>),
     /// It was not, so far.
     Expected,
 }
@@ -234,7 +234,7 @@ impl Swap<'_> {
             .map_err(|error| PortError::broken(format!("{error} (found when reading back after: {after})")))?;
         let token = records.token();
         if token == self.new {
-            Ok(Seen::New(records))
+            Ok(Seen::New(Box::new(records)))
         } else if token.epoch > self.fence.epoch() {
             Err(fenced(name, token, self.fence))
         } else if token == self.expected {
@@ -252,7 +252,7 @@ impl Swap<'_> {
         let accepted = PortError::retry("the provider accepted it");
         for look in 1..=READ_BACKS {
             if let Seen::New(records) = self.look(&accepted).await? {
-                return Ok(records);
+                return Ok(*records);
             }
             if look < READ_BACKS {
                 tokio::time::sleep(READ_BACK_PAUSE).await;

@@ -24,7 +24,8 @@ macro_rules! over {
     };
 }
 
-/// The cases that every emulator takes, and those that only one takes which matches a DELETE exactly.
+/// The cases that every emulator takes, and those that only one takes which compares with what is there now. moto keeps a list
+/// of all changes that it ever took, and compares with that.
 macro_rules! battery {
     (all: { $($all:tt)* } exact: { $($exact:tt)* }) => {
         over! { over_the_lab, lab: $($all)* $($exact)* }
@@ -54,6 +55,7 @@ battery! {
         the_delegation_names_the_servers(Owned),
     }
     exact: {
+        a_flip_back_restores_what_was_there_before(Owned),
         a_writer_with_the_old_token_changes_nothing(Owned),
         somebody_else_under_our_epoch_is_refused_and_not_overwritten(Owned),
         of_two_writers_exactly_one_wins_each_round(Owned),
@@ -86,8 +88,16 @@ async fn a_flip_exchanges_the_records_and_nothing_else(world: World) {
     );
     // What the flip says the records are is what a reader finds.
     assert_eq!(OwnedRecords::find(&world.cluster, &world.service, &sets).unwrap().serving(), Role::Standby);
-    let back = world.flip(&fence, &flipped.records, Role::Primary).await.unwrap();
+}
+
+async fn a_flip_back_restores_what_was_there_before(world: World) {
+    let (fence, records) = world.lead(5).await;
+    let before = world.now().await;
+    let there = world.flip(&fence, &records, Role::Standby).await.unwrap();
+    let back = world.flip(&fence, &there.records, Role::Primary).await.unwrap();
     assert_eq!((world.serving().await.as_str(), back.records.token().seq), (PRIMARY, 2));
+    // The mark is the first.
+    assert_eq!(world.now().await[1..], before[1..]);
 }
 
 async fn a_fence_write_leaves_the_records_alone(world: World) {
@@ -143,17 +153,19 @@ async fn of_two_writers_exactly_one_wins_each_round(world: World) {
             let fence = World::fence(epoch);
             let batch = ChangeBatch::fence(&present, present.token().advanced(&fence).unwrap());
             let answer = provider.apply(&fence, zone_id, &batch).await;
-            (answer, batch.new_token().clone())
+            (answer, present.after(&batch))
         };
         let (one, other) = tokio::join!(write(10 + 2 * round), write(11 + 2 * round));
-        present = zone::read_records(provider, &world.cluster, &world.service).await.unwrap();
-        match (one, other) {
+        // The next round's winner must name this one's token, so the zone has it, or nobody wins then.
+        present = match (one, other) {
             ((Ok(_), won), (Err(lost), _)) | ((Err(lost), _), (Ok(_), won)) => {
-                assert_eq!((lost.class, &won), (Class::Refused, present.token()), "round {round}: {lost}");
+                assert_eq!(lost.class, Class::Refused, "round {round}: {lost}");
+                won
             }
             both => panic!("round {round}: {both:?}"),
-        }
+        };
     }
+    assert_eq!(zone::read_records(provider, &world.cluster, &world.service).await.unwrap(), present);
     println!("{ROUNDS} rounds in {:.1} s", started.elapsed().as_secs_f64());
 }
 
@@ -467,5 +479,19 @@ async fn moto_takes_a_stale_swap() {
         stale.is_ok(),
         "moto refuses a stale DELETE and CREATE now ({stale:?}): move the cases under `exact` of the battery in tests/suite/dns.rs \
          to `all`, one by one, and correct docs/lab.md"
+    );
+}
+
+/// And another thing that keeps it from a failback.
+#[tokio::test]
+async fn moto_refuses_to_create_what_was_there_before() {
+    let world = World::moto(Begin::Owned).await;
+    let (fence, records) = world.lead(5).await;
+    let there = world.flip(&fence, &records, Role::Standby).await.unwrap();
+    let back = world.flip(&fence, &there.records, Role::Primary).await;
+    assert!(
+        back.as_ref().is_err_and(|error| error.what.contains("already exists")),
+        "moto lets records be created again now ({back:?}): move a_flip_back_restores_what_was_there_before to `all` of the battery in \
+         tests/suite/dns.rs, and correct docs/lab.md"
     );
 }

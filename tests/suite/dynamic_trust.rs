@@ -114,7 +114,8 @@ async fn misbehaving(answer: fn(Vec<u8>) -> Vec<u8>) -> Rfc2136 {
 #[tokio::test]
 async fn truncated_cached_failing_and_foreign_answers_are_no_answers() {
     // QR, AA and TC; QR alone; QR and AA with SERVFAIL; QR and AA with another id.
-    let cases: [(fn(Vec<u8>) -> Vec<u8>, Class, &str); 4] = [
+    type Turn = fn(Vec<u8>) -> Vec<u8>;
+    let cases: [(Turn, Class, &str); 4] = [
         (
             |mut m| {
                 m[2] = 0x86;

@@ -1,8 +1,8 @@
 //! Emulators of AWS that nobody here wrote, from PyPI: one process of each for all tests of a run, on loopback; each test has a
 //! zone of its own in it.
 //!
-//! ministack matches a DELETE exactly, as the real service does. moto compares it with every value that the record ever
-//! had, so it cannot show what fences a stale writer off; it is asked for everything else.
+//! ministack matches a DELETE exactly, as the real service does. moto compares with every change that it ever took, so it
+//! cannot show what fences a stale writer off; it is asked for everything else.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
@@ -29,7 +29,7 @@ const MINISTACK: Kind = Kind {
     requirement: "ministack==1.5.33",
     // It listens on all interfaces unless told otherwise.
     run: "\
-os.environ.update(BIND_HOST='127.0.0.1', GATEWAY_PORT=os.environ['EMULATOR_PORT'], SERVICES='route53,s3')
+os.environ.update(BIND_HOST='127.0.0.1', GATEWAY_PORT=os.environ['EMULATOR_PORT'], SERVICES='route53,sts,iam,s3,ec2')
 sys.argv = ['ministack']
 runpy.run_module('ministack', run_name='__main__')
 ",
@@ -38,7 +38,7 @@ runpy.run_module('ministack', run_name='__main__')
 
 const MOTO: Kind = Kind {
     name: "moto",
-    requirement: "moto[server]==5.2.5",
+    requirement: "moto[s3,server]==5.2.5",
     run: "\
 from moto.server import main
 main(['-H', '127.0.0.1', '-p', os.environ['EMULATOR_PORT']])

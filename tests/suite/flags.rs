@@ -275,7 +275,14 @@ async fn race(shop: Shop, rounds: u64) {
         let to = if round % 2 == 0 { Role::Standby } else { Role::Primary };
         let tokens = [1, 2].map(|writer| present.moved(&fence(1), to, plan(round * 2 + writer)).unwrap());
         let fence = fence(1);
-        let (a, b) = tokio::join!(one.swap(&fence, &copies, &tokens[0]), two.swap(&fence, &copies, &tokens[1]));
+        let (ones, twos) = (one.swap(&fence, &copies, &tokens[0]), two.swap(&fence, &copies, &tokens[1]));
+        // Each is the first to be sent in every other pair of rounds.
+        let (a, b) = if round % 4 < 2 {
+            tokio::join!(ones, twos)
+        } else {
+            let (b, a) = tokio::join!(twos, ones);
+            (a, b)
+        };
         let won = [a[0].outcome.is_ok(), b[0].outcome.is_ok()];
         assert!(won[0] != won[1], "round {round}: {a:?} {b:?}");
         let lost = if won[0] { &b[0] } else { &a[0] };

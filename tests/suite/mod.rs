@@ -111,6 +111,8 @@ mod store_log;
 mod store_upgrade;
 /// A controller's start: its epoch, and the fence in every zone.
 mod takeover;
+/// The modules below `terraform/`, applied to an emulator, and their permissions asked of a simulator.
+mod terraform;
 /// Support: a site with a second factor.
 mod totp_site;
 /// Two providers for one name: the lab's Route 53 and BIND.

@@ -11,9 +11,11 @@ use super::python::run;
 pub(crate) fn folder_with(requirement: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
     fs::create_dir_all(&root).unwrap();
-    let lock = File::create(root.join(format!("{requirement}.lock"))).unwrap();
+    // A package with a scope has a slash in its name.
+    let name = requirement.replace('/', "+");
+    let lock = File::create(root.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
-    let home = root.join(requirement);
+    let home = root.join(name);
     // Written last, so that an interrupted installation is begun again.
     let done = home.join("complete");
     if !done.exists() {

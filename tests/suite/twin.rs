@@ -150,7 +150,7 @@ async fn a_token_that_we_do_not_know_stops_both() {
     };
     let writes = pair.lab.wire.writes().len();
     for (token, class, word) in [
-        ("v1;c=demo;e=6;s=0;t=primary;d=-", Class::Fenced, "epoch 6"),
+        ("v1;c=demo;e=6;s=0;t=primary;d=-", Class::Fenced, "of a newer controller"),
         ("v1;c=demo;e=5;s=9;t=primary;d=-", Class::Refused, "e=5;s=9"),
         (
             "v1;c=theirs;e=5;s=0;t=primary;d=-",

@@ -15,7 +15,7 @@ use crate::domain::WallTime;
 /// Why there is no answer to go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// The server refuses the signature: nothing was done. The text names the key and the way out.
+    /// The server refuses the signature, or us: nothing was done. The text names the key and the way out.
     Key(String),
     /// Anything else: what was asked may have been done.
     Unknown(String),
@@ -129,9 +129,17 @@ fn checked(
     if let (Some(verifier), Some(tsig)) = (verifier, tsig) {
         let key = &tsig.label;
         let Some(signature) = answer.signature.as_deref().map(|record| &record.data) else {
+            let code_words = words(code);
+            // A server that does not hold the zone has no rule by which to sign. To believe it gives a forger nothing that "bad key", which
+            // cannot be signed either, does not give him already.
+            if matches!(code, ResponseCode::NotAuth | ResponseCode::Refused) {
+                return Err(Trouble::Key(format!(
+                    "the server answers {code_words}, unsigned: it does not hold this zone, or does not serve us; correct `server` (the \
+                     zone's primary) or `zone`"
+                )));
+            }
             return Err(unknown(format!(
-                "the answer {} is not signed with the key {key}, so it is not believed; the server must know TSIG and this key",
-                words(code)
+                "the answer {code_words} is not signed with the key {key}, so it is not believed; the server must know TSIG and this key"
             )));
         };
         // These two cannot be signed (RFC 8945 section 5.2).

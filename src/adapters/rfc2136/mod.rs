@@ -12,7 +12,7 @@
 //!   whose token was not made under the fence's epoch is not sent.
 //! - **A write is sent once.** Reads are repeated.
 //! - **An answer is believed when its signature verifies** (RFC 8945), where a key is configured; queries are signed, too. What cannot be
-//!   believed is unknown, with one exception: "bad key" and "bad signature" cannot be signed, and mean that nothing was done.
+//!   believed is unknown, except what cannot be signed: "bad key", "bad signature", and that a server does not hold the zone. Nothing was done then.
 //! - **Only authoritative answers count.** A cache, a referral or a server that lost its zone is an error, not an empty zone.
 //!
 //! What it refuses: failover routing, values that it cannot write back as it read them, and to guess a serial.

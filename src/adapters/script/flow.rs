@@ -355,6 +355,9 @@ impl Flow {
 
     /// What is struck out wherever the probe says something.
     pub(super) fn struck(&self) -> Ref<'_, Redaction> {
+        if self.struck.borrow().is_unsettled() {
+            self.struck.borrow_mut().settle();
+        }
         self.struck.borrow()
     }
 

@@ -118,13 +118,14 @@ fn told(lab: &Lab, zones: &[(String, String)], propagation: Duration) -> String 
         text,
         "  a change is served and INSYNC after {}\n\nPoint whatever speaks to Route 53 at it:\n\n  \
          export AWS_ENDPOINT_URL_ROUTE_53={api}\n  \
-         export AWS_ACCESS_KEY_ID=lab AWS_SECRET_ACCESS_KEY=lab AWS_REGION=us-east-1\n",
+         export AWS_ACCESS_KEY_ID=lab AWS_SECRET_ACCESS_KEY=lab\n  \
+         export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1\n",
         humantime::format_duration(propagation)
     );
     if let Some((name, id)) = zones.first() {
         let _ = write!(
             text,
-            "\nMake a record, see that it is listed at once, and ask the name server:\n\n  \
+            "\nMake a record, see that it is listed at once, and ask the name server once it has propagated:\n\n  \
              aws route53 change-resource-record-sets --hosted-zone-id {id} --change-batch \\\n    \
              '{{\"Changes\":[{{\"Action\":\"CREATE\",\"ResourceRecordSet\":{{\"Name\":\"www.{name}\",\"Type\":\"A\",\"TTL\":30,\
              \"ResourceRecords\":[{{\"Value\":\"192.0.2.10\"}}]}}}}]}}'\n  \

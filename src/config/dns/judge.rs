@@ -194,7 +194,6 @@ impl Judge<'_, '_> {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "parts of a value whose rest is the first zone's, used once")]
     fn second(
         &self,
         dns: &DnsDraft,
@@ -214,6 +213,12 @@ impl Judge<'_, '_> {
         if same_zone && word(draft) == word(&dns.zone) && server(draft) == server(&dns.zone) {
             let message = format!("the zone {} is the first one again: name another provider's", zone.value);
             self.report.error(&zone.spot, message);
+            return None;
+        }
+        if draft.authoritative.is_some() != dns.zone.authoritative.is_some() {
+            let message = "'authoritative' is listed for one of the two zones: list it for both, or for none, so that both are \
+                           asked after a flip";
+            self.report.error(&draft.at, message);
             return None;
         }
         Some((provider?, zone.value.clone(), routing?, servers(draft), draft.at.place()))

@@ -54,6 +54,9 @@ pub(in crate::lab) struct ChangeBatch {
     pub(in crate::lab) changes: Vec<Change>,
 }
 
+/// Another zone's name and records, by its id.
+type Elsewhere<'a> = dyn Fn(&str) -> Option<(DnsName, Arc<Records>)> + 'a;
+
 /// The zone that a batch is for, and what else decides about it.
 pub(super) struct Ground<'a> {
     pub(super) id: &'a str,
@@ -61,7 +64,7 @@ pub(super) struct Ground<'a> {
     pub(super) current: &'a Records,
     pub(super) protections: &'a Protections,
     /// Another zone's name and records, by its id.
-    pub(super) elsewhere: &'a dyn Fn(&str) -> Option<(DnsName, Arc<Records>)>,
+    pub(super) elsewhere: &'a Elsewhere<'a>,
     /// Whether a refusal is written in its older form.
     pub(super) refuse_in_old_form: bool,
 }

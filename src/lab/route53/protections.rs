@@ -11,7 +11,7 @@ use roxmltree::Node;
 use super::error::{ApiError, EntryError};
 use super::name::DnsName;
 use super::record::{RecordKey, RecordKind};
-use super::xml::{Fields, Order, XmlWriter, items, read_document};
+use super::xml::{Fields, XmlWriter, items, read_document};
 
 /// The most entries in one request.
 const ENTRIES_MAX: usize = 100;
@@ -70,12 +70,12 @@ impl Entry {
 /// Reads the body of CreateResourceRecordSetProtections or DeleteResourceRecordSetProtections.
 pub(super) fn entries(body: &[u8], root: &str, item: &str, known: &[&str]) -> Result<Vec<Entry>, ApiError> {
     let entry = |node: Node<'_, '_>| {
-        let fields = Fields::read(node, known, Order::Any)?;
+        let fields = Fields::read(node, known)?;
         let comment = fields.text("Comment")?.filter(|comment| !comment.is_empty());
         Ok(Entry { name: fields.required("RecordName")?, kind: fields.required("RecordType")?, comment })
     };
     read_document(body, root, |root| {
-        let list = items(Fields::read(root, &["Protections"], Order::Any)?.required_node("Protections")?, item)?;
+        let list = items(Fields::read(root, &["Protections"])?.required_node("Protections")?, item)?;
         if !(1..=ENTRIES_MAX).contains(&list.len()) {
             return Err(ApiError::invalid_input(format!("'Protections' must have 1 to {ENTRIES_MAX} entries")));
         }

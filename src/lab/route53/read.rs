@@ -7,7 +7,7 @@ use super::batch::{Action, Change, ChangeBatch};
 use super::error::ApiError;
 use super::name::DnsName;
 use super::record::{Alias, FailoverRole, RecordKind, RecordSet};
-use super::xml::{Fields, Order, items, read_document};
+use super::xml::{Fields, items, read_document};
 
 /// The longest value of one record.
 const VALUE_CHARS_MAX: usize = 4_000;
@@ -16,7 +16,7 @@ const SET_IDENTIFIER_CHARS_MAX: usize = 128;
 /// The largest TTL, in seconds.
 const TTL_S_MAX: u32 = i32::MAX as u32;
 
-/// The elements of a record set, in the order of the schema.
+/// The elements of a record set.
 const RECORD_SET: [&str; 15] = [
     "Name",
     "Type",
@@ -58,8 +58,8 @@ pub(super) struct NewZone {
 /// Reads the body of ChangeResourceRecordSets.
 pub(super) fn change_batch(body: &[u8]) -> Result<ChangeBatch, ApiError> {
     read_document(body, "ChangeResourceRecordSetsRequest", |root| {
-        let batch = Fields::read(root, &["ChangeBatch"], Order::Strict)?.required_node("ChangeBatch")?;
-        let fields = Fields::read(batch, &["Comment", "Changes"], Order::Strict)?;
+        let batch = Fields::read(root, &["ChangeBatch"])?.required_node("ChangeBatch")?;
+        let fields = Fields::read(batch, &["Comment", "Changes"])?;
         let changes = items(fields.required_node("Changes")?, "Change")?;
         if changes.is_empty() {
             return Err(ApiError::invalid_input("the list of changes is empty"));
@@ -75,7 +75,7 @@ pub(super) fn change_batch(body: &[u8]) -> Result<ChangeBatch, ApiError> {
 pub(super) fn new_zone(body: &[u8]) -> Result<NewZone, ApiError> {
     read_document(body, "CreateHostedZoneRequest", |root| {
         let known = ["Name", "VPC", "CallerReference", "HostedZoneConfig", "DelegationSetId"];
-        let fields = Fields::read(root, &known, Order::Any)?;
+        let fields = Fields::read(root, &known)?;
         if fields.node("VPC").is_some() {
             return Err(ApiError::invalid_input("the lab has public zones only: leave out 'VPC'"));
         }
@@ -85,7 +85,7 @@ pub(super) fn new_zone(body: &[u8]) -> Result<NewZone, ApiError> {
             return Err(ApiError::invalid_input("'CallerReference' must have 1 to 128 characters"));
         }
         let config = fields.node("HostedZoneConfig");
-        let config = config.map(|node| Fields::read(node, &["Comment", "PrivateZone"], Order::Any)).transpose()?;
+        let config = config.map(|node| Fields::read(node, &["Comment", "PrivateZone"])).transpose()?;
         Ok(NewZone {
             id: None,
             name: DnsName::parse(&name).map_err(|error| ApiError::invalid_domain_name(&name, &error.to_string()))?,
@@ -98,12 +98,12 @@ pub(super) fn new_zone(body: &[u8]) -> Result<NewZone, ApiError> {
 /// Reads the body of UpdateHostedZoneComment.
 pub(super) fn zone_comment(body: &[u8]) -> Result<Option<String>, ApiError> {
     read_document(body, "UpdateHostedZoneCommentRequest", |root| {
-        Ok(Fields::read(root, &["Comment"], Order::Any)?.text("Comment")?.filter(|comment| !comment.is_empty()))
+        Ok(Fields::read(root, &["Comment"])?.text("Comment")?.filter(|comment| !comment.is_empty()))
     })
 }
 
 fn change(node: Node<'_, '_>) -> Result<Change, ApiError> {
-    let fields = Fields::read(node, &["Action", "ResourceRecordSet"], Order::Strict)?;
+    let fields = Fields::read(node, &["Action", "ResourceRecordSet"])?;
     let action = fields.required("Action")?;
     let action = Action::parse(&action)
         .ok_or_else(|| ApiError::invalid_input(format!("'{action}' is not an action: CREATE, DELETE or UPSERT")))?;
@@ -111,7 +111,7 @@ fn change(node: Node<'_, '_>) -> Result<Change, ApiError> {
 }
 
 fn record_set(action: Action, node: Node<'_, '_>) -> Result<RecordSet, ApiError> {
-    let fields = Fields::read(node, &RECORD_SET, Order::Strict)?;
+    let fields = Fields::read(node, &RECORD_SET)?;
     let (name, kind) = (fields.required("Name")?, fields.required("Type")?);
     let set_identifier = fields.text("SetIdentifier")?;
     let place = format!(
@@ -190,7 +190,7 @@ fn content(fields: &Fields<'_, '_>, place: &str) -> Result<(u32, Vec<String>, Op
 }
 
 fn alias(node: Node<'_, '_>) -> Result<Alias, ApiError> {
-    let fields = Fields::read(node, &["HostedZoneId", "DNSName", "EvaluateTargetHealth"], Order::Strict)?;
+    let fields = Fields::read(node, &["HostedZoneId", "DNSName", "EvaluateTargetHealth"])?;
     let evaluate = fields.parsed("EvaluateTargetHealth")?;
     Ok(Alias {
         zone: fields.required("HostedZoneId")?.trim_start_matches("/hostedzone/").to_owned(),
@@ -209,7 +209,7 @@ fn values(list: Node<'_, '_>) -> Result<Vec<String>, ApiError> {
     let records = items(list, "ResourceRecord")?.into_iter();
     records
         .map(|record| {
-            let value = Fields::read(record, &["Value"], Order::Strict)?.required("Value")?;
+            let value = Fields::read(record, &["Value"])?.required("Value")?;
             if value.chars().count() > VALUE_CHARS_MAX {
                 return Err(ApiError::invalid_input(format!("a value has more than {VALUE_CHARS_MAX} characters")));
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::ApiError;
-use super::xml::{Fields, Order, XmlWriter, items, read_document, text_of};
+use super::xml::{Fields, XmlWriter, items, read_document, text_of};
 
 /// The most tags of one resource, and the most in one request.
 const TAGS_MAX: usize = 10;
@@ -49,7 +49,7 @@ pub(super) struct TagChange {
 /// Reads the body of ChangeTagsForResource.
 pub(super) fn change(body: &[u8]) -> Result<TagChange, ApiError> {
     read_document(body, "ChangeTagsForResourceRequest", |root| {
-        let fields = Fields::read(root, &["AddTags", "RemoveTagKeys"], Order::Any)?;
+        let fields = Fields::read(root, &["AddTags", "RemoveTagKeys"])?;
         let add = fields.node("AddTags").map(|list| items(list, "Tag")).transpose()?.unwrap_or_default();
         let remove = fields.node("RemoveTagKeys").map(|list| items(list, "Key")).transpose()?.unwrap_or_default();
         if add.is_empty() && remove.is_empty() {
@@ -59,7 +59,7 @@ pub(super) fn change(body: &[u8]) -> Result<TagChange, ApiError> {
             return Err(ApiError::invalid_input(format!("more than {TAGS_MAX} tags in one request")));
         }
         let add = add.into_iter().map(|node| {
-            let tag = Fields::read(node, &["Key", "Value"], Order::Any)?;
+            let tag = Fields::read(node, &["Key", "Value"])?;
             let (key, value) = (tag.required("Key")?, tag.text("Value")?.unwrap_or_default());
             if key.is_empty() || key.chars().count() > KEY_CHARS_MAX || value.chars().count() > VALUE_CHARS_MAX {
                 return Err(ApiError::invalid_input(format!(
@@ -79,7 +79,7 @@ pub(super) fn change(body: &[u8]) -> Result<TagChange, ApiError> {
 /// Reads the body of ListTagsForResources.
 pub(super) fn resources(body: &[u8]) -> Result<Vec<String>, ApiError> {
     read_document(body, "ListTagsForResourcesRequest", |root| {
-        let list = Fields::read(root, &["ResourceIds"], Order::Any)?.required_node("ResourceIds")?;
+        let list = Fields::read(root, &["ResourceIds"])?.required_node("ResourceIds")?;
         let ids = items(list, "ResourceId")?.into_iter().map(text_of).collect::<Result<Vec<_>, _>>()?;
         if !(1..=RESOURCES_MAX).contains(&ids.len()) {
             return Err(ApiError::invalid_input(format!("'ResourceIds' must have 1 to {RESOURCES_MAX} entries")));

@@ -68,17 +68,8 @@ pub(super) fn read_document<T>(
     read(node)
 }
 
-/// Whether an element's children must come in the order of the schema. Route 53 insists inside a change batch, and the
-/// official clients send some other requests in an order of their own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    /// As listed.
-    Strict,
-    /// Any.
-    Any,
-}
-
-/// The children of one element, each known and at most once.
+/// The children of one element, each known and at most once, in any order: the official clients do not keep to that of the
+/// schema (those in Go sort by name), and are understood.
 pub(super) struct Fields<'a, 'input> {
     parent: &'a str,
     nodes: Vec<Node<'a, 'input>>,
@@ -86,22 +77,17 @@ pub(super) struct Fields<'a, 'input> {
 
 impl<'a, 'input: 'a> Fields<'a, 'input> {
     /// Reads the children of `node`, which may be those in `known` and no other.
-    pub(super) fn read(node: Node<'a, 'input>, known: &[&str], order: Order) -> Result<Self, ApiError> {
+    pub(super) fn read(node: Node<'a, 'input>, known: &[&str]) -> Result<Self, ApiError> {
         let parent = node.tag_name().name();
         let mut nodes = Vec::new();
-        let mut last: Option<usize> = None;
         for child in elements(node)? {
             let name = child.tag_name().name();
-            let Some(place) = known.iter().position(|known| *known == name) else {
+            if !known.contains(&name) {
                 return Err(ApiError::invalid_xml(&format!("unknown element '{name}' in '{parent}'")));
-            };
+            }
             if nodes.iter().any(|node: &Node<'_, '_>| node.tag_name().name() == name) {
                 return Err(ApiError::invalid_xml(&format!("element '{name}' twice in '{parent}'")));
             }
-            if order == Order::Strict && last.is_some_and(|last| place < last) {
-                return Err(ApiError::invalid_xml(&format!("element '{name}' out of order in '{parent}'")));
-            }
-            last = Some(place);
             nodes.push(child);
         }
         Ok(Self { parent, nodes })

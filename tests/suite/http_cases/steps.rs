@@ -142,7 +142,7 @@ async fn cleaning_up_has_a_moment_when_the_deadline_is_over_and_the_report_does_
     let source = r#"defer(|| get("/out")); defer(|| get("/logout")); step("work", || get("/slow"));"#;
     let case = check(source).within(Duration::from_millis(300));
     let runner = case.runner();
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let run = runner.run_as(&case.request(site.url().as_str()), Mode::default()).await;
     let took = began.elapsed();
     fails(&run.report, FailureKind::Timeout, "/slow within the deadline of 300ms");
@@ -150,7 +150,7 @@ async fn cleaning_up_has_a_moment_when_the_deadline_is_over_and_the_report_does_
     assert!(took < Duration::from_millis(300) + super::SLACK, "{took:?}");
     assert_eq!(run.report.failed_step.as_deref(), Some("work"));
     // It goes on all the same.
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     while site.seen().len() < 3 {
         assert!(began.elapsed() < super::LONG, "{:?}", site.seen());
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -179,7 +179,7 @@ async fn cleaning_up_ends_by_its_own_limit() {
         let source = format!(r#"defer(|| {{ {waits} }}); get("/slow");"#);
         let case = check(&source).within(Duration::from_millis(200)).limited(few);
         let (runner, mode) = (case.runner(), Mode { whole: true, ..Mode::default() });
-        let began = std::time::Instant::now();
+        let began = tokio::time::Instant::now();
         let report = runner.run_as(&case.request(site.url().as_str()), mode).await.report;
         fails(&report, FailureKind::Timeout, "within the deadline of 200ms");
         assert!(began.elapsed() < Duration::from_millis(400) + super::SLACK, "{:?}", began.elapsed());

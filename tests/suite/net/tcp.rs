@@ -39,7 +39,7 @@ async fn a_connection_a_banner_and_an_answer_are_read() {
     let expected = ["connected | tcp connect tcp://127.0.0.1:PORT", "connected | tcp connect tcp://localhost:PORT"];
     assert_eq!(rows[..2], expected);
     assert_eq!(rows[2..4], ["14 bytes | tcp read tcp://127.0.0.1:PORT", "10 bytes | tcp read tcp://127.0.0.1:PORT"]);
-    assert_eq!(rows[4], "27 bytes | tcp exchange tcp://127.0.0.1:PORT");
+    assert_eq!(rows[4], "25 bytes | tcp exchange tcp://127.0.0.1:PORT");
     assert!(report.requests.iter().all(|record| record.duration_us > 0 && record.answer.is_none()), "{report:?}");
     let report = run(r#"step("ask", || tcp("127.0.0.1", 1))"#, &[]).await;
     assert_eq!(world::rows(&report), ["no answer | tcp connect tcp://127.0.0.1:PORT"]);

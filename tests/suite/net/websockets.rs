@@ -39,13 +39,14 @@ async fn texts_are_echoed_over_ws_and_wss_and_pings_are_answered() {
     assert_passes(&report);
     let expected = [
         "open | websocket open ws://localhost:PORT/echo",
+        "open | websocket open wss://localhost:PORT/echo",
         "3 bytes | websocket send ws://localhost:PORT/echo",
         "6 bytes | websocket send ws://localhost:PORT/echo",
         "8 bytes | websocket receive ws://localhost:PORT/echo",
         "11 bytes | websocket receive ws://localhost:PORT/echo",
         "closed | websocket close ws://localhost:PORT/echo",
     ];
-    assert_eq!(rows(&report)[..6], expected);
+    assert_eq!(rows(&report)[..7], expected);
 }
 
 #[tokio::test]

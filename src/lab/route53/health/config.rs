@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use roxmltree::Node;
 
 use super::super::error::ApiError;
-use super::super::xml::{Fields, Order, XmlWriter, items, read_document, text_of};
+use super::super::xml::{Fields, XmlWriter, items, read_document, text_of};
 
 /// The most children of a calculated check.
 const CHILDREN_MAX: usize = 256;
@@ -149,7 +149,7 @@ pub(super) struct Config {
 /// Reads the body of CreateHealthCheck.
 pub(super) fn new_check(body: &[u8]) -> Result<(String, Config), ApiError> {
     read_document(body, "CreateHealthCheckRequest", |root| {
-        let fields = Fields::read(root, &["CallerReference", "HealthCheckConfig"], Order::Any)?;
+        let fields = Fields::read(root, &["CallerReference", "HealthCheckConfig"])?;
         let reference = fields.required("CallerReference")?;
         if !(1..=REFERENCE_CHARS_MAX).contains(&reference.chars().count()) {
             return Err(ApiError::invalid_input("'CallerReference' must have 1 to 64 characters"));
@@ -161,7 +161,7 @@ pub(super) fn new_check(body: &[u8]) -> Result<(String, Config), ApiError> {
 /// Reads the body of UpdateHealthCheck: the version it expects, if any, and what the settings become.
 pub(super) fn updated(body: &[u8], present: &Config) -> Result<(Option<u64>, Config), ApiError> {
     read_document(body, "UpdateHealthCheckRequest", |root| {
-        let fields = Fields::read(root, &UPDATE, Order::Any)?;
+        let fields = Fields::read(root, &UPDATE)?;
         let (foreign, kind): (&[&str], _) = match present.subject {
             Subject::Endpoint(_) => (&OF_CALCULATED, "a check of an endpoint"),
             Subject::Calculated { .. } => (&OF_ENDPOINTS, "a CALCULATED check"),
@@ -204,7 +204,7 @@ fn reset(subject: &mut Subject, name: &str) -> Result<(), ApiError> {
 }
 
 fn read_config(node: Node<'_, '_>) -> Result<Config, ApiError> {
-    let fields = Fields::read(node, &CONFIG, Order::Any)?;
+    let fields = Fields::read(node, &CONFIG)?;
     let kind = fields.required("Type")?;
     refuse_alarms(&fields)?;
     let subject = match (kind.as_str(), Protocol::parse(&kind)) {
