@@ -14,9 +14,12 @@ use crate::adapters::canary::NetworkCanaries;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::controller_http::ControllerHttp;
 use crate::adapters::flag::ServedFlags;
+use crate::adapters::resolver::own::Recursive;
+use crate::config::Config;
 use crate::domain::{Role, VantageName};
-use crate::ports::ObservationSink;
+use crate::ports::{ObservationSink, Resolution, SightingSink};
 use crate::runtime::agent::{Agent, Assignment};
+use crate::runtime::lookout::{Lookout, Watched};
 use crate::web::flags;
 
 /// Probe both sites of every service from one vantage, and tell the controllers.
@@ -73,11 +76,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     let canaries =
         NetworkCanaries::new(&config.agents.canaries, config.agents.canaries_needed).map_err(Failure::usage)?;
-    let controllers = config.agents.controllers.iter().map(|base| {
-        let sink = ControllerHttp::new(base, config.controller.token.clone()).map_err(Failure::usage)?;
-        Ok(Arc::new(sink) as Arc<dyn ObservationSink>)
-    });
+    let controllers =
+        config.agents.controllers.iter().map(|base| {
+            ControllerHttp::new(base, config.controller.token.clone()).map(Arc::new).map_err(Failure::usage)
+        });
     let controllers = controllers.collect::<Result<Vec<_>, Failure>>()?;
+    let lookout = lookout(&config, &vantage, &controllers);
+    let controllers: Vec<Arc<dyn ObservationSink>> =
+        controllers.into_iter().map(|sink| sink as Arc<dyn ObservationSink>).collect();
     tracing::info!(%vantage, assignments = assignments.len(), controllers = controllers.len(), "probing");
     let agent = Agent {
         vantage,
@@ -86,6 +92,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         canaries: Arc::new(canaries),
         controllers,
         spool: config.agents.spool,
+        lookout,
         clock: Arc::new(SystemClock::new()),
     };
     let tasks = TaskTracker::new();
@@ -117,4 +124,28 @@ async fn serve_flags(
         }
     });
     Ok(())
+}
+
+/// What it looks out for beside the sites: the public names, as its own resolvers answer them.
+fn lookout(config: &Config, vantage: &VantageName, controllers: &[Arc<ControllerHttp>]) -> Option<Lookout> {
+    let others = config.agents.resolvers_at(vantage).to_vec();
+    let system = config.agents.system_resolvers;
+    // Without a system's resolvers there is still somebody to log in through, or nobody to ask at all.
+    let resolution = if system { Resolution::System } else { Resolution::Through(*others.first()?) };
+    let mine = config.services.iter().map(|service| &service.service);
+    let mine = mine.filter(|service| service.vantages.iter().any(|other| other.name == *vantage));
+    let watched = mine.map(|service| Watched {
+        service: service.name.clone(),
+        names: service.moved().collect(),
+        public_url: service.public_url.clone(),
+        checks: service.checks.clone(),
+        interval: service.policy.interval,
+        timeout: service.policy.timeout,
+    });
+    Some(Lookout {
+        watched: watched.collect(),
+        resolvers: Arc::new(Recursive::new(others, system)),
+        resolution,
+        controllers: controllers.iter().map(|sink| Arc::clone(sink) as Arc<dyn SightingSink>).collect(),
+    })
 }

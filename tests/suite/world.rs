@@ -542,6 +542,11 @@ impl World {
         self.fault(&self.primary, json!({ "login": "error" })).await;
     }
 
+    /// The lab's name server.
+    pub(crate) fn name_server(&self) -> SocketAddr {
+        self.lab.dns_addr()
+    }
+
     /// Throws switches of the lab.
     pub(crate) fn lab_faults(&self, change: FaultChange) {
         self.lab.set_faults(change);
@@ -686,6 +691,7 @@ TOKEN
 [agents]
 controllers = [CONTROLLERS]
 spool = SPOOL
+system_resolvers = false
 
 [[vantage]]
 name = "aws-1"
