@@ -8,12 +8,13 @@ use reqwest::{Client, RequestBuilder};
 use url::Url;
 
 use super::outbound::{self, Answer};
-use crate::domain::{Moment, Observation, Pace, PaceMark, Secret};
-use crate::ports::{ObservationSink, PortError};
+use crate::domain::{Moment, Observation, Pace, PaceMark, Secret, Sighting, VantageName};
+use crate::ports::{ObservationSink, PortError, SightingSink};
 use crate::wire::VERSION;
 use crate::wire::api::ErrorAnswer;
 use crate::wire::observations::{Batch, Item, Receipt};
 use crate::wire::pace::PaceAnswer;
+use crate::wire::sightings::{Sightings, SightingsReceipt};
 
 /// The limit of one delivery. It also bounds how much an observation's age can be understated: the time on the way.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -28,6 +29,7 @@ pub struct ControllerHttp {
     name: String,
     observations: Url,
     pace: Url,
+    sightings: Url,
     token: Option<Secret>,
     client: Client,
 }
@@ -42,8 +44,9 @@ impl ControllerHttp {
             base.join(path).map_err(|error| PortError::broken(format!("controller address '{base}': {error}")))
         };
         let (observations, pace) = (endpoint("/v1/observations")?, endpoint("/v1/pace")?);
+        let sightings = endpoint("/v1/sightings")?;
         let client = outbound::client_for(base, TIMEOUT)?;
-        Ok(Self { name: format!("controller {base}"), observations, pace, token, client })
+        Ok(Self { name: format!("controller {base}"), observations, pace, sightings, token, client })
     }
 
     fn with_token(&self, request: RequestBuilder) -> RequestBuilder {
@@ -96,6 +99,23 @@ impl ObservationSink for ControllerHttp {
             Ok(pace) if answer.status.is_success() => {
                 pace.pace().map_err(|error| PortError::broken(format!("{}: {error}", self.name)))
             }
+            _ => Err(self.refused(&answer)),
+        }
+    }
+}
+
+#[async_trait]
+impl SightingSink for ControllerHttp {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn sighted(&self, now: Moment, vantage: &VantageName, seen: &[Sighting]) -> Result<(), PortError> {
+        let document = Sightings::new(vantage, now, seen);
+        let request = self.with_token(self.client.post(self.sightings.clone()).json(&document));
+        let answer = outbound::send(&self.name, request).await?;
+        match serde_json::from_slice::<SightingsReceipt>(&answer.body) {
+            Ok(_) if answer.status.is_success() => Ok(()),
             _ => Err(self.refused(&answer)),
         }
     }

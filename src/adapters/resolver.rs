@@ -7,6 +7,8 @@
 //! What it refuses: an answer to another question or from another address, and to call a server's failure an empty answer.
 //! SERVFAIL, REFUSED, a referral to other servers, silence and garbage are errors; only "no such name" and "no such record" are empty.
 
+pub mod own;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -55,16 +57,18 @@ impl Resolver for Hickory {
     async fn ask(&self, server: SocketAddr, name: &str, kind: RecordType) -> Result<Vec<String>, PortError> {
         let query = question_for(name, wire_kind(kind))?;
         let fail = |what: String| PortError::retry(format!("asking {server} for {name} {kind}: {what}"));
-        let answer = exchange(server, &query).await.map_err(fail)?;
+        let answer = exchange(server, &query, Manner::DIRECT).await.map_err(fail)?;
         values(&answer, &query).map_err(fail)
     }
 
     async fn soa(&self, server: SocketAddr, name: &str) -> Result<Option<Soa>, PortError> {
         let fail = |what: String| PortError::retry(format!("asking {server} for the SOA of {name}: {what}"));
-        let answer = exchange(server, &question_for(name, rr::RecordType::SOA)?).await.map_err(fail)?;
+        let answer =
+            exchange(server, &question_for(name, rr::RecordType::SOA)?, Manner::DIRECT).await.map_err(fail)?;
         let Some(found) = start_of_authority(&answer).map_err(fail)? else { return Ok(None) };
         // Beside a "no", its time to live is not its own (RFC 2308, section 3): the zone itself is asked.
-        let answer = exchange(server, &question_for(&found.zone, rr::RecordType::SOA)?).await.map_err(fail)?;
+        let answer =
+            exchange(server, &question_for(&found.zone, rr::RecordType::SOA)?, Manner::DIRECT).await.map_err(fail)?;
         start_of_authority(&answer).map_err(fail)
     }
 
@@ -83,20 +87,39 @@ impl Resolver for Hickory {
 }
 
 fn question_for(name: &str, kind: rr::RecordType) -> Result<Query, PortError> {
-    let mut owner = Name::from_ascii(name)
-        .map_err(|error| PortError::broken(format!("'{name}' is not a name that DNS can hold: {error}")))?;
-    owner.set_fqdn(true);
-    Ok(Query::query(owner, kind))
+    Ok(Query::query(owner(name).map_err(PortError::broken)?, kind))
 }
 
-/// Question and answer: over UDP, and over TCP when the answer does not fit.
-async fn exchange(server: SocketAddr, query: &Query) -> Result<Message, String> {
-    let answer = over_udp(server, query).await?;
+/// How a question is put.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// Whether the server is to ask others.
+    recursion: bool,
+    /// How often over UDP.
+    attempts: usize,
+}
+
+impl Manner {
+    /// To a server that holds the zone.
+    const DIRECT: Self = Self { recursion: false, attempts: UDP_ATTEMPTS };
+}
+
+/// The name as a question holds it: complete, so that no search list applies.
+fn owner(name: &str) -> Result<Name, String> {
+    let mut owner =
+        Name::from_ascii(name).map_err(|error| format!("'{name}' is not a name that DNS can hold: {error}"))?;
+    owner.set_fqdn(true);
+    Ok(owner)
+}
+
+/// One answer, over TCP where it does not fit.
+async fn exchange(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
+    let answer = over_udp(server, query, manner).await?;
     if !answer.metadata.truncation {
         return Ok(answer);
     }
-    let over_tcp = timeout(TCP_LIMIT, over_tcp(server, query)).await;
-    over_tcp.map_err(|_| "no answer over TCP in time".to_owned())?
+    let over_tcp = over_tcp(server, query, manner);
+    timeout(TCP_LIMIT, over_tcp).await.map_err(|_| "no answer over TCP in time".to_owned())?
 }
 
 /// The start of authority in an answer, beside a "no", or in its own right.
@@ -126,9 +149,9 @@ fn wire_kind(kind: RecordType) -> rr::RecordType {
 }
 
 /// A question with an id of its own.
-fn question(query: &Query) -> Result<(Message, Vec<u8>), String> {
+fn question(query: &Query, recursion: bool) -> Result<(Message, Vec<u8>), String> {
     let mut message = Message::query();
-    message.metadata.recursion_desired = false;
+    message.metadata.recursion_desired = recursion;
     message.add_query(query.clone());
     let mut edns = Edns::new();
     edns.set_max_payload(UDP_PAYLOAD);
@@ -147,15 +170,15 @@ fn belongs(answer: &Message, asked: &Message) -> bool {
         && answer.queries.iter().all(same_question)
 }
 
-async fn over_udp(server: SocketAddr, query: &Query) -> Result<Message, String> {
+async fn over_udp(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
     let local: IpAddr = match server {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let mut why = String::new();
-    for _ in 0..UDP_ATTEMPTS {
+    for _ in 0..manner.attempts {
         // A new socket, so a new port, and a new id: a late or forged answer to an earlier question fits neither.
-        let (asked, bytes) = question(query)?;
+        let (asked, bytes) = question(query, manner.recursion)?;
         let socket = UdpSocket::bind((local, 0)).await.map_err(|error| error.to_string())?;
         // Connected, so that the system drops what others send.
         socket.connect(server).await.map_err(|error| error.to_string())?;
@@ -180,8 +203,8 @@ async fn over_udp(server: SocketAddr, query: &Query) -> Result<Message, String> 
     Err(why)
 }
 
-async fn over_tcp(server: SocketAddr, query: &Query) -> Result<Message, String> {
-    let (asked, bytes) = question(query)?;
+async fn over_tcp(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
+    let (asked, bytes) = question(query, manner.recursion)?;
     let length = u16::try_from(bytes.len()).map_err(|_| "the question is too long".to_owned())?;
     let io = |error: std::io::Error| format!("over TCP: {error}");
     let mut stream = TcpStream::connect(server).await.map_err(io)?;
@@ -298,7 +321,7 @@ mod tests {
     #[test]
     fn an_answer_to_another_question_is_not_ours() {
         let query = Query::query(name("www.example.test."), rr::RecordType::A);
-        let (asked, _) = question(&query).unwrap();
+        let (asked, _) = question(&query, false).unwrap();
         assert!(!asked.metadata.recursion_desired);
         let mut theirs = Message::new(asked.metadata.id, MessageType::Response, OpCode::Query);
         assert!(belongs(&theirs, &asked));

@@ -1,8 +1,11 @@
 //! `quorate agent`: one vantage.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
@@ -10,9 +13,14 @@ use super::{compose, life};
 use crate::adapters::canary::NetworkCanaries;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::controller_http::ControllerHttp;
+use crate::adapters::flag::ServedFlags;
+use crate::adapters::resolver::own::Recursive;
+use crate::config::Config;
 use crate::domain::{Role, VantageName};
-use crate::ports::ObservationSink;
+use crate::ports::{ObservationSink, Resolution, SightingSink};
 use crate::runtime::agent::{Agent, Assignment};
+use crate::runtime::lookout::{Lookout, Watched};
+use crate::web::flags;
 
 /// Probe both sites of every service from one vantage, and tell the controllers.
 #[derive(Debug, clap::Args)]
@@ -23,6 +31,13 @@ pub(super) struct Args {
     /// Which of the configuration's vantages this is.
     #[arg(long, value_name = "NAME")]
     vantage: String,
+    /// Serve the flags of a folder at this address, for health checks to look at: GET /flags/SERVICE. It needs no token, and shows nothing
+    /// else.
+    #[arg(long, value_name = "ADDRESS", requires = "flags_folder")]
+    flags_listen: Option<SocketAddr>,
+    /// The folder that a controller's store file:///… writes to.
+    #[arg(long, value_name = "FOLDER", requires = "flags_listen")]
+    flags_folder: Option<PathBuf>,
     /// End when standard input closes.
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -61,11 +76,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     }
     let canaries =
         NetworkCanaries::new(&config.agents.canaries, config.agents.canaries_needed).map_err(Failure::usage)?;
-    let controllers = config.agents.controllers.iter().map(|base| {
-        let sink = ControllerHttp::new(base, config.controller.token.clone()).map_err(Failure::usage)?;
-        Ok(Arc::new(sink) as Arc<dyn ObservationSink>)
-    });
+    let controllers =
+        config.agents.controllers.iter().map(|base| {
+            ControllerHttp::new(base, config.controller.token.clone()).map(Arc::new).map_err(Failure::usage)
+        });
     let controllers = controllers.collect::<Result<Vec<_>, Failure>>()?;
+    let lookout = lookout(&config, &vantage, &controllers);
+    let controllers: Vec<Arc<dyn ObservationSink>> =
+        controllers.into_iter().map(|sink| sink as Arc<dyn ObservationSink>).collect();
     tracing::info!(%vantage, assignments = assignments.len(), controllers = controllers.len(), "probing");
     let agent = Agent {
         vantage,
@@ -74,9 +92,60 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         canaries: Arc::new(canaries),
         controllers,
         spool: config.agents.spool,
+        lookout,
         clock: Arc::new(SystemClock::new()),
     };
     let tasks = TaskTracker::new();
-    agent.run(life::until_told(&tasks, args.with_parent)).await;
+    let closing = life::until_told(&tasks, args.with_parent);
+    if let (Some(listen), Some(folder)) = (args.flags_listen, args.flags_folder) {
+        serve_flags(listen, folder, &tasks, &closing).await?;
+    }
+    agent.run(closing).await;
     Ok(())
+}
+
+/// Serves the folder's flags until `closing`.
+async fn serve_flags(
+    listen: SocketAddr,
+    folder: PathBuf,
+    tasks: &TaskTracker,
+    closing: &CancellationToken,
+) -> Result<(), Failure> {
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        Failure::usage(format!("cannot listen on {listen} for flags: {error}; choose another --flags-listen"))
+    })?;
+    tracing::info!("serving the flags of {} on http://{listen}/flags/", folder.display());
+    let server = axum::serve(listener, flags::router(Arc::new(ServedFlags::new(folder))));
+    let until = closing.clone();
+    tasks.spawn(async move {
+        let served = server.with_graceful_shutdown(async move { until.cancelled().await }).await;
+        if let Err(error) = served {
+            tracing::error!("serving flags ended: {error}");
+        }
+    });
+    Ok(())
+}
+
+/// What it looks out for beside the sites: the public names, as its own resolvers answer them.
+fn lookout(config: &Config, vantage: &VantageName, controllers: &[Arc<ControllerHttp>]) -> Option<Lookout> {
+    let others = config.agents.resolvers_at(vantage).to_vec();
+    let system = config.agents.system_resolvers;
+    // Without a system's resolvers there is still somebody to log in through, or nobody to ask at all.
+    let resolution = if system { Resolution::System } else { Resolution::Through(*others.first()?) };
+    let mine = config.services.iter().map(|service| &service.service);
+    let mine = mine.filter(|service| service.vantages.iter().any(|other| other.name == *vantage));
+    let watched = mine.map(|service| Watched {
+        service: service.name.clone(),
+        names: service.moved().collect(),
+        public_url: service.public_url.clone(),
+        checks: service.checks.clone(),
+        interval: service.policy.interval,
+        timeout: service.policy.timeout,
+    });
+    Some(Lookout {
+        watched: watched.collect(),
+        resolvers: Arc::new(Recursive::new(others, system)),
+        resolution,
+        controllers: controllers.iter().map(|sink| Arc::clone(sink) as Arc<dyn SightingSink>).collect(),
+    })
 }

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use crate::wire::api::{
-    Event, History, LastPlanStatus, PlanPreview, ServiceStatus, SiteStatus, Status, StepStatus, VoteStatus,
+    DrainStatus, Event, History, LastPlanStatus, PlanPreview, ServiceStatus, SiteStatus, Status, StepStatus,
+    VoteStatus,
 };
 
 /// Good.
@@ -191,6 +192,9 @@ fn under_way(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
     if let Some(stuck) = &service.stuck {
         writeln!(out, "  {BAD}stuck{BAD:#}    {stuck} {QUIET}(quorate acknowledge {}){QUIET:#}", service.service)?;
     }
+    if let Some(under_way) = service.drain.as_ref().filter(|drain| drain.end.is_none()) {
+        drain(out, under_way)?;
+    }
     if let Some(plan) = &service.plan {
         writeln!(out, "  {STRONG}plan{STRONG:#}     {} {}, digest {}", plan.direction, plan.id, plan.digest)?;
         match &plan.approved {
@@ -209,6 +213,40 @@ fn under_way(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How users' resolvers follow the last move: two lines, and one for each that does not.
+fn drain(out: &mut impl Write, drain: &DrainStatus) -> io::Result<()> {
+    let DrainStatus { moved, known, unknown, text, plan, .. } = drain;
+    let (word, style) = match (&drain.end, drain.elapsed_ms) {
+        (None, elapsed) => (format!("for {}", seconds(elapsed.unwrap_or_default())), WARN),
+        (Some(end), _) if end == "moved" => ("over".to_owned(), GOOD),
+        (Some(end), _) => (end.replace('-', " "), WARN),
+    };
+    let unknown = if *unknown > 0 { format!(", {unknown} unknown") } else { String::new() };
+    writeln!(
+        out,
+        "  {STRONG}drain{STRONG:#}    {style}{word}{style:#} of {plan}: {} {moved} of {known} resolvers moved{unknown}; {text}",
+        sparks(drain)
+    )?;
+    if let Some(public) = &drain.public_text {
+        writeln!(out, "           logins through the public name: {public}")?;
+    }
+    for straggler in &drain.stragglers {
+        writeln!(out, "           {WARN}{}{WARN:#}", straggler.text)?;
+    }
+    Ok(())
+}
+
+/// The curve in ten places, from the switch to the last that moved, or until now.
+fn sparks(drain: &DrainStatus) -> String {
+    const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let last = drain.moved_ms.last().copied().unwrap_or_default().max(drain.elapsed_ms.unwrap_or_default()).max(1);
+    let level = |place: u64| {
+        let moved = drain.moved_ms.iter().filter(|at| **at <= last * place / 10).count();
+        LEVELS.get(moved * 8 / drain.known.max(1)).copied().unwrap_or('█')
+    };
+    (1..=10).map(level).collect()
 }
 
 fn alert_words(alert: &str) -> &str {
@@ -275,6 +313,9 @@ pub(super) fn explain(out: &mut impl Write, status: &Status) -> io::Result<()> {
             )?;
         }
         under_way(out, service)?;
+        if let Some(over) = service.drain.as_ref().filter(|drain| drain.end.is_some()) {
+            drain(out, over)?;
+        }
         if let Some(last) = &service.last_plan {
             let why = last.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
             writeln!(out, "  {STRONG}last{STRONG:#}     {} {} {}{why}", last.direction, last.id, last.end)?;

@@ -12,7 +12,7 @@ use super::dns::{DnsDraft, FlagDraft};
 use super::maintenance;
 use super::problem::{At, Report, Spot};
 use super::reader::{Document, Reader};
-use super::values::{filled, host_pattern, name, phone, sender, socket, url};
+use super::values::{filled, host_pattern, name, phone, resolver, sender, socket, url};
 use crate::domain::{CheckName, ClusterName, ServiceName, SiteName, VantageName, Window};
 
 /// The most observations that an agent may be told to keep.
@@ -75,6 +75,8 @@ pub(super) struct AgentsDraft {
     pub(super) spool: Option<At<u32>>,
     pub(super) canaries: Option<At<Vec<At<Url>>>>,
     pub(super) canaries_needed: Option<At<u32>>,
+    pub(super) resolvers: Option<At<Vec<At<SocketAddr>>>>,
+    pub(super) system_resolvers: Option<At<bool>>,
 }
 
 pub(super) struct VantageDraft {
@@ -83,6 +85,7 @@ pub(super) struct VantageDraft {
     pub(super) region: Option<At<String>>,
     pub(super) network: Option<At<String>>,
     pub(super) account: Option<At<String>>,
+    pub(super) resolvers: Option<At<Vec<At<SocketAddr>>>>,
 }
 
 pub(super) struct CheckDraft {
@@ -199,6 +202,8 @@ impl AgentsDraft {
             spool: table.integer("spool", 1..=SPOOL_MAX),
             canaries: table.list("canaries", canary),
             canaries_needed: table.integer("canaries_needed", CANARIES),
+            resolvers: table.list("resolvers", resolver),
+            system_resolvers: table.flag("system_resolvers"),
         }
     }
 }
@@ -211,6 +216,7 @@ impl VantageDraft {
             region: table.need("region", "\"eu-west-1\"", filled),
             network: table.text("network", name),
             account: table.text("account", name),
+            resolvers: table.list("resolvers", resolver),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::{Flag, Place, Provider, SecondZone};
-use crate::domain::{CheckName, ClusterName, Limits, Secret, Secrets, Service, Vantage};
+use crate::domain::{CheckName, ClusterName, Limits, Secret, Secrets, Service, Vantage, VantageName};
 
 /// A whole configuration.
 #[derive(Debug, Clone)]
@@ -62,6 +62,19 @@ pub struct Agents {
     /// How many of them must answer, or the agent's vote is an abstention: 1 to as many as there are, default 2; 0 where
     /// there are none.
     pub canaries_needed: usize,
+    /// Resolvers that every agent asks for the services' names, but those with a list of their own; default none.
+    pub resolvers: Vec<SocketAddr>,
+    /// The lists of the vantages that have one.
+    pub resolvers_of: BTreeMap<VantageName, Vec<SocketAddr>>,
+    /// Whether agents also ask the resolvers of the system that they run on; default true.
+    pub system_resolvers: bool,
+}
+
+impl Agents {
+    /// The resolvers that an agent at that vantage asks beside its system's.
+    pub fn resolvers_at(&self, vantage: &VantageName) -> &[SocketAddr] {
+        self.resolvers_of.get(vantage).unwrap_or(&self.resolvers)
+    }
 }
 
 /// What is kept, and for how long.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::dns::{self, DnsDraft};
-use super::draft::{CheckDraft, Draft, ServiceDraft, SiteDraft};
+use super::draft::{CheckDraft, Draft, ServiceDraft, SiteDraft, VantageDraft};
 use super::library::load_library;
 use super::model::SharedScript;
 use super::policies::{DEFAULT_POLICY, Policies};
@@ -159,7 +159,22 @@ impl<'a> Resolver<'a> {
             spool: usize::try_from(spool).ok()?,
             canaries: canaries.iter().map(|canary| canary.value.clone()).collect(),
             canaries_needed: canaries_needed?,
+            resolvers: self.resolvers(draft.resolvers.as_ref()),
+            resolvers_of: self.draft.vantages.iter().filter_map(|vantage| self.resolvers_of(vantage)).collect(),
+            system_resolvers: draft.system_resolvers.as_ref().is_none_or(|system| system.value),
         })
+    }
+
+    fn resolvers(&self, list: Option<&At<Vec<At<SocketAddr>>>>) -> Vec<SocketAddr> {
+        let list = list.map_or(&[][..], |list| &list.value);
+        self.report.unique("resolver", list.iter());
+        list.iter().map(|resolver| resolver.value).collect()
+    }
+
+    /// A vantage's own list, which takes the place of the agents'; it may be empty.
+    fn resolvers_of(&self, vantage: &VantageDraft) -> Option<(VantageName, Vec<SocketAddr>)> {
+        let list = self.resolvers(Some(vantage.resolvers.as_ref()?));
+        Some((vantage.name.as_ref()?.value.clone(), list))
     }
 
     fn limits(&self) -> Limits {

@@ -39,9 +39,20 @@ pub(super) fn url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// Where name servers listen (RFC 1035).
+const DNS_PORT: u16 = 53;
+
 /// An address with a port.
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("'{text}' is not an address with a port: write 127.0.0.1:7070 or [::1]:7070"))
+}
+
+/// A resolver's address, with its port where that is not the usual one.
+pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
+    let usual = || text.parse().map(|ip| SocketAddr::new(ip, DNS_PORT));
+    text.parse()
+        .or_else(|_| usual())
+        .map_err(|_| format!("'{text}' is not a resolver's address: write 9.9.9.9, 9.9.9.9:53 or [2620:fe::fe]:53"))
 }
 
 /// A duration such as "2s", "500ms" or "1m 30s".

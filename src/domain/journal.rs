@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    ClusterName, Epoch, Evidence, FlipIntent, Plan, PlanDigest, PlanId, Role, ServiceName, StepDetail, StepIndex,
-    WallTime,
+    ClusterName, DrainRecord, Epoch, Evidence, FlipIntent, Plan, PlanDigest, PlanId, Role, ServiceName, StepDetail,
+    StepIndex, WallTime,
 };
 
 /// Something that people must know before it is needed, and that moves nothing.
@@ -235,6 +235,13 @@ pub enum JournalEntry {
         plan: PlanId,
         /// How.
         end: PlanEnd,
+    },
+    /// How users' resolvers followed a plan's move: written once, after the plan.
+    Drained {
+        /// Which plan.
+        plan: PlanId,
+        /// What was seen.
+        record: Box<DrainRecord>,
     },
 }
 

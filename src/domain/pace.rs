@@ -1,6 +1,6 @@
 //! How often a controller wishes services to be probed: what it publishes, and agents follow within their own limits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Pace {
     pub mark: PaceMark,
     /// How often the sites of these services should be probed. Those that are not in it are at rest.
     pub every: BTreeMap<ServiceName, Duration>,
+    /// The services whose names were just moved: what resolvers answer for them should be looked at closely.
+    pub draining: BTreeSet<ServiceName>,
 }
 
 impl PaceMark {

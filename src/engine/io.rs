@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::guard::Blocker;
-use crate::domain::drift::Sighting;
+use crate::domain::drift;
 use crate::domain::{
     Authority, ClusterName, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, OwnedFlag,
-    Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Step, StepDetail, StepIndex, VantageName,
-    WallTime,
+    Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step, StepDetail, StepIndex,
+    VantageName, WallTime,
 };
 
 /// Everything that can happen to the engine.
@@ -62,6 +62,8 @@ pub enum Input {
         /// Why.
         error: PortError,
     },
+    /// What a vantage saw of public names. It is no vote.
+    Sighted(Vec<Sighting>),
     /// The entries of an [`Command::Append`] are durable.
     Journaled(Vec<JournalRecord>),
     /// They are not.
@@ -87,7 +89,7 @@ pub enum Input {
         /// When the look began.
         began: Moment,
         /// What was seen.
-        seen: Box<Sighting>,
+        seen: Box<drift::Sighting>,
     },
     /// What a person had done to the records has ended, well or not.
     Mended {
@@ -292,6 +294,13 @@ pub enum Command {
         service: ServiceName,
         /// How often.
         every: Option<Duration>,
+    },
+    /// From now on agents look closely at what resolvers answer for the service, or no longer.
+    Drain {
+        /// Whose.
+        service: ServiceName,
+        /// Whether closely.
+        closely: bool,
     },
     /// Stop acting: somebody with a newer epoch has taken over.
     Resign {

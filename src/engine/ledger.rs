@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::{
-    Alert, Cause, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, Step, StepDetail, StepIndex,
-    WallTime,
+    Alert, Cause, DrainRecord, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, Step, StepDetail,
+    StepIndex, WallTime,
 };
 
 /// Where a step of the open plan stands.
@@ -127,6 +127,19 @@ pub struct Moved {
     pub automatic: bool,
 }
 
+/// A move that users' resolvers are following.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draining {
+    /// Whose.
+    pub plan: PlanId,
+    /// Where to.
+    pub to: Role,
+    /// When the switch succeeded.
+    pub at: WallTime,
+    /// When every authoritative server was seen to answer the new site.
+    pub answered: Option<WallTime>,
+}
+
 /// The last plan that ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastPlan {
@@ -167,6 +180,10 @@ pub struct Ledger {
     pub given_up: u32,
     /// The flips that were done, in order.
     pub moves: Vec<Moved>,
+    /// The last move, until its drain is recorded. Where nobody looks at resolvers, that is never.
+    pub draining: Option<Draining>,
+    /// The last drain that was recorded.
+    pub drained: Option<(PlanId, DrainRecord)>,
 }
 
 /// A journal that cannot be: nobody acts on it.
@@ -258,6 +275,14 @@ impl Ledger {
                 {
                     let automatic = matches!(open.plan.cause(), Cause::Quorum(_));
                     self.moves.push(Moved { at, to: open.plan.to(), automatic });
+                    let (plan, to) = (open.plan.id().clone(), open.plan.to());
+                    self.draining = Some(Draining { plan, to, at, answered: None });
+                }
+                if let (Some(open), Some(draining)) = (&self.open, &mut self.draining)
+                    && open.plan.steps().get(*step) == Some(&Step::VerifyAnswers)
+                    && draining.plan == *plan
+                {
+                    draining.answered = Some(at);
                 }
             }
             JournalEntry::StepFailed { plan, step, why } => {
@@ -295,6 +320,12 @@ impl Ledger {
                     PlanEnd::Done | PlanEnd::Stuck { .. } => 0,
                 };
                 self.last = Some(LastPlan { plan: open.plan, end: end.clone(), at });
+            }
+            JournalEntry::Drained { plan, record } => {
+                if self.draining.take_if(|draining| draining.plan == *plan).is_none() {
+                    return Err(Inconsistent(format!("plan {plan} drained, and was not the last to move the name")));
+                }
+                self.drained = Some((plan.clone(), (**record).clone()));
             }
         }
         Ok(())

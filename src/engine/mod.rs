@@ -15,6 +15,7 @@ mod alert;
 mod burn;
 mod burst;
 mod common;
+mod drain;
 mod explain;
 mod guard;
 mod incident;
@@ -36,14 +37,17 @@ use std::collections::BTreeSet;
 
 use crate::domain::{
     Authority, Cause, ClusterName, JournalEntry, JournalRecord, Limits, Moment, Observation, Register, Role, Service,
-    ServiceName, WallTime,
+    ServiceName, Sighting, WallTime,
 };
 
+pub use drain::DrainView;
 pub use explain::{Explanation, Phase, PinView, PlanView, RuleView, SiteView, StepView};
 pub use guard::{Asker, Blocker};
 pub use invariants::Violation;
 pub use io::{Ask, Command, Input, MoveRequest, Note, Output, Reply, StepOrder, StepSuccess};
-pub use ledger::{Freeze, Incident, Inconsistent, LastPlan, Ledger, Moved, OpenPlan, Pin, StepStatus, Stuck};
+pub use ledger::{
+    Draining, Freeze, Incident, Inconsistent, LastPlan, Ledger, Moved, OpenPlan, Pin, StepStatus, Stuck,
+};
 
 use common::Common;
 use roster::Roster;
@@ -116,6 +120,7 @@ impl Engine {
             Input::FenceFailed { service, error } => {
                 self.with(now, &service, output, |state, output| state.fence_failed(now, &error, output));
             }
+            Input::Sighted(seen) => self.sighted(now, seen, output),
             Input::Journaled(records) => self.journaled(now, &records, output),
             Input::AppendFailed { service, error } => {
                 self.with(now, &service, output, |state, output| state.append_failed(now, &error, output));
@@ -184,7 +189,8 @@ impl Engine {
     /// What it knows of a service, what it would do, and everything that keeps it from it.
     pub fn explain(&self, now: Moment, service: &ServiceName) -> Option<Explanation> {
         let state = self.named(service)?;
-        Some(explain::explain(&state.scene(now, &self.common), state.attempt(), self.common.epoch()))
+        let scene = state.scene(now, &self.common);
+        Some(explain::explain(&scene, state.attempt(), self.common.epoch(), state.drain().view(&scene)))
     }
 
     /// Every guard that is against having a service's records taken over or put back; none when there is no such service.
@@ -216,6 +222,19 @@ impl Engine {
             self.advance(now, place, output);
         } else if state.wake_at().is_some_and(|at| at <= now) {
             self.tick(now, place, output);
+        }
+    }
+
+    fn sighted(&mut self, now: Moment, seen: Vec<Sighting>, output: &mut Output) {
+        let mut places = BTreeSet::new();
+        for one in seen {
+            let Some(place) = self.place(one.service()) else { continue };
+            if self.services.get_mut(place).is_some_and(|state| state.sighted(now, one)) {
+                places.insert(place);
+            }
+        }
+        for place in places {
+            self.advance(now, place, output);
         }
     }
 

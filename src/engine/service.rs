@@ -10,13 +10,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::{
-    Class, JournalEntry, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service, Step,
-    StepDetail, StepIndex, VantageView, WallTime,
+    Class, JournalEntry, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service, Sighting,
+    Step, StepDetail, StepIndex, VantageView, WallTime,
 };
 
 use super::alert::Conditions;
 use super::burst::Pace;
 use super::common::Common;
+use super::drain::Drain;
 use super::incident::{self, Telling};
 use super::io::{Command, Note, Output, StepSuccess};
 use super::ledger::Ledger;
@@ -45,6 +46,7 @@ pub(super) struct ServiceState {
     journal_broken: Option<String>,
     panel: Panel,
     pace: Pace,
+    drain: Drain,
     lag: Option<Lag>,
     maintenance: Option<String>,
     register: Option<Register>,
@@ -100,6 +102,7 @@ impl ServiceState {
             ledger: Ledger::default(),
             journal_broken: None,
             pace: Pace::default(),
+            drain: Drain::default(),
             lag: None,
             maintenance: None,
             register: None,
@@ -132,6 +135,10 @@ impl ServiceState {
 
     pub(super) fn attempt(&self) -> &Attempt {
         &self.attempt
+    }
+
+    pub(super) fn drain(&self) -> &Drain {
+        &self.drain
     }
 
     pub(super) fn wake_at(&self) -> Option<Moment> {
@@ -235,6 +242,13 @@ impl ServiceState {
         true
     }
 
+    /// Takes what a vantage saw of its names. True when something may follow from it.
+    pub(super) fn sighted(&mut self, now: Moment, seen: Sighting) -> bool {
+        let first = !self.drain.watched();
+        let news = self.drain.sighted(&self.service, now, seen);
+        (first || news) && self.ledger.draining.is_some()
+    }
+
     pub(super) fn measured(&mut self, now: Moment, lag: Option<Duration>) {
         self.lag = Some(Lag { at: now, lag });
     }
@@ -249,7 +263,7 @@ impl ServiceState {
         let fresh = Self::new(service);
         let old = std::mem::replace(self, fresh);
         (self.panel, self.pace, self.told, self.words) = (old.panel, old.pace, old.told, old.words);
-        (self.lag, self.maintenance) = (old.lag, old.maintenance);
+        (self.lag, self.maintenance, self.drain) = (old.lag, old.maintenance, old.drain);
     }
 
     pub(super) fn recovered(&mut self, entry: &JournalEntry, at: WallTime) {
@@ -337,7 +351,8 @@ impl ServiceState {
             | JournalEntry::AlertCleared { .. }
             | JournalEntry::Acknowledged { .. }
             | JournalEntry::StuckReminded { .. }
-            | JournalEntry::PlanApproved { .. } => {}
+            | JournalEntry::PlanApproved { .. }
+            | JournalEntry::Drained { .. } => {}
         }
         self.note_entry(entry, output);
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::PortError;
 use crate::domain::zone_lint::Soa;
-use crate::domain::{ChangeBatch, Fence, RecordSet, RecordType};
+use crate::domain::{ChangeBatch, Fence, Moment, RecordSet, RecordType, Said, Sighting, VantageName};
 
 /// How far the provider has got with a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,4 +66,27 @@ pub trait Resolver: Send + Sync {
 
     /// The addresses of a host, as this machine resolves them.
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, PortError>;
+}
+
+/// The resolvers that users near this machine ask.
+#[async_trait]
+pub trait OwnResolvers: Send + Sync {
+    /// Which they are at this moment, each once; and what kept some of them from being known, in words.
+    async fn list(&self) -> (Vec<SocketAddr>, Option<String>);
+
+    /// What this one answers, asked once, without any cache of ours. It never fails: whatever goes wrong is no answer, and says why.
+    async fn look_up(&self, resolver: SocketAddr, name: &str, kind: RecordType) -> Said;
+}
+
+/// One controller, as an agent tells it what it sees of public names.
+#[async_trait]
+pub trait SightingSink: Send + Sync {
+    /// The controller's address, for messages.
+    fn name(&self) -> &str;
+
+    /// Tells what a vantage sees, as of `now`. Telling it again is harmless.
+    ///
+    /// # Errors
+    /// `Broken`: the controller does not understand it, as one of an older release. `Retry`: it may the next time.
+    async fn sighted(&self, now: Moment, vantage: &VantageName, seen: &[Sighting]) -> Result<(), PortError>;
 }

@@ -18,6 +18,7 @@ use url::Url;
 use super::beat::Beat;
 use super::canaries::CanaryWatch;
 use super::chance::{Backoff, nonce, scatter};
+use super::lookout::{self, Lookout};
 use super::spool::Spool;
 use super::tempo::{LAPSE, Tempo, at};
 use super::upkeep::keep_up;
@@ -29,7 +30,7 @@ use crate::ports::{CanaryRunner, Class, Clock, ObservationSink, ProbeRequest, Pr
 /// How many observations go in one delivery: some hundred kilobytes at most.
 const BATCH: usize = 200;
 /// How long a probe may overrun its deadline before the agent stops waiting for it.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// How many probes one assignment may have under way: a slow one does not delay the next, a hung one does not pile up (safety.md I9).
 const IN_FLIGHT: usize = 6;
 
@@ -66,6 +67,8 @@ pub struct Agent {
     pub controllers: Vec<Arc<dyn ObservationSink>>,
     /// How many observations it keeps.
     pub spool: usize,
+    /// What it looks out for beside; none where nobody's resolvers are known.
+    pub lookout: Option<Lookout>,
     /// Its clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -76,7 +79,7 @@ struct Shared {
     next_seq: Mutex<u64>,
     spool: Mutex<Spool>,
     news: Notify,
-    tempo: Tempo,
+    tempo: Arc<Tempo>,
     canaries: CanaryWatch,
     clock: Arc<dyn Clock>,
     probes: Arc<dyn ProbeRunner>,
@@ -91,7 +94,7 @@ impl Agent {
             next_seq: Mutex::new(1),
             spool: Mutex::new(Spool::new(self.spool, self.controllers.len())),
             news: Notify::new(),
-            tempo: Tempo::new(self.controllers.len()),
+            tempo: Arc::new(Tempo::new(self.controllers.len())),
             canaries: CanaryWatch::new(self.canaries),
             clock: self.clock,
             probes: self.probes,
@@ -121,8 +124,34 @@ impl Agent {
                 async move { shared.tempo.listen(index, controller.as_ref(), LAPSE).await }
             });
         }
+        if let Some(lookout) = self.lookout {
+            look_out(&shared, lookout, &tasks, &closing);
+        }
         tasks.close();
         tasks.wait().await;
+    }
+}
+
+/// The loops that look at public names, beside those that probe sites.
+fn look_out(shared: &Shared, lookout: Lookout, tasks: &TaskTracker, closing: &CancellationToken) {
+    let (probes, clock) = (Arc::clone(&shared.probes), Arc::clone(&shared.clock));
+    let board = Arc::new(lookout::Board::new(shared.vantage.clone(), &lookout, probes, clock));
+    for watched in lookout.watched {
+        let service = watched.service.clone();
+        let (looking, running) = ((Arc::clone(&board), watched.clone()), (Arc::clone(&board), watched));
+        let (look, run) = (Arc::clone(&shared.tempo), Arc::clone(&shared.tempo));
+        keep_up(tasks, closing, format!("the look at {service}'s names"), move || {
+            lookout::look(Arc::clone(&looking.0), Arc::clone(&look), looking.1.clone())
+        });
+        keep_up(tasks, closing, format!("the runs through {service}'s public name"), move || {
+            lookout::run_through(Arc::clone(&running.0), Arc::clone(&run), running.1.clone())
+        });
+    }
+    for controller in lookout.controllers {
+        let (board, name) = (Arc::clone(&board), controller.name().to_owned());
+        keep_up(tasks, closing, format!("what is told of names to {name}"), move || {
+            lookout::tell(Arc::clone(&board), Arc::clone(&controller))
+        });
     }
 }
 

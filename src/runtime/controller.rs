@@ -32,7 +32,7 @@ use super::surroundings::Surroundings;
 use super::upkeep::keep_up;
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
-    StepIndex,
+    Sighting, StepIndex,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
 use crate::ports::{Class, Delivery, JournalStore, PortError};
@@ -135,6 +135,11 @@ impl Handle {
     /// Observations that are new.
     pub async fn observed(&self, observations: Vec<Observation>) -> Result<(), Gone> {
         self.mailbox.send(Message::Observed(observations)).await.map_err(|_| Gone)
+    }
+
+    /// What a vantage saw of public names.
+    pub async fn sighted(&self, seen: Vec<Sighting>) -> Result<(), Gone> {
+        self.mailbox.send(Message::Noticed(Input::Sighted(seen))).await.map_err(|_| Gone)
     }
 
     /// The plan that would carry out the request, or what is against it. Changes nothing.
@@ -413,6 +418,7 @@ impl Controller {
                         }));
                     }
                     Command::Pace { service, every } => self.paces.set(&service, every),
+                    Command::Drain { service, closely } => self.paces.set_draining(&service, closely),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::controller::Handle;
 use super::measures::{Measured, Measures};
-use crate::domain::{Observation, ServiceName, VantageName, WallTime};
+use crate::domain::{Observation, ServiceName, Sighting, VantageName, WallTime};
 use crate::ports::{Clock, ObservationLog, PortError};
 
 /// See the module.
@@ -37,16 +37,25 @@ impl Intake {
         self.measures.of(service, self.clock.now())
     }
 
+    /// Takes what a vantage saw of public names: nothing of it is a vote, or kept.
+    pub async fn sighted(&self, vantage: &VantageName, seen: Vec<Sighting>) -> Result<(), PortError> {
+        self.known(vantage)?;
+        Ok(self.controller.sighted(seen).await?)
+    }
+
+    fn known(&self, vantage: &VantageName) -> Result<(), PortError> {
+        if self.vantages.contains(vantage) {
+            return Ok(());
+        }
+        Err(PortError::broken(format!("no vantage is called '{vantage}' in this controller's configuration")))
+    }
+
     /// Takes a delivery of one agent's run, whose numbers grow; returns the number up to which all has been taken.
     ///
     /// A log that cannot be written keeps nobody from voting: the receipt is given, and the votes count, because what the log is for
     /// is looking back.
     pub async fn take(&self, vantage: &VantageName, observations: Vec<Observation>) -> Result<u64, PortError> {
-        if !self.vantages.contains(vantage) {
-            return Err(PortError::broken(format!(
-                "no vantage is called '{vantage}' in this controller's configuration"
-            )));
-        }
+        self.known(vantage)?;
         let Some(last) = observations.last() else {
             return Err(PortError::broken("an empty delivery"));
         };

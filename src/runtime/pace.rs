@@ -2,7 +2,7 @@
 //!
 //! It orders nobody about: agents follow it within limits of their own (see `tempo`), and a controller that is gone is forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ impl Paces {
     /// Everything at rest.
     pub(super) fn new() -> Self {
         let mark = PaceMark { run: chance::nonce(), revision: 0 };
-        Self { current: watch::Sender::new(Pace { mark, every: BTreeMap::new() }) }
+        Self { current: watch::Sender::new(Pace { mark, every: BTreeMap::new(), draining: BTreeSet::new() }) }
     }
 
     /// From now on the service should be probed this often; none is as often as its policy says. Whoever waits is told at once.
@@ -36,6 +36,15 @@ impl Paces {
             };
             pace.mark.revision += 1;
             true
+        });
+    }
+
+    /// From now on what resolvers answer for the service should be looked at closely, or no longer.
+    pub fn set_draining(&self, service: &ServiceName, draining: bool) {
+        self.current.send_if_modified(|pace| {
+            let news = if draining { pace.draining.insert(service.clone()) } else { pace.draining.remove(service) };
+            pace.mark.revision += u64::from(news);
+            news
         });
     }
 

@@ -4,7 +4,7 @@
 //! A wish can only ever make an agent probe more often, and only down to [`FLOOR`]: a controller that is mistaken costs some load, and
 //! blinds nobody. What a controller wished is forgotten when it has not been heard for a while.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Tempo {
 struct State {
     /// What each controller wishes.
     wishes: Vec<BTreeMap<ServiceName, Duration>>,
+    /// The services whose resolvers each controller wants looked at closely.
+    draining: Vec<BTreeSet<ServiceName>>,
     /// The services whose probes fail here.
     trouble: BTreeMap<ServiceName, Trouble>,
 }
@@ -51,7 +53,11 @@ struct Trouble {
 impl Tempo {
     /// At rest, with so many controllers to listen to.
     pub(super) fn new(controllers: usize) -> Self {
-        let state = State { wishes: vec![BTreeMap::new(); controllers], trouble: BTreeMap::new() };
+        let state = State {
+            wishes: vec![BTreeMap::new(); controllers],
+            draining: vec![BTreeSet::new(); controllers],
+            trouble: BTreeMap::new(),
+        };
         Self { state: watch::Sender::new(state) }
     }
 
@@ -69,6 +75,22 @@ impl Tempo {
             }
             _ => false,
         });
+    }
+
+    /// That controller wants these services' resolvers looked at closely, and no others any more.
+    fn drain(&self, controller: usize, draining: BTreeSet<ServiceName>) {
+        self.state.send_if_modified(|state| match state.draining.get_mut(controller) {
+            Some(before) if *before != draining => {
+                *before = draining;
+                true
+            }
+            _ => false,
+        });
+    }
+
+    /// Whether any controller wants the service's resolvers looked at closely.
+    pub(super) fn draining(&self, service: &ServiceName) -> bool {
+        self.state.borrow().draining.iter().any(|draining| draining.contains(service))
     }
 
     /// A probe of the service has failed here.
@@ -109,12 +131,13 @@ impl Tempo {
                 () = at(lapses) => {
                     tracing::warn!("{}: not heard for {} s: what it wished of the pace has lapsed", controller.name(), lapse.as_secs());
                     self.wish(index, BTreeMap::new());
+                    self.drain(index, BTreeSet::new());
                     lapses = None;
                     continue;
                 }
             };
             match answer {
-                Ok(Pace { mark, every }) => {
+                Ok(Pace { mark, every, draining }) => {
                     if std::mem::take(&mut away) {
                         tracing::info!("{}: its wishes of the pace are heard again", controller.name());
                     }
@@ -123,6 +146,7 @@ impl Tempo {
                     }
                     lapses = None;
                     self.wish(index, every);
+                    self.drain(index, draining);
                     if known.replace(mark) == Some(mark) && asked.elapsed() < TOO_SOON {
                         backoff.pause().await;
                     } else {
@@ -304,7 +328,7 @@ mod tests {
     #[tokio::test]
     async fn the_wishes_of_a_controller_that_is_gone_lapse_and_come_back_with_it() {
         let lapse = Duration::from_millis(300);
-        let word = |run, every| Pace { mark: PaceMark { run, revision: 3 }, every };
+        let word = |run, every| Pace { mark: PaceMark { run, revision: 3 }, every, draining: [name()].into() };
         let controller = Dying { answers: Mutex::new(vec![word(1, wishes(1_000))]), asked: Mutex::default() };
         let (tempo, resting) = (Tempo::new(1), assignment(REST, None));
         let every = || tempo.interval(&resting, Instant::now()).0;
@@ -313,11 +337,12 @@ mod tests {
         let story = async {
             changes.changed().await.unwrap();
             assert_eq!(every(), secs(1), "heard");
-            changes.changed().await.unwrap();
+            changes.wait_for(|_| tempo.draining(&name())).await.unwrap();
+            changes.wait_for(|_| !tempo.draining(&name())).await.unwrap();
             assert_eq!(every(), REST, "lapsed");
             assert!(started.elapsed() >= lapse, "and not before its time: {:?}", started.elapsed());
             controller.answers.lock().unwrap().push(word(2, wishes(2_000)));
-            changes.changed().await.unwrap();
+            changes.wait_for(|_| tempo.draining(&name())).await.unwrap();
             assert_eq!(every(), secs(2), "heard again");
         };
         tokio::select! {

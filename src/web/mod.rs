@@ -6,6 +6,7 @@
 //! | `GET /healthz` | this process answers |
 //! | `POST /v1/observations` | an agent's delivery |
 //! | `GET /v1/pace?known=MARK` | how often to probe: at once when that is news, else when it is |
+//! | `POST /v1/sightings` | what an agent's own resolvers answer, and what its checks get through public names |
 //! | `GET /v1/status` | all services |
 //! | `GET /v1/services/NAME?at_ms=T`, `…?ago_ms=T` | one service, now or as it was |
 //! | `GET /v1/services/NAME/history?limit=N` | its journal |
@@ -49,6 +50,7 @@ use crate::wire::VERSION;
 use crate::wire::api::{Events, History, MoveAnswer, MoveBody, PlanPreview, Status};
 use crate::wire::observations::{Batch, Receipt};
 use crate::wire::pace::PaceAnswer;
+use crate::wire::sightings::{Sightings, SightingsReceipt};
 
 use answer::Refusal;
 
@@ -91,6 +93,7 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/observations", post(observations))
         .route("/v1/pace", get(pace))
+        .route("/v1/sightings", post(sightings))
         .route("/v1/status", get(status))
         .route("/v1/services/{name}", get(service))
         .route("/v1/services/{name}/history", get(history))
@@ -178,6 +181,17 @@ async fn pace(
     };
     let known = query.known.map(mark).transpose()?;
     Ok(Json(PaceAnswer::new(&api.controller.paces().after(known, PACE_WAIT).await)))
+}
+
+async fn sightings(
+    State(api): Shared,
+    body: Result<Json<Sightings>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<SightingsReceipt>, Refusal> {
+    let Json(document) = body?;
+    let (vantage, seen) = document.sightings(api.clock.now()).map_err(|error| Refusal::bad(error.to_string()))?;
+    let taken = seen.len();
+    api.intake.sighted(&vantage, seen).await?;
+    Ok(Json(SightingsReceipt { v: VERSION, taken }))
 }
 
 async fn status(State(api): Shared) -> Result<Json<Status>, Refusal> {

@@ -7,14 +7,15 @@ use super::zone;
 use crate::domain::zone_lint::Finding;
 use crate::domain::{
     Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex,
-    Verdict, Vote,
+    Verdict, Vote, curve_in_words, public_in_words,
 };
-use crate::engine::{Blocker, Explanation, LastPlan, Moved, PlanView, RuleView, SiteView};
+use crate::engine::{Blocker, DrainView, Explanation, LastPlan, Moved, PlanView, RuleView, SiteView};
 use crate::runtime::{Event as Noticed, Measured};
 use crate::wire::VERSION;
 use crate::wire::api::{
-    BlockerStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, MetricStatus, MoveStatus, PinStatus,
-    PlanPreview, PlanStatus, RuleStatus, ServiceStatus, SiteStatus, Status, StepStatus, VoteStatus, Word,
+    BlockerStatus, DrainStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, MetricStatus, MoveStatus,
+    PinStatus, PlanPreview, PlanStatus, PublicStatus, RuleStatus, ServiceStatus, SiteStatus, Status, StepStatus,
+    StragglerStatus, VoteStatus, Word,
 };
 use crate::wire::zone::FindingStatus;
 
@@ -51,6 +52,7 @@ fn service(known: Explanation) -> ServiceStatus {
             .map(|incident| IncidentStatus { number: incident.number, escalated: incident.escalated }),
         frozen: known.frozen.map(|freeze| Word { by: freeze.by, reason: freeze.reason }),
         stuck: known.stuck,
+        drain: known.drain.as_ref().map(drain),
         plan: known.plan.map(plan),
         last_plan: known.last.as_ref().map(last_plan),
         blockers: known.blockers.iter().map(blocker).collect(),
@@ -143,6 +145,40 @@ fn plan(view: PlanView) -> PlanStatus {
         needs_approval: view.needs_approval,
         approved: view.approved,
         steps: steps.collect(),
+    }
+}
+
+fn drain(view: &DrainView) -> DrainStatus {
+    let reached = |share| view.curve.reached(share).map(ms);
+    let stragglers = view.stragglers.iter().map(|straggler| StragglerStatus {
+        vantage: straggler.vantage.to_string(),
+        resolver: straggler.resolver.to_string(),
+        moved_ms: straggler.moved.map(ms),
+        stretched_ms: ms(straggler.stretched),
+        said_ttl_s: straggler.said_ttl_s,
+        text: straggler.to_string(),
+    });
+    let public = view.public.iter().map(|word| PublicStatus {
+        vantage: word.vantage.to_string(),
+        outcome: word.outcome.map(|outcome| outcome.to_string()),
+        why: word.why.clone(),
+    });
+    DrainStatus {
+        plan: view.plan.to_string(),
+        end: view.end.map(|end| end.to_string()),
+        elapsed_ms: view.running.map(ms),
+        ttl_ms: ms(view.ttl),
+        moved: view.curve.moved().len(),
+        known: view.curve.known(),
+        unknown: view.curve.unknown(),
+        half_ms: reached(50),
+        ninety_ms: reached(90),
+        all_ms: reached(100),
+        moved_ms: view.curve.moved().iter().copied().map(ms).collect(),
+        text: curve_in_words(&view.curve),
+        stragglers: stragglers.collect(),
+        public: public.collect(),
+        public_text: public_in_words(&view.public),
     }
 }
 
@@ -288,6 +324,7 @@ fn words(
         }
         JournalEntry::StepFailed { plan, step, why } => ("step-failed", format!("{}: {why}", name(plan, *step))),
         JournalEntry::StepVoided { plan, step, why } => ("step-voided", format!("{}: {why}", name(plan, *step))),
+        JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Done } => ("plan-closed", format!("{plan}: done")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Abandoned { why } } => {
             ("plan-closed", format!("{plan}: given up before the flip: {why}"))

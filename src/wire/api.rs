@@ -60,6 +60,9 @@ pub struct ServiceStatus {
     pub frozen: Option<Word>,
     /// Why a person is needed.
     pub stuck: Option<String>,
+    /// How users' resolvers follow the last move, or followed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<DrainStatus>,
     /// The open plan.
     pub plan: Option<PlanStatus>,
     /// The last plan that ended.
@@ -223,6 +226,69 @@ pub struct PlanStatus {
     pub approved: Option<String>,
     /// Its steps.
     pub steps: Vec<StepStatus>,
+}
+
+/// How users' resolvers followed a move. Each is counted at each vantage that asks it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DrainStatus {
+    /// The plan that moved the name.
+    pub plan: String,
+    /// `moved`, `time-out` or `overtaken`, once it is over.
+    pub end: Option<String>,
+    /// How long ago the switch was, in milliseconds, while it is not over.
+    pub elapsed_ms: Option<u64>,
+    /// The time to live that has to run out, in milliseconds.
+    pub ttl_ms: u64,
+    /// How many lead to the new site.
+    pub moved: usize,
+    /// How many lead to either.
+    pub known: usize,
+    /// Of how many nothing is known: no answer, or one that leads elsewhere.
+    pub unknown: usize,
+    /// When half of the known ones had moved, in milliseconds after the switch.
+    pub half_ms: Option<u64>,
+    /// When nine tenths had.
+    pub ninety_ms: Option<u64>,
+    /// When all had.
+    pub all_ms: Option<u64>,
+    /// When each moved, in order: the curve.
+    pub moved_ms: Vec<u64>,
+    /// Those three times in words.
+    pub text: String,
+    /// Who gives, or gave, the old answer for longer than its time to live.
+    pub stragglers: Vec<StragglerStatus>,
+    /// What each vantage got through the public name since its resolvers moved.
+    pub public: Vec<PublicStatus>,
+    /// That in words; absent where no vantage looks.
+    pub public_text: Option<String>,
+}
+
+/// A resolver that stretches times to live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StragglerStatus {
+    /// Where it was asked.
+    pub vantage: String,
+    /// Its address and port.
+    pub resolver: String,
+    /// When it moved, in milliseconds after the switch; absent while it has not.
+    pub moved_ms: Option<u64>,
+    /// By how much it stretched, at the least, in milliseconds.
+    pub stretched_ms: u64,
+    /// The time to live that it gave, in seconds, where that was longer than the record's own.
+    pub said_ttl_s: Option<u32>,
+    /// In words.
+    pub text: String,
+}
+
+/// What a vantage got through the public name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PublicStatus {
+    /// The vantage.
+    pub vantage: String,
+    /// `pass`, `fail` or `inconclusive`; absent where nothing has ended yet.
+    pub outcome: Option<String>,
+    /// Why, where it is no pass.
+    pub why: Option<String>,
 }
 
 /// One step of it.

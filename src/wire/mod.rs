@@ -7,6 +7,7 @@ mod fields;
 pub mod journal;
 pub mod observations;
 pub mod pace;
+pub mod sightings;
 
 /// The version of every document so far.
 pub const VERSION: u32 = 1;

@@ -1,6 +1,6 @@
 //! What a controller answers an agent that asks how often to probe.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,10 @@ pub struct PaceAnswer {
     pub mark: String,
     /// How often the sites of these services should be probed, in milliseconds; those that are not in it as often as the policy says.
     pub every_ms: BTreeMap<String, u64>,
+    /// The services whose names were just moved: their resolvers' answers should be looked at each second. Older releases do not say
+    /// it, and do not read it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub draining: BTreeSet<String>,
 }
 
 /// Why an answer is of no use.
@@ -43,6 +47,7 @@ impl PaceAnswer {
             v: VERSION,
             mark: pace.mark.to_string(),
             every_ms: pace.every.iter().map(|(service, every)| (service.to_string(), ms(every))).collect(),
+            draining: pace.draining.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -53,7 +58,12 @@ impl PaceAnswer {
         }
         let mark = PaceMark::parse(&self.mark).ok_or(PaceError::Mark(self.mark))?;
         let every = self.every_ms.iter().map(|(name, ms)| Ok((ServiceName::new(name)?, Duration::from_millis(*ms))));
-        Ok(Pace { mark, every: every.collect::<Result<_, NameError>>()? })
+        let draining = self.draining.iter().map(|name| ServiceName::new(name));
+        Ok(Pace {
+            mark,
+            every: every.collect::<Result<_, NameError>>()?,
+            draining: draining.collect::<Result<_, NameError>>()?,
+        })
     }
 }
 
@@ -66,7 +76,7 @@ mod tests {
     fn pace() -> Pace {
         let every = [("login", 1_000), ("search", 2_500)]
             .map(|(name, ms)| (ServiceName::new(name).unwrap(), Duration::from_millis(ms)));
-        Pace { mark: PaceMark { run: 255, revision: 7 }, every: every.into() }
+        Pace { mark: PaceMark { run: 255, revision: 7 }, every: every.into(), draining: BTreeSet::new() }
     }
 
     #[test]
@@ -74,6 +84,14 @@ mod tests {
         assert_eq!(serde_json::to_string(&PaceAnswer::new(&pace())).unwrap(), GOLDEN);
         let read: PaceAnswer = serde_json::from_str(GOLDEN).unwrap();
         assert_eq!(read.pace(), Ok(pace()));
+    }
+
+    #[test]
+    fn what_drains_is_said_where_there_is_any() {
+        let draining = Pace { draining: [ServiceName::new("search").unwrap()].into(), ..pace() };
+        let text = serde_json::to_string(&PaceAnswer::new(&draining)).unwrap();
+        assert_eq!(text, GOLDEN.replace("2500}}", r#"2500},"draining":["search"]}"#));
+        assert_eq!(serde_json::from_str::<PaceAnswer>(&text).unwrap().pace(), Ok(draining));
     }
 
     #[test]

@@ -105,6 +105,7 @@ impl World {
                 canaries: Arc::new(NetworkCanaries::new(&[], 0).unwrap()),
                 controllers: vec![Arc::new(ControllerHttp::new(&base, None).unwrap())],
                 spool: 1_000,
+                lookout: None,
                 clock: Arc::new(SystemClock::new()),
             };
             self.agents.spawn(agent.run(self.closing.clone()));

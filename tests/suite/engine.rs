@@ -11,6 +11,7 @@
 mod chance;
 mod crash;
 mod deciding;
+mod drain;
 mod drift;
 mod limits;
 mod table;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use quorate::domain::{
-    Alert, Cause, ClusterName, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd, JournalEntry, Lane, Plan,
-    PlanDigest, PlanEnd, PlanId, Role, ServiceName, StepDetail, Terms, Token, VantageName, VantageView, Vote,
+    Alert, Cause, ClusterName, Curve, DrainEnd, DrainRecord, Evidence, FailureKind, FlipIntent, Generation,
+    IncidentEnd, JournalEntry, Lane, Outcome, Plan, PlanDigest, PlanEnd, PlanId, PublicWord, Role, ServiceName,
+    StepDetail, Straggler, Terms, Token, VantageName, VantageView, Vote,
 };
 use quorate::wire::journal::{from_text, to_text};
 
@@ -44,6 +45,29 @@ fn plan(to: Role, cause: Cause) -> JournalEntry {
     let parent = token("v1;c=demo;e=4;s=0;t=primary;d=-");
     let plan = Plan::new(plan_id(), ServiceName::new("shop").unwrap(), to, cause, parent, Terms::default());
     JournalEntry::PlanOpened { plan: Box::new(plan) }
+}
+
+fn drained() -> JournalEntry {
+    let vantage = |name: &str| VantageName::new(name).unwrap();
+    let straggler = |vantage: &str, moved: Option<u64>, said_ttl_s| Straggler {
+        vantage: VantageName::new(vantage).unwrap(),
+        resolver: "[2001:db8::53]:53".parse().unwrap(),
+        moved: moved.map(Duration::from_millis),
+        stretched: Duration::from_secs(40),
+        said_ttl_s,
+    };
+    let record = DrainRecord {
+        end: DrainEnd::TimeOut,
+        ttl: Duration::from_secs(30),
+        curve: Curve::new([2_400, 31_000, 70_000].map(Duration::from_millis).to_vec(), 1, 2),
+        stragglers: vec![straggler("aws-use1", Some(70_000), None), straggler("gcp-euw1", None, Some(3600))],
+        public: vec![
+            PublicWord { vantage: vantage("aws-use1"), outcome: Some(Outcome::Pass), why: None },
+            PublicWord { vantage: vantage("gcp-euw1"), outcome: Some(Outcome::Fail), why: Some("login: 503".into()) },
+            PublicWord { vantage: vantage("ibm-eude"), outcome: None, why: None },
+        ],
+    };
+    JournalEntry::Drained { plan: plan_id(), record: Box::new(record) }
 }
 
 /// Every variant, and every form of it, by the name of its fixture.
@@ -132,6 +156,7 @@ pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
         ),
         ("step-failed", JournalEntry::StepFailed { plan: plan_id(), step: 1, why: why.clone() }),
         ("step-voided", JournalEntry::StepVoided { plan: plan_id(), step: 2, why: why.clone() }),
+        ("drained", drained()),
         ("plan-closed-done", closed(PlanEnd::Done)),
         ("plan-closed-abandoned", closed(PlanEnd::Abandoned { why: why.clone() })),
         ("plan-closed-stuck", closed(PlanEnd::Stuck { why })),
@@ -161,6 +186,7 @@ fn kind(entry: &JournalEntry) -> &'static str {
         JournalEntry::StepSucceeded { .. } => "step-succeeded",
         JournalEntry::StepFailed { .. } => "step-failed",
         JournalEntry::StepVoided { .. } => "step-voided",
+        JournalEntry::Drained { .. } => "drained",
         JournalEntry::PlanClosed { .. } => "plan-closed",
     }
 }

@@ -32,6 +32,8 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// How users follow a move, with the real processes.
+mod drain;
 /// The battery of dynamic updates, over BIND and Knot.
 mod dynamic;
 /// Keys, clocks, and answers that are not to be believed.
@@ -64,6 +66,8 @@ mod journal;
 mod lab;
 /// `quorate lab`, as it is typed.
 mod lab_cli;
+/// Moves by a flag, and by both.
+mod lanes;
 /// The computing half of the check language.
 mod language;
 /// Its forms.

@@ -131,6 +131,7 @@ pub(crate) fn agent_with(
         canaries,
         controllers,
         spool: 10_000,
+        lookout: None,
         clock: Arc::new(SystemClock::new()),
     };
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::drift::Drift;
 use crate::domain::{Alert, Epoch, PlanEnd, Role, SiteVotes, Step, Verdict};
 
+use super::drain::DrainView;
 use super::guard::{self, Asker, Blocker, human};
 use super::ledger::{Freeze, Incident, LastPlan, Moved, OpenPlan, StepStatus};
 use super::progress::{self, Attempt, Move};
@@ -140,6 +141,8 @@ pub struct Explanation {
     pub frozen: Option<Freeze>,
     /// Why a person is needed.
     pub stuck: Option<String>,
+    /// How users' resolvers follow the last move, or followed it.
+    pub drain: Option<DrainView>,
     /// The open plan.
     pub plan: Option<PlanView>,
     /// The last plan that ended.
@@ -151,7 +154,12 @@ pub struct Explanation {
     pub next: String,
 }
 
-pub(super) fn explain(scene: &Scene<'_>, attempt: &Attempt, epoch: Option<Epoch>) -> Explanation {
+pub(super) fn explain(
+    scene: &Scene<'_>,
+    attempt: &Attempt,
+    epoch: Option<Epoch>,
+    drain: Option<DrainView>,
+) -> Explanation {
     let serving = scene.serving();
     let blockers = match (&scene.ledger.open, serving) {
         (None, Role::Primary) => guard::against_opening(scene, Role::Standby, Asker::Policy),
@@ -178,6 +186,7 @@ pub(super) fn explain(scene: &Scene<'_>, attempt: &Attempt, epoch: Option<Epoch>
         incident: scene.ledger.incident,
         frozen: scene.ledger.frozen.clone(),
         stuck: scene.ledger.stuck.as_ref().map(|stuck| stuck.why.clone()),
+        drain,
         plan: scene.ledger.open.as_ref().map(|open| plan_view(open, attempt)),
         last: scene.ledger.last.clone(),
         next: next(scene, attempt, &blockers),

@@ -52,6 +52,7 @@ impl ServiceState {
             JournalEntry::RepairAsked { by, reason, digest } => {
                 ("repair-asked", format!("{by} has the records put back, digest {digest}: {reason}"))
             }
+            JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
             // Told when it runs.
             JournalEntry::StepStarted { .. } => return,
             JournalEntry::StepSucceeded { detail, .. } => ("step-succeeded", detail.text.clone()),

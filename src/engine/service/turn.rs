@@ -55,6 +55,7 @@ impl ServiceState {
 
     fn turn(&mut self, now: Moment, common: &Common, output: &mut Output) {
         self.watch(now, common, output);
+        self.watch_drain(now, common, output);
         if self.appending {
             return;
         }
@@ -86,6 +87,7 @@ impl ServiceState {
         match incident::next(&scene)
             .or_else(|at| soonest(at, alerts()))
             .or_else(|at| soonest(at, incident::reminder(&scene)))
+            .or_else(|at| soonest(at, self.drain.next(&scene)))
         {
             Ok(telling) => {
                 self.append(now, common, telling, output);
@@ -135,6 +137,23 @@ impl ServiceState {
         self.told = told;
         if let Some(at) = gentler {
             output.wake(at);
+        }
+    }
+
+    /// Notes how far users' resolvers have followed the last move, and has agents look closely for as long as they do.
+    fn watch_drain(&mut self, now: Moment, common: &Common, output: &mut Output) {
+        if !self.drain.is_due(&self.ledger) {
+            return;
+        }
+        // It is moved out, because a scene borrows everything.
+        let mut drain = std::mem::take(&mut self.drain);
+        let scene = self.scene(now, common);
+        let notes = drain.advance(&scene);
+        let closely = drain.closely(&scene);
+        self.drain = drain;
+        output.notes.extend(notes.into_iter().map(|(code, text)| self.note(code, None, text)));
+        if let Some(closely) = closely {
+            output.commands.push(Command::Drain { service: self.service.name.clone(), closely });
         }
     }
 

@@ -74,6 +74,7 @@ pub(super) fn entry(fields: &mut Fields) -> Result<JournalEntry, WireError> {
             why: fields.text("why")?,
         },
         "plan-closed" => JournalEntry::PlanClosed { plan: plan_id(fields)?, end: plan_end(fields)? },
+        "drained" => JournalEntry::Drained { plan: plan_id(fields)?, record: Box::new(super::drain::read(fields)?) },
         other => return Err(unknown(fields, other)),
     })
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::drain::DrainText;
 use crate::domain::{Cause, Evidence, FailureKind, IncidentEnd, JournalEntry, Plan, PlanEnd};
 
 #[derive(Serialize)]
@@ -41,6 +42,7 @@ enum EntryText<'a> {
     StepFailed { plan: &'a str, step: usize, why: &'a str },
     StepVoided { plan: &'a str, step: usize, why: &'a str },
     PlanClosed { plan: &'a str, end: PlanEndText<'a> },
+    Drained { plan: &'a str, record: Box<DrainText<'a>> },
 }
 
 #[derive(Serialize)]
@@ -173,6 +175,9 @@ impl<'a> From<&'a JournalEntry> for EntryText<'a> {
             }
             JournalEntry::StepVoided { plan, step, why } => {
                 Self::StepVoided { plan: plan.as_str(), step: *step, why }
+            }
+            JournalEntry::Drained { plan, record } => {
+                Self::Drained { plan: plan.as_str(), record: Box::new(record.as_ref().into()) }
             }
             JournalEntry::PlanClosed { plan, end } => Self::PlanClosed {
                 plan: plan.as_str(),

@@ -287,6 +287,9 @@ impl World {
                 let flag = flag.map_or("no flag".to_owned(), |flag| flag.token().to_string());
                 self.events.push(format!("catch up {flag}{}", if zone { " and a zone" } else { "" }));
             }
+            Command::Drain { closely, .. } => {
+                self.events.push(if closely { "look closely" } else { "look at rest" }.to_owned())
+            }
             Command::Resign { .. } => self.events.push("resign".to_owned()),
         }
     }
@@ -605,6 +608,7 @@ fn entry_word(entry: &JournalEntry) -> String {
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
         JournalEntry::AdoptionAsked { .. } => "adoption-asked".to_owned(),
         JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
+        JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approved {plan}"),
         JournalEntry::PlanOpened { plan } => format!("plan-opened {} to {}", plan.id(), plan.to()),
         JournalEntry::StepStarted { plan, step, intent } => {

@@ -1,0 +1,81 @@
+//! This machine's own resolvers, each asked by itself: what users near by are answered with, and for how long still.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use hickory_proto::op::{Message, Query};
+use hickory_resolver::config::ProtocolConfig;
+use hickory_resolver::system_conf::read_system_conf;
+
+use super::{Manner, exchange, owner, values, wire_kind};
+use crate::domain::{RecordType, Said};
+use crate::ports::OwnResolvers;
+
+/// How often a question is sent over UDP: the next round asks again anyway.
+const UDP_ATTEMPTS: usize = 2;
+
+/// The resolvers of `/etc/resolv.conf` (or what this system has instead), and others beside them.
+#[derive(Debug, Clone)]
+pub struct Recursive {
+    others: Vec<SocketAddr>,
+    system: bool,
+}
+
+impl Recursive {
+    /// These, and the system's where `system` is true.
+    pub fn new(others: Vec<SocketAddr>, system: bool) -> Self {
+        Self { others, system }
+    }
+}
+
+#[async_trait]
+impl OwnResolvers for Recursive {
+    async fn list(&self) -> (Vec<SocketAddr>, Option<String>) {
+        let mut list = Vec::new();
+        let mut trouble = None;
+        if self.system {
+            // Each time anew: a lease of another network brings other resolvers.
+            match tokio::task::spawn_blocking(system).await {
+                Ok(Ok(found)) => list = found,
+                Ok(Err(why)) => trouble = Some(format!("this system's resolvers cannot be read: {why}")),
+                Err(error) => trouble = Some(format!("this system's resolvers cannot be read: {error}")),
+            }
+        }
+        list.extend(&self.others);
+        let mut seen = Vec::new();
+        list.retain(|one| {
+            !seen.contains(one) && {
+                seen.push(*one);
+                true
+            }
+        });
+        (list, trouble)
+    }
+
+    async fn look_up(&self, resolver: SocketAddr, name: &str, kind: RecordType) -> Said {
+        let found = async {
+            let query = Query::query(owner(name)?, wire_kind(kind));
+            let manner = Manner { recursion: true, attempts: UDP_ATTEMPTS };
+            let answer = exchange(resolver, &query, manner).await?;
+            let values = values(&answer, &query)?;
+            let ttl_s = if values.is_empty() { None } else { least_ttl(&answer) };
+            Ok(Said::Values { values, ttl_s })
+        };
+        found.await.unwrap_or_else(|why: String| Said::Nothing(why))
+    }
+}
+
+/// The system's resolvers, in its order.
+fn system() -> Result<Vec<SocketAddr>, String> {
+    let (config, _) = read_system_conf().map_err(|error| error.to_string())?;
+    let servers = config.name_servers().iter().filter_map(|server| {
+        let udp = server.connections.iter().find(|way| matches!(way.protocol, ProtocolConfig::Udp))?;
+        Some(SocketAddr::new(server.ip, udp.port))
+    });
+    Ok(servers.collect())
+}
+
+/// An answer is as old as its oldest part: an alias may run out before what it means.
+fn least_ttl(answer: &Message) -> Option<u32> {
+    answer.answers.iter().map(|record| record.ttl).min()
+}
