@@ -3,6 +3,7 @@
 //! Every document carries its version. A field that is added later is optional; a field that changes its meaning gets a new version.
 
 pub mod api;
+mod events;
 mod fields;
 pub mod journal;
 pub mod observations;

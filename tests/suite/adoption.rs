@@ -1,16 +1,20 @@
 //! Records that are taken over, that differ, and that are put back: over the lab and ministack, and with the real processes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_route53::types as sdk;
+use quorate::adapters::twin::{Half, Twin};
 use quorate::domain::adoption::{self, AdoptionError};
 use quorate::domain::{ChangeBatch, ClusterName, OwnedRecords, Role, Token};
 use quorate::lab::FaultChange;
-use quorate::ports::Class;
+use quorate::ports::{Class, DnsProvider};
 use quorate::runtime::zone;
 use serde_json::{Value, json};
 
 use super::dns_world::{self, Begin, FIRST_TOKEN, failover, mark, record};
+use super::dynamic_world::simple;
+use super::name_servers::{NameServer, Program};
 use super::world::{CONTROLLER, NAME, Options, PRIMARY, Ran, STANDBY, VANTAGES, World, Zone};
 
 const MARK: &str = "_quorate.login.e2e.test";
@@ -267,4 +271,30 @@ async fn a_provider_that_does_not_answer_is_unknown_and_no_drift() {
     assert!(drift.out.contains("unknown") && !drift.out.contains("differs"), "{drift:?}");
     let repair = world.cli(&["drift", "login", "--repair", "--reason", "try", "--yes"]).await;
     assert_eq!(repair.code, Some(2), "{repair:?}");
+}
+
+#[tokio::test]
+async fn a_name_at_two_providers_is_adopted_at_the_one_that_needs_it_and_led_at_both() {
+    let lab = dns_world::World::lab(Begin::Owned).await;
+    let lines = format!("login 30 A {}\n", dns_world::PRIMARY);
+    let bind = NameServer::primary(Program::Bind, &lines, None).await;
+    let (cluster, second) = (&lab.cluster, simple());
+    let read = bind.provider().read(&second.dns.zone, &second.names()).await.unwrap();
+    let fence = dns_world::World::fence(9);
+    assert_eq!(adoption(&lab, None, 9).await, Ok(None), "the first is ours");
+    let batch = adoption::adopt(cluster, &second, &read, None, &fence).unwrap().expect("the second has no mark");
+    zone::mend(&bind.provider(), &fence, cluster, &second, &batch).await.unwrap();
+    assert_eq!(bind.dig(dns_world::MARK, "TXT").trim_matches('"'), "v1;c=demo;e=9;s=0;t=primary;d=-");
+    let again = zone::mend(&bind.provider(), &fence, cluster, &second, &batch).await;
+    assert_eq!(again.unwrap_err().class, Class::Refused, "a mark is there");
+
+    let half =
+        |label: &str, provider: Arc<dyn DnsProvider>, service| Half { label: label.to_owned(), provider, service };
+    let first = half("route53", Arc::new(lab.provider.clone()), lab.service.clone());
+    let twin = Twin::new(cluster.clone(), first, half("bind", Arc::new(bind.provider()), second));
+    let fence = dns_world::World::fence(10);
+    zone::take_over(&twin, &fence, cluster, &lab.service).await.unwrap();
+    let token = lab.token().await;
+    assert!(token.starts_with("v1;c=demo;e=10;"), "{token}");
+    assert_eq!(bind.dig(dns_world::MARK, "TXT").trim_matches('"'), token);
 }
