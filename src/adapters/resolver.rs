@@ -20,6 +20,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::domain::RecordType;
+use crate::domain::zone_lint::Soa;
 use crate::ports::{PortError, Resolver};
 
 /// How long one datagram is waited for. Authoritative servers answer from memory; the rest is the way there and back.
@@ -54,10 +55,21 @@ impl Hickory {
 #[async_trait]
 impl Resolver for Hickory {
     async fn ask(&self, server: SocketAddr, name: &str, kind: RecordType) -> Result<Vec<String>, PortError> {
-        let query = Query::query(owner(name).map_err(PortError::broken)?, wire_kind(kind));
+        let query = question_for(name, wire_kind(kind))?;
         let fail = |what: String| PortError::retry(format!("asking {server} for {name} {kind}: {what}"));
         let answer = exchange(server, &query, Manner::DIRECT).await.map_err(fail)?;
         values(&answer, &query).map_err(fail)
+    }
+
+    async fn soa(&self, server: SocketAddr, name: &str) -> Result<Option<Soa>, PortError> {
+        let fail = |what: String| PortError::retry(format!("asking {server} for the SOA of {name}: {what}"));
+        let answer =
+            exchange(server, &question_for(name, rr::RecordType::SOA)?, Manner::DIRECT).await.map_err(fail)?;
+        let Some(found) = start_of_authority(&answer).map_err(fail)? else { return Ok(None) };
+        // Beside a "no", its time to live is not its own (RFC 2308, section 3): the zone itself is asked.
+        let answer =
+            exchange(server, &question_for(&found.zone, rr::RecordType::SOA)?, Manner::DIRECT).await.map_err(fail)?;
+        start_of_authority(&answer).map_err(fail)
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, PortError> {
@@ -72,6 +84,10 @@ impl Resolver for Hickory {
         addresses.dedup();
         Ok(addresses)
     }
+}
+
+fn question_for(name: &str, kind: rr::RecordType) -> Result<Query, PortError> {
+    Ok(Query::query(owner(name).map_err(PortError::broken)?, kind))
 }
 
 /// How a question is put.
@@ -104,6 +120,23 @@ async fn exchange(server: SocketAddr, query: &Query, manner: Manner) -> Result<M
     }
     let over_tcp = over_tcp(server, query, manner);
     timeout(TCP_LIMIT, over_tcp).await.map_err(|_| "no answer over TCP in time".to_owned())?
+}
+
+/// The start of authority in an answer, beside a "no", or in its own right.
+fn start_of_authority(answer: &Message) -> Result<Option<Soa>, String> {
+    match answer.metadata.response_code {
+        ResponseCode::NoError | ResponseCode::NXDomain => {}
+        code => return Err(format!("the server says {code}")),
+    }
+    let soa = |record: &Record| match &record.data {
+        RData::SOA(soa) => Some(Soa {
+            zone: record.name.to_ascii().trim_end_matches('.').to_ascii_lowercase(),
+            ttl_s: record.ttl,
+            minimum_s: soa.minimum,
+        }),
+        _ => None,
+    };
+    Ok(answer.answers.iter().chain(&answer.authorities).find_map(soa))
 }
 
 fn wire_kind(kind: RecordType) -> rr::RecordType {

@@ -1,8 +1,11 @@
 //! `quorate agent`: one vantage.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
@@ -10,12 +13,14 @@ use super::{compose, life};
 use crate::adapters::canary::NetworkCanaries;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::controller_http::ControllerHttp;
+use crate::adapters::flag::ServedFlags;
 use crate::adapters::resolver::own::Recursive;
 use crate::config::Config;
 use crate::domain::{Role, VantageName};
 use crate::ports::{ObservationSink, Resolution, SightingSink};
 use crate::runtime::agent::{Agent, Assignment};
 use crate::runtime::lookout::{Lookout, Watched};
+use crate::web::flags;
 
 /// Probe both sites of every service from one vantage, and tell the controllers.
 #[derive(Debug, clap::Args)]
@@ -26,6 +31,13 @@ pub(super) struct Args {
     /// Which of the configuration's vantages this is.
     #[arg(long, value_name = "NAME")]
     vantage: String,
+    /// Serve the flags of a folder at this address, for health checks to look at: GET /flags/SERVICE. It needs no token, and shows nothing
+    /// else.
+    #[arg(long, value_name = "ADDRESS", requires = "flags_folder")]
+    flags_listen: Option<SocketAddr>,
+    /// The folder that a controller's store file:///… writes to.
+    #[arg(long, value_name = "FOLDER", requires = "flags_listen")]
+    flags_folder: Option<PathBuf>,
     /// End when standard input closes.
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -84,7 +96,33 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         clock: Arc::new(SystemClock::new()),
     };
     let tasks = TaskTracker::new();
-    agent.run(life::until_told(&tasks, args.with_parent)).await;
+    let closing = life::until_told(&tasks, args.with_parent);
+    if let (Some(listen), Some(folder)) = (args.flags_listen, args.flags_folder) {
+        serve_flags(listen, folder, &tasks, &closing).await?;
+    }
+    agent.run(closing).await;
+    Ok(())
+}
+
+/// Serves the folder's flags until `closing`.
+async fn serve_flags(
+    listen: SocketAddr,
+    folder: PathBuf,
+    tasks: &TaskTracker,
+    closing: &CancellationToken,
+) -> Result<(), Failure> {
+    let listener = TcpListener::bind(listen).await.map_err(|error| {
+        Failure::usage(format!("cannot listen on {listen} for flags: {error}; choose another --flags-listen"))
+    })?;
+    tracing::info!("serving the flags of {} on http://{listen}/flags/", folder.display());
+    let server = axum::serve(listener, flags::router(Arc::new(ServedFlags::new(folder))));
+    let until = closing.clone();
+    tasks.spawn(async move {
+        let served = server.with_graceful_shutdown(async move { until.cancelled().await }).await;
+        if let Err(error) = served {
+            tracing::error!("serving flags ended: {error}");
+        }
+    });
     Ok(())
 }
 

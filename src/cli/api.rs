@@ -295,7 +295,7 @@ pub(super) fn who(by: Option<String>) -> String {
     by.or_else(user).unwrap_or_else(|| "operator".to_owned())
 }
 
-fn confirmed(direction: &str) -> Result<bool, Failure> {
+pub(super) fn confirmed(direction: &str) -> Result<bool, Failure> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return Err(Failure::usage("there is nobody to ask; give --yes to do it"));

@@ -11,9 +11,12 @@ use super::exit::Failure;
 use super::moment::Moment;
 use crate::domain::Secret;
 use crate::wire::api::{ErrorAnswer, Events, History, MoveAnswer, MoveBody, Status, WordAnswer};
+use crate::wire::zone::{DriftAnswer, MendAnswer, MendBody};
 
 /// How long an answer may take: the API answers from memory, and waits at most for one append to the journal.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer may take for which the controller asks providers, stores and name servers, and writes to some.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A controller.
 #[derive(Debug, Clone)]
@@ -107,6 +110,15 @@ impl Controller {
         self.call(Method::POST, &["v1", "services", service, word], &[], Some(body)).await
     }
 
+    pub(super) async fn drift(&self, service: &str) -> Result<DriftAnswer, Failure> {
+        self.call_within(LOOK_TIMEOUT, Method::GET, &["v1", "services", service, "drift"], &[], None::<&()>).await
+    }
+
+    /// `what` is "adopt" or "repair".
+    pub(super) async fn mend(&self, service: &str, what: &str, body: &MendBody) -> Result<MendAnswer, Failure> {
+        self.call_within(LOOK_TIMEOUT, Method::POST, &["v1", "services", service, what], &[], Some(body)).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, String)]) -> Result<T, Failure> {
         self.call(Method::GET, path, query, None::<&()>).await
     }
@@ -118,12 +130,23 @@ impl Controller {
         query: &[(&str, String)],
         body: Option<&impl Serialize>,
     ) -> Result<T, Failure> {
+        let waits = query.iter().find(|(key, _)| *key == "wait_ms").and_then(|(_, ms)| ms.parse().ok());
+        let limit = TIMEOUT + Duration::from_millis(waits.unwrap_or(0));
+        self.call_within(limit, method, path, query, body).await
+    }
+
+    async fn call_within<T: DeserializeOwned>(
+        &self,
+        limit: Duration,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<&impl Serialize>,
+    ) -> Result<T, Failure> {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let waits = query.iter().find(|(key, _)| *key == "wait_ms").and_then(|(_, ms)| ms.parse().ok());
-        let limit = TIMEOUT + Duration::from_millis(waits.unwrap_or(0));
         let mut request = self.client.request(method, url).query(query).timeout(limit);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose());

@@ -17,6 +17,7 @@ use crate::adapters::notify::Notifiers;
 use crate::adapters::resolver::Hickory;
 use crate::adapters::sqlite::SqliteStore;
 use crate::config::ServiceConfig;
+use crate::domain::Limits;
 use crate::ports::{Class, Clock, PortError};
 use crate::runtime::Intake;
 use crate::runtime::controller::{self, Managed, Ports, Setup, StartError};
@@ -38,6 +39,12 @@ pub(super) struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "quorate.toml")]
     config: PathBuf,
+    /// How often the records, the flag and the name servers are looked at.
+    #[arg(long, value_name = "TIME", default_value = "1m", hide = true, value_parser = humantime::parse_duration)]
+    watch_every: Duration,
+    /// After how long people are told of what differs from what was decided.
+    #[arg(long, value_name = "TIME", default_value = "2m", hide = true, value_parser = humantime::parse_duration)]
+    drift_after: Duration,
     /// End when standard input closes.
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -68,8 +75,14 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let known = config.services.iter().map(|service| service.service.clone()).collect();
     // People read this path far from the folder that this process was started in.
     let halt_file = absolute(&config.controller.local_freeze).map_err(Failure::unknown)?;
-    let setup =
-        Setup { cluster: config.cluster.clone(), limits: config.limits, services, halt_file: Some(halt_file) };
+    let limits = Limits { drift_after: args.drift_after, ..config.limits };
+    let setup = Setup {
+        cluster: config.cluster.clone(),
+        limits,
+        services,
+        halt_file: Some(halt_file),
+        watch_every: Some(args.watch_every),
+    };
     let ports = Ports {
         clock: Arc::clone(&clock),
         resolver: Arc::new(Hickory::new()),

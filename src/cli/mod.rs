@@ -12,6 +12,7 @@ mod lab;
 mod life;
 mod moment;
 mod moving;
+mod records;
 mod replay;
 mod show;
 mod simulate;
@@ -49,6 +50,8 @@ enum Command {
     Events(api::EventsArgs),
     Failover(api::FailoverArgs),
     Failback(api::FailbackArgs),
+    Adopt(records::AdoptArgs),
+    Drift(records::DriftArgs),
     Approve(words::ApproveArgs),
     Freeze(words::FreezeArgs),
     Unfreeze(words::UnfreezeArgs),
@@ -89,6 +92,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Events(args) => exit::said(api::events(args).await),
         Command::Failover(args) => exit::said(api::failover(args).await),
         Command::Failback(args) => exit::said(api::failback(args).await),
+        Command::Adopt(args) => exit::said(records::adopt(args).await),
+        Command::Drift(args) => exit::said(records::drift(args).await),
         Command::Approve(args) => exit::said(words::approve(args).await),
         Command::Freeze(args) => exit::said(words::freeze(args).await),
         Command::Unfreeze(args) => exit::said(words::unfreeze(args).await),

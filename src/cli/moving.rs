@@ -12,7 +12,7 @@ use crate::adapters::twin::{Half, Twin};
 use crate::config::{Flag, Provider, SecondZone, ServiceConfig, TsigKey};
 use crate::domain::{ClusterName, DnsTarget, Service};
 use crate::ports::{Clock, DnsProvider, FlagStore, StandbyControl};
-use crate::runtime::controller::Managed;
+use crate::runtime::controller::{Home, Managed};
 
 /// Makes what all services of a configuration are moved by.
 pub(super) struct Movers {
@@ -40,6 +40,7 @@ impl Movers {
             None => None,
         };
         let mut service = service.clone();
+        let mut homes = Vec::new();
         let mut dns = self.provider(provider, &service.dns.authoritative)?;
         if let Some(SecondZone { provider: other, target, .. }) = second {
             let half = |provider, word: &Provider, target: &DnsTarget| Half {
@@ -48,12 +49,16 @@ impl Movers {
                 service: Service { dns: target.clone(), ..service.clone() },
             };
             let first = half(dns, provider, &service.dns);
-            let second = half(self.provider(other, &target.authoritative)?, other, target);
+            let mut second = half(self.provider(other, &target.authoritative)?, other, target);
+            if second.label == first.label {
+                second.label.push_str(" at the second provider");
+            }
+            homes = [&first, &second].map(home).to_vec();
             dns = Arc::new(Twin::new(self.cluster.clone(), first, second));
             // What is asked after a flip: the servers of both, where the configuration names them.
             service.dns.authoritative.extend(&target.authoritative);
         }
-        Ok(Managed { service, standby, dns, flag })
+        Ok(Managed { service, standby, dns, homes, flag })
     }
 
     fn provider(&self, provider: &Provider, servers: &[SocketAddr]) -> Result<Arc<dyn DnsProvider>, Failure> {
@@ -80,6 +85,10 @@ impl Movers {
         let stores = opened.map_err(|error| Failure::usage(format!("the flag of {}: {error}", service.name)))?;
         Ok(Arc::new(stores))
     }
+}
+
+fn home(half: &Half) -> Home {
+    Home { label: half.label.clone(), dns: Arc::clone(&half.provider), service: half.service.clone() }
 }
 
 fn provider_word(provider: &Provider) -> &'static str {

@@ -183,6 +183,9 @@ fn under_way(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
     for alert in &service.alerts {
         writeln!(out, "  {WARN}alert{WARN:#}    {}", alert_words(alert))?;
     }
+    if let Some(drift) = service.drift.as_ref().filter(|drift| !drift.differences.is_empty()) {
+        super::records::differences(out, &drift.differences, &drift.unknown)?;
+    }
     if let Some(every) = service.burst_ms {
         writeln!(out, "  {STRONG}burst{STRONG:#}    every vantage probes each {} s", whole(every) / 1000.0)?;
     }
@@ -250,6 +253,7 @@ fn alert_words(alert: &str) -> &str {
     match alert {
         "reserve-unproven" => "the site in reserve is not proven to work: a failover would have nowhere to go",
         "suspected" => "a quorum suspects the serving site, of what may be the probes' own fault",
+        "drift" => "what users get is not what was decided",
         "blind" => "too few vantages have a word: nothing can be decided",
         other => other,
     }

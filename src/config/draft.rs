@@ -36,6 +36,8 @@ const KEPT: RangeInclusive<Duration> = Duration::from_secs(3600)..=Duration::fro
 pub(super) struct Draft {
     pub(super) start: Spot,
     pub(super) cluster: Option<At<ClusterName>>,
+    /// The names that may be moved.
+    pub(super) names: Option<At<Vec<At<String>>>>,
     pub(super) policies: Option<At<String>>,
     pub(super) checks_folder: Option<At<String>>,
     pub(super) secrets: Option<At<String>>,
@@ -158,6 +160,7 @@ impl Draft {
         Self {
             start: document.start(),
             cluster: file.need("cluster", "\"demo\"", ClusterName::new),
+            names: file.list("names", host_pattern),
             policies: file.text("policies", filled),
             checks_folder: file.text("checks", filled),
             secrets: file.text("secrets", filled),

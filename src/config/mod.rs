@@ -22,6 +22,7 @@ mod library;
 mod lint;
 mod maintenance;
 mod model;
+mod names;
 mod placement;
 mod policies;
 mod problem;

@@ -20,7 +20,7 @@ use super::vault::Vault;
 use super::{
     Agents, Check, Config, Controller, Environment, Notify, ReadOnly, ScriptJudge, ServiceConfig, Sms, Store,
 };
-use super::{canaries, judges, lint, placement};
+use super::{canaries, judges, lint, names, placement};
 use crate::domain::{Answer, CheckName, Limits, Policy, Secret, Secrets, Service, Site, Vantage, VantageName};
 
 /// Where the controller listens when nothing else is said: this machine only.
@@ -76,6 +76,7 @@ impl<'a> Resolver<'a> {
         self.report.unique("service", draft.services.iter().filter_map(|service| service.name.as_ref()));
         let names = draft.services.iter().filter_map(|service| service.dns.as_ref()?.name.as_ref());
         self.report.unique("service that moves", names);
+        names::allowed(draft, self.report);
         let services: Vec<Option<ServiceConfig>> =
             draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
         let notify = self.notify();
@@ -180,7 +181,7 @@ impl<'a> Resolver<'a> {
         let (draft, default) = (&self.draft.limits, Limits::default());
         let moves = draft.moves.as_ref().and_then(|moves| usize::try_from(moves.value).ok());
         let per = draft.per.as_ref().map(|per| per.value);
-        Limits { moves: moves.unwrap_or(default.moves), per: per.unwrap_or(default.per) }
+        Limits { moves: moves.unwrap_or(default.moves), per: per.unwrap_or(default.per), ..default }
     }
 
     fn store(&self) -> Store {

@@ -35,6 +35,32 @@ impl ChangeBatch {
         Self { expected: present.token.clone(), new, changes, wanted: Some(wanted), comment }
     }
 
+    /// A write of our mark where there is none, or exactly this one of another cluster's. `expected` is that one's token, or where there
+    /// was none that of one that was never moved. The records stay as they are.
+    pub(super) fn adopt(service: &Service, mark: Option<&RecordSet>, expected: Token, new: Token) -> Self {
+        let created = Change::Create(OwnedRecords::mark_of(service, &new));
+        let changes = mark.cloned().map(Change::Delete).into_iter().chain([created]).collect();
+        let comment = format!("quorate adopt {} e={} s={}", service.name, new.epoch, new.seq);
+        Self { expected, new, changes, wanted: None, comment }
+    }
+
+    /// A write that makes the records those of `new.serving` and the mark `new`, from exactly what the zone holds of both.
+    pub(super) fn repair(
+        service: &Service,
+        marks: &[RecordSet],
+        payload: &[RecordSet],
+        expected: Token,
+        new: Token,
+    ) -> Self {
+        let wanted = OwnedRecords::wanted(service, new.serving);
+        let mut changes: Vec<Change> = marks.iter().cloned().map(Change::Delete).collect();
+        changes.push(Change::Create(OwnedRecords::mark_of(service, &new)));
+        changes.extend(payload.iter().filter(|set| !wanted.contains(set)).cloned().map(Change::Delete));
+        changes.extend(wanted.iter().filter(|set| !payload.contains(set)).cloned().map(Change::Create));
+        let comment = format!("quorate repair {} e={} s={}", service.name, new.epoch, new.seq);
+        Self { expected, new, changes, wanted: Some(wanted), comment }
+    }
+
     fn swap(present: &OwnedRecords, new: &Token) -> Vec<Change> {
         let mark = RecordSet { values: vec![new.to_string()], ..present.mark.clone() };
         vec![Change::Delete(present.mark.clone()), Change::Create(mark)]

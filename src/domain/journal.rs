@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    DrainRecord, Epoch, Evidence, FlipIntent, Plan, PlanId, Role, ServiceName, StepDetail, StepIndex, WallTime,
+    ClusterName, DrainRecord, Epoch, Evidence, FlipIntent, Plan, PlanDigest, PlanId, Role, ServiceName, StepDetail,
+    StepIndex, WallTime,
 };
 
 /// Something that people must know before it is needed, and that moves nothing.
@@ -16,11 +17,13 @@ pub enum Alert {
     Suspected,
     /// Too few vantages have a word at all: nothing can be decided.
     Blind,
+    /// The records, the flag or the name servers' answers are not what the register and the configuration say.
+    Drift,
 }
 
 impl Alert {
     /// All alerts.
-    pub const ALL: [Self; 3] = [Self::ReserveUnproven, Self::Suspected, Self::Blind];
+    pub const ALL: [Self; 4] = [Self::ReserveUnproven, Self::Suspected, Self::Blind, Self::Drift];
 
     /// The word used in data.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Alert {
             Self::ReserveUnproven => "reserve-unproven",
             Self::Suspected => "suspected",
             Self::Blind => "blind",
+            Self::Drift => "drift",
         }
     }
 
@@ -156,6 +160,26 @@ pub enum JournalEntry {
     StuckReminded {
         /// Counts the reminders of one plan, from 1.
         number: u32,
+    },
+    /// A person has the records taken over: nothing is written before this is durable. What became of it, the zone's mark says.
+    AdoptionAsked {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Of what they were shown.
+        digest: PlanDigest,
+        /// The cluster that they are taken from; none when they had no owner.
+        from: Option<ClusterName>,
+    },
+    /// A person has the records put back to what the register says: nothing is written before this is durable.
+    RepairAsked {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Of what they were shown.
+        digest: PlanDigest,
     },
     /// A person approved the open plan.
     PlanApproved {

@@ -1,9 +1,11 @@
 //! Values whose constructors hold the invariants. No I/O, no clock, no randomness, no async.
 
+pub mod adoption;
 mod authority;
 mod batch;
 mod detector;
 mod drain;
+pub mod drift;
 mod error;
 mod flag;
 mod generation;
@@ -29,7 +31,9 @@ mod token;
 pub mod twin;
 mod verdict;
 mod vote;
+pub mod zone_lint;
 
+pub use adoption::{AdoptionError, Mending};
 pub use authority::{Authority, Epoch, Fence};
 pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};

@@ -10,19 +10,19 @@ use super::{
 pub enum RecordsError {
     /// No ownership record.
     #[error(
-        "{name} has no ownership record ({owner} TXT): Quorate does not touch records without its mark; create it with the \
-         value '{mark}' once the records are as the configuration says"
+        "{name} has no ownership record ({owner} TXT): Quorate does not touch records without its mark; once the records are as the \
+         configuration says, `quorate adopt` takes them"
     )]
     NotOwned {
         /// The name.
         name: String,
         /// The ownership record's name.
         owner: String,
-        /// What it should hold.
-        mark: String,
     },
     /// Another cluster's.
-    #[error("{name} belongs to the cluster '{owner}', not to '{cluster}'")]
+    #[error(
+        "{name} belongs to the cluster '{owner}', not to '{cluster}'; once that one's controller is stopped, `quorate adopt --from {owner}` takes it"
+    )]
     OtherCluster {
         /// The name.
         name: String,
@@ -102,7 +102,8 @@ pub enum RecordsError {
     },
     /// The mark and the records disagree.
     #[error(
-        "the ownership record of {name} says that the {token} serves, the records say the {records}: they were changed by hand"
+        "the ownership record of {name} says that the {token} serves, the records say the {records}: they were changed by hand; \
+         `quorate drift` shows the difference, and --repair mends it"
     )]
     Disagree {
         /// The name.
@@ -181,8 +182,7 @@ impl OwnedRecords {
         let marks: Vec<RecordSet> =
             zone.iter().filter(|set| set.name == mark_name && set.kind == RecordType::Txt).cloned().collect();
         let Some(mark) = marks.first() else {
-            let mark = Token::unmoved(cluster.clone()).to_string();
-            return Err(RecordsError::NotOwned { name: name.clone(), owner: mark_name, mark });
+            return Err(RecordsError::NotOwned { name: name.clone(), owner: mark_name });
         };
         // Of several marks the provider would answer with any, and a swap of one would fence nobody off.
         let simple = mark.set_identifier.is_none() && mark.failover.is_none() && mark.health_check.is_none();

@@ -20,7 +20,7 @@ impl PlanDigest {
         sound.then(|| Self(text.to_owned()))
     }
 
-    fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         let mut digits = hex::encode(Sha256::digest(text.as_bytes()));
         digits.truncate(Self::LEN);
         Self(digits)

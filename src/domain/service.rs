@@ -139,12 +139,14 @@ pub struct Limits {
     pub moves: usize,
     /// … within this time.
     pub per: Duration,
+    /// For how long what users get must not be what was decided before people are told (S20); default two minutes.
+    pub drift_after: Duration,
 }
 
 impl Default for Limits {
     /// Five in ten minutes: more at once is a fault of what they share, and a person's decision.
     fn default() -> Self {
-        Self { moves: 5, per: Duration::from_secs(600) }
+        Self { moves: 5, per: Duration::from_secs(600), drift_after: Duration::from_secs(120) }
     }
 }
 

@@ -1,14 +1,15 @@
 //! What people must know before it is needed, and that moves nothing: a reserve that is not proven, suspicion that may be the probes' own
-//! fault, too few vantages with a word. An alert is raised when its condition has held for a while, and cleared when it has not
+//! fault, too few vantages with a word, records that are not as they should be. An alert is raised when its condition has held for a while, and cleared when it has not
 //! held for as long: what comes and goes is told once.
 
 use std::time::Duration;
 
+use crate::domain::drift::Drift;
 use crate::domain::{Alert, Moment, Role, SiteVotes, VantageView, Verdict};
 
 use super::scene::Scene;
 
-/// For how long a condition must hold, or not hold.
+/// For how long a condition must hold, or not hold, but for drift, which has a time of its own.
 const AFTER: Duration = Duration::from_secs(60);
 
 /// Since when each condition has been what it is.
@@ -44,7 +45,7 @@ impl Conditions {
             if *holds == scene.ledger.alerts.contains(&alert) {
                 continue;
             }
-            let due = since.after(AFTER);
+            let due = since.after(after(scene, alert));
             if due > scene.now {
                 next = Some(next.map_or(due, |known| known.min(due)));
                 continue;
@@ -55,6 +56,14 @@ impl Conditions {
             });
         }
         Err(next)
+    }
+}
+
+fn after(scene: &Scene<'_>, alert: Alert) -> Duration {
+    match alert {
+        // A change that was just made is on its way to all servers for a minute (S20).
+        Alert::Drift => scene.limits.drift_after,
+        Alert::ReserveUnproven | Alert::Suspected | Alert::Blind => AFTER,
     }
 }
 
@@ -79,6 +88,11 @@ fn condition(scene: &Scene<'_>, alert: Alert) -> Option<String> {
             )),
             Verdict::Healthy | Verdict::Undecided(_) | Verdict::Unhealthy(_) => None,
         },
+        Alert::Drift => {
+            let line = scene.drift.and_then(Drift::line)?;
+            let service = &scene.service.name;
+            Some(format!("what users get is not what was decided: {line} (quorate drift {service})"))
+        }
         Alert::Blind => {
             let (heard, quorum) = (heard(scene.votes(serving)), scene.service.policy.quorum);
             let of = scene.service.vantages.len();

@@ -358,6 +358,16 @@ pub(super) fn standing(scene: &Scene<'_>) -> Vec<Blocker> {
     blockers
 }
 
+/// Every reason not to have the records taken over or put back by a person. That they are not fenced is what this is to mend.
+pub(super) fn against_mending(scene: &Scene<'_>) -> Vec<Blocker> {
+    let mut blockers = standing(scene);
+    blockers.retain(|blocker| !matches!(blocker, Blocker::NotFenced { .. }));
+    if let Some(open) = &scene.ledger.open {
+        blockers.push(Blocker::PlanOpen { plan: open.plan.id().clone() });
+    }
+    blockers
+}
+
 /// What the evidence against the serving site lacks.
 fn against_source(scene: &Scene<'_>, from: Role) -> Option<Blocker> {
     match scene.verdict(from) {

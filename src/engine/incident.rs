@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Verdict};
+use crate::domain::{
+    Alert, IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Verdict,
+};
 
 use super::alert;
 use super::guard::Blocker;
@@ -162,8 +164,10 @@ pub(super) fn alert(scene: &Scene<'_>, news: alert::News) -> Telling {
         alert::News::Raised(alert, text) => {
             let key = format!("alert-{}/raised", scene.ledger.alerts_raised + 1);
             let said = format!("{service}: {text}.");
+            // Users get something that nobody decided: whoever is told of flips is told of this.
+            let level = if alert == Alert::Drift { Level::Everyone } else { Level::Loud };
             Telling {
-                notices: vec![notice(service, &key, Level::Loud, said)],
+                notices: vec![notice(service, &key, level, said)],
                 entries: vec![JournalEntry::AlertRaised { alert, text }],
             }
         }
@@ -176,6 +180,21 @@ pub(super) fn alert(scene: &Scene<'_>, news: alert::News) -> Telling {
             }
         }
     }
+}
+
+/// A person has the records taken over or put back.
+pub(super) fn mending(service: &ServiceName, entry: JournalEntry) -> Telling {
+    let told = match &entry {
+        JournalEntry::AdoptionAsked { by, reason, digest, .. } => {
+            Some((format!("adoption-{digest}"), format!("{service}: {by} takes its records over: {reason}.")))
+        }
+        JournalEntry::RepairAsked { by, reason, digest } => {
+            Some((format!("repair-{digest}"), format!("{service}: {by} has its records put back: {reason}.")))
+        }
+        _ => None,
+    };
+    let notices = told.map(|(key, text)| notice(service, &key, Level::Quiet, text)).into_iter().collect();
+    Telling { entries: vec![entry], notices }
 }
 
 /// A plan that is stuck is told again and again until a person has said that they know (E4). `Err` says when next.

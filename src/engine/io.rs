@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::guard::Blocker;
+use crate::domain::drift;
 use crate::domain::{
-    Authority, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, Plan, PlanDigest, PlanId,
-    PortError, Register, Role, ServiceName, Sighting, Step, StepDetail, StepIndex, VantageName, WallTime,
+    Authority, ClusterName, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, OwnedFlag,
+    Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step, StepDetail, StepIndex,
+    VantageName, WallTime,
 };
 
 /// Everything that can happen to the engine.
@@ -80,6 +82,20 @@ pub enum Input {
         /// How.
         result: Result<StepSuccess, PortError>,
     },
+    /// The names themselves were looked at.
+    Surveyed {
+        /// Whose.
+        service: ServiceName,
+        /// When the look began.
+        began: Moment,
+        /// What was seen.
+        seen: Box<drift::Sighting>,
+    },
+    /// What a person had done to the records has ended, well or not.
+    Mended {
+        /// Whose.
+        service: ServiceName,
+    },
     /// A person asks.
     Asked(Ask),
     /// Time has passed.
@@ -147,6 +163,30 @@ pub enum Ask {
         /// What they found, or did.
         reason: String,
     },
+    /// Take the records over.
+    Adopt {
+        /// Which service.
+        service: ServiceName,
+        /// From which cluster; none when they had no owner.
+        from: Option<ClusterName>,
+        /// The digest that the person was shown.
+        digest: PlanDigest,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Put the records back to what the register says.
+    Repair {
+        /// Which service.
+        service: ServiceName,
+        /// The digest that the person was shown.
+        digest: PlanDigest,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Stop all movement.
     Freeze {
         /// Which service.
@@ -176,6 +216,8 @@ impl Ask {
             | Self::Pin { service, .. }
             | Self::Unpin { service, .. }
             | Self::Acknowledge { service, .. }
+            | Self::Adopt { service, .. }
+            | Self::Repair { service, .. }
             | Self::Freeze { service, .. }
             | Self::Unfreeze { service, .. } => service,
         }
@@ -234,6 +276,17 @@ pub enum Command {
     Fence {
         /// Whose.
         service: ServiceName,
+    },
+    /// Bring what answers again to what the register says: a fence that it has missed.
+    CatchUp {
+        /// Whose.
+        service: ServiceName,
+        /// Under this authority.
+        fence: Fence,
+        /// The flag, where some of its stores are behind.
+        flag: Option<OwnedFlag>,
+        /// Whether one of two providers is behind.
+        zone: bool,
     },
     /// From now on every vantage probes the service's sites this often; none means as often as the policy says.
     Pace {

@@ -247,6 +247,8 @@ impl Ledger {
                 self.frozen = Some(Freeze { by: by.clone(), reason: reason.clone() });
             }
             JournalEntry::Unfrozen { .. } => self.frozen = None,
+            // What became of it, the register says.
+            JournalEntry::AdoptionAsked { .. } | JournalEntry::RepairAsked { .. } => {}
             JournalEntry::PlanOpened { plan } => {
                 if let Some(open) = &self.open {
                     let (new, old) = (plan.id(), open.plan.id());

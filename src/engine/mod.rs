@@ -30,12 +30,13 @@ mod quorum;
 mod roster;
 mod scene;
 mod service;
+mod watch;
 mod window;
 
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Authority, Cause, ClusterName, JournalEntry, JournalRecord, Limits, Moment, Observation, Register, Service,
+    Authority, Cause, ClusterName, JournalEntry, JournalRecord, Limits, Moment, Observation, Register, Role, Service,
     ServiceName, Sighting, WallTime,
 };
 
@@ -114,7 +115,7 @@ impl Engine {
                 self.with(now, &service, output, |state, _| state.maintenance(window));
             }
             Input::Fenced { service, register } => {
-                self.with(now, &service, output, |state, _| state.fenced(register));
+                self.with(now, &service, output, |state, _| state.fenced(now, register));
             }
             Input::FenceFailed { service, error } => {
                 self.with(now, &service, output, |state, output| state.fence_failed(now, &error, output));
@@ -126,6 +127,16 @@ impl Engine {
             }
             Input::StepEnded { service, step, result } => {
                 self.with(now, &service, output, |state, output| state.step_ended(now, step, result, output));
+            }
+            Input::Surveyed { service, began, seen } => {
+                let Some(place) = self.place(&service) else { return };
+                if let Some(state) = self.services.get_mut(place) {
+                    state.surveyed(now, &self.cluster, &self.common, (began, &seen), output);
+                }
+                self.advance(now, place, output);
+            }
+            Input::Mended { service } => {
+                self.with(now, &service, output, |state, output| state.mended(now, output));
             }
             Input::Asked(ask) => self.asked(now, ask, output),
             Input::Tick => {
@@ -180,6 +191,17 @@ impl Engine {
         let state = self.named(service)?;
         let scene = state.scene(now, &self.common);
         Some(explain::explain(&scene, state.attempt(), self.common.epoch(), state.drain().view(&scene)))
+    }
+
+    /// Every guard that is against having a service's records taken over or put back; none when there is no such service.
+    pub fn against_mending(&self, now: Moment, service: &ServiceName) -> Option<Vec<Blocker>> {
+        Some(guard::against_mending(&self.named(service)?.scene(now, &self.common)))
+    }
+
+    /// What a service is moved by, as fenced under the authority in hand, and the site that serves as far as is known.
+    pub fn register(&self, now: Moment, service: &ServiceName) -> Option<(Option<&Register>, Role)> {
+        let scene = self.named(service)?.scene(now, &self.common);
+        Some((scene.register, scene.serving()))
     }
 
     /// What the journal says of a service.
@@ -273,6 +295,12 @@ impl Engine {
                 }
                 return reply;
             }
+            Ask::Adopt { from, digest, by, reason, .. } => {
+                return self.mend(now, place, JournalEntry::AdoptionAsked { by, reason, digest, from }, output);
+            }
+            Ask::Repair { digest, by, reason, .. } => {
+                return self.mend(now, place, JournalEntry::RepairAsked { by, reason, digest }, output);
+            }
             Ask::Freeze { by, reason, .. } => JournalEntry::Frozen { by, reason },
             Ask::Unfreeze { .. } if !state.to_be_frozen() => return Reply::AlreadySo,
             Ask::Unfreeze { by, reason, .. } => JournalEntry::Unfrozen { by, reason },
@@ -299,6 +327,18 @@ impl Engine {
         }
         let blockers = guard::standing(&state.scene(now, &self.common));
         Reply::Blocked(blockers.into_iter().filter(|b| matches!(b, Blocker::NotLeading { .. })).collect())
+    }
+
+    fn mend(&mut self, now: Moment, place: usize, entry: JournalEntry, output: &mut Output) -> Reply {
+        let Some(state) = self.services.get_mut(place) else { return Reply::NoSuchService };
+        let blockers = guard::against_mending(&state.scene(now, &self.common));
+        if !blockers.is_empty() {
+            return Reply::Blocked(blockers);
+        }
+        if !state.busy() && state.mend(now, &self.common, entry, output) {
+            return Reply::Done;
+        }
+        Reply::Blocked(vec![Blocker::Busy])
     }
 
     fn with(

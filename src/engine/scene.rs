@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::drift::Drift;
 use crate::domain::{Evidence, Fence, Lane, Limits, Moment, Register, Role, Service, SiteVotes, Verdict, WallTime};
 
 use super::ledger::Ledger;
@@ -30,6 +31,8 @@ pub(super) struct Scene<'a> {
     pub(super) lag: Option<Lag>,
     /// The maintenance window that it is in.
     pub(super) maintenance: Option<&'a str>,
+    /// What the names themselves showed at the last look.
+    pub(super) drift: Option<&'a Drift>,
     /// Why what was seen is not to be trusted yet, and until when.
     pub(super) unsettled: Option<(String, Moment)>,
     /// The automatic moves of all services, not long ago.

@@ -2,6 +2,8 @@
 //! same order.
 
 mod looks;
+mod notes;
+mod records;
 mod turn;
 
 use std::collections::VecDeque;
@@ -24,6 +26,7 @@ use super::panel::Panel;
 use super::progress::Attempt;
 use super::quorum::{self, Held};
 use super::scene::Scene;
+use super::watch::Watch;
 use super::window::Seen;
 
 /// How long nothing is appended after the store refused: it fails static, and is not hammered.
@@ -65,6 +68,8 @@ pub(super) struct ServiceState {
     store_pause_until: Option<Moment>,
     held: Held,
     conditions: Conditions,
+    /// What the names themselves showed.
+    watch: Watch,
     /// When this service's turn is due at the latest.
     wake_at: Option<Moment>,
     /// The same, but for words that grow stale.
@@ -113,6 +118,7 @@ impl ServiceState {
             store_pause_until: None,
             held: Held::default(),
             conditions: Conditions::default(),
+            watch: Watch::default(),
             wake_at: None,
             other_wake: None,
             told: Told::default(),
@@ -170,6 +176,7 @@ impl ServiceState {
             held: self.held,
             lag: self.lag,
             maintenance: self.maintenance.as_deref(),
+            drift: self.watch.drift(),
             unsettled: self.panel.unsettled(&self.service, now),
             all_moves: &common.moves,
             limits: common.limits,
@@ -253,7 +260,8 @@ impl ServiceState {
         }
     }
 
-    pub(super) fn fenced(&mut self, register: Register) {
+    pub(super) fn fenced(&mut self, now: Moment, register: Register) {
+        self.watch.wrote(now);
         self.register = Some(register);
         self.fence_asked = false;
         self.fence_failures = 0;
@@ -290,7 +298,12 @@ impl ServiceState {
             self.words.pop_front();
         }
         match entry {
-            JournalEntry::PlanOpened { .. } => self.attempt = Attempt::default(),
+            JournalEntry::PlanOpened { .. } => {
+                self.attempt = Attempt::default();
+                self.watch.forget(now);
+            }
+            JournalEntry::AdoptionAsked { .. } => self.mending(now, "taken over"),
+            JournalEntry::RepairAsked { .. } => self.mending(now, "put back"),
             JournalEntry::StepStarted { .. } => {
                 self.attempt.armed = true;
                 self.attempt.since.get_or_insert(now);
@@ -307,9 +320,13 @@ impl ServiceState {
             JournalEntry::PlanClosed { end: PlanEnd::Stuck { .. }, .. } => {
                 // Whatever went wrong, the zone itself is asked again before anything else is decided from it.
                 self.attempt = Attempt::default();
+                self.watch.wrote(now);
                 self.unfence("the last plan got stuck", output);
             }
-            JournalEntry::PlanClosed { .. } => self.attempt = Attempt::default(),
+            JournalEntry::PlanClosed { .. } => {
+                self.attempt = Attempt::default();
+                self.watch.wrote(now);
+            }
             JournalEntry::IncidentOpened { .. }
             | JournalEntry::IncidentEscalated { .. }
             | JournalEntry::IncidentClosed { .. }
@@ -441,60 +458,5 @@ impl ServiceState {
         let service = self.service.name.clone();
         output.commands.push(Command::Append { service, fence, entries, notices });
         true
-    }
-
-    fn note(&self, code: &'static str, role: Option<Role>, text: String) -> Note {
-        Note { code, service: self.service.name.clone(), vantage: None, role, step: None, text }
-    }
-
-    fn note_entry(&self, entry: &JournalEntry, output: &mut Output) {
-        let step = match entry {
-            JournalEntry::StepSucceeded { step, .. }
-            | JournalEntry::StepFailed { step, .. }
-            | JournalEntry::StepVoided { step, .. } => {
-                self.ledger.open.as_ref().and_then(|open| open.plan.steps().get(*step).copied())
-            }
-            _ => None,
-        };
-        let (code, text) = match entry {
-            JournalEntry::IncidentOpened { number, evidence } => {
-                ("incident-opened", format!("incident {number}: {evidence}"))
-            }
-            JournalEntry::IncidentEscalated { number, evidence } => {
-                ("incident-escalated", format!("incident {number}, second verdict in a row: {evidence}"))
-            }
-            JournalEntry::IncidentClosed { number, .. } => ("incident-closed", format!("incident {number} closed")),
-            JournalEntry::AttemptBlocked { blockers } => ("blocked", blockers.join("; ")),
-            JournalEntry::Frozen { by, reason } => ("frozen", format!("frozen by {by}: {reason}")),
-            JournalEntry::Unfrozen { by, reason } => ("unfrozen", format!("unfrozen by {by}: {reason}")),
-            JournalEntry::Pinned { to, lasting, by, reason } => (
-                "pinned",
-                format!("pinned to the {to} for {} by {by}: {reason}", humantime::format_duration(*lasting)),
-            ),
-            JournalEntry::Unpinned { by, reason } => ("unpinned", format!("unpinned by {by}: {reason}")),
-            JournalEntry::AlertRaised { alert, text } => ("alert-raised", format!("{alert}: {text}")),
-            JournalEntry::AlertCleared { alert } => ("alert-cleared", format!("{alert}: over")),
-            JournalEntry::Acknowledged { by, reason } => ("acknowledged", format!("acknowledged by {by}: {reason}")),
-            JournalEntry::StuckReminded { number } => {
-                ("stuck-reminded", format!("still stuck, and nobody has acknowledged it: reminder {number}"))
-            }
-            JournalEntry::PlanApproved { plan, by } => ("plan-approved", format!("{plan} approved by {by}")),
-            JournalEntry::PlanOpened { plan } => (
-                "plan-opened",
-                format!("{} {} to the {}, digest {}", plan.direction(), plan.id(), plan.to(), plan.digest()),
-            ),
-            JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
-            // Told when it runs.
-            JournalEntry::StepStarted { .. } => return,
-            JournalEntry::StepSucceeded { detail, .. } => ("step-succeeded", detail.text.clone()),
-            JournalEntry::StepFailed { why, .. } => ("step-failed", why.clone()),
-            JournalEntry::StepVoided { why, .. } => ("step-voided", why.clone()),
-            JournalEntry::PlanClosed { plan, end } => match end {
-                PlanEnd::Done => ("plan-done", format!("{plan} done")),
-                PlanEnd::Abandoned { why } => ("plan-abandoned", format!("{plan} given up: {why}")),
-                PlanEnd::Stuck { why } => ("plan-stuck", format!("{plan} stuck: {why}")),
-            },
-        };
-        output.notes.push(Note { step, ..self.note(code, None, text) });
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use async_trait::async_trait;
 
 use super::PortError;
+use crate::domain::zone_lint::Soa;
 use crate::domain::{ChangeBatch, Fence, Moment, RecordSet, RecordType, Said, Sighting, VantageName};
 
 /// How far the provider has got with a change.
@@ -59,6 +60,9 @@ pub trait DnsProvider: Send + Sync {
 pub trait Resolver: Send + Sync {
     /// What this server itself answers, in sorted order, without any cache. No such name or no such record is an empty answer.
     async fn ask(&self, server: SocketAddr, name: &str, kind: RecordType) -> Result<Vec<String>, PortError>;
+
+    /// The start of authority of the zone that this server holds the name in; none when it shows none.
+    async fn soa(&self, server: SocketAddr, name: &str) -> Result<Option<Soa>, PortError>;
 
     /// The addresses of a host, as this machine resolves them.
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, PortError>;

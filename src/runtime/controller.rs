@@ -9,6 +9,9 @@
 //! The order of a start is safety.md 4.2: lease, journal, epoch from the larger of store and zones (S6), the epoch made durable, a fence
 //! write in every zone (S5), and only then does evidence count: the engine does not act on a service whose zone is not fenced.
 
+mod fencing;
+mod mending;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,15 +27,16 @@ use super::executor::Executor;
 use super::outbox;
 pub use super::outside::Ports;
 use super::pace::Paces;
-pub use super::register::Managed;
-use super::register::TakenOver;
+pub use super::register::{Home, Managed};
 use super::surroundings::Surroundings;
+use super::upkeep::keep_up;
 use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
     Sighting, StepIndex,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
 use crate::ports::{Class, Delivery, JournalStore, PortError};
+pub use mending::{Look, MendPlan, MendRequest, Mended};
 
 /// The engine is asked at least this often, whatever it said.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,6 +57,8 @@ pub struct Setup {
     pub services: Vec<Managed>,
     /// While a file of that name is there, or cannot be looked for, nothing moves.
     pub halt_file: Option<PathBuf>,
+    /// How often each service's names are looked at (S20); none means never.
+    pub watch_every: Option<Duration>,
 }
 
 /// Why a controller did not start.
@@ -85,19 +91,22 @@ pub(super) enum Message {
         step: StepIndex,
         result: Result<StepSuccess, PortError>,
     },
-    Fenced(FenceEnded),
+    Fenced(fencing::FenceEnded),
     /// What surrounds the controller has changed.
     Noticed(Input),
+    /// How a service stands, before something is written to its records.
+    Standing(ServiceName, oneshot::Sender<Option<mending::Standing>>),
+    /// A person has records taken over or put back.
+    Mend(Box<mending::Order>, mending::Answer),
+    /// That has ended.
+    Mended {
+        service: ServiceName,
+        fence: Fence,
+        wrote: bool,
+    },
     Draft(MoveRequest, oneshot::Sender<Reply>),
     Ask(Ask, oneshot::Sender<Result<Reply, PortError>>),
     Explain(Option<ServiceName>, oneshot::Sender<Vec<Explanation>>),
-}
-
-/// One attempt to fence a register has ended.
-pub(super) struct FenceEnded {
-    service: ServiceName,
-    fence: Fence,
-    result: Result<TakenOver, PortError>,
 }
 
 /// Speaks to a running controller.
@@ -216,6 +225,13 @@ pub async fn start(
     let mut surroundings = Surroundings::new(&setup, &ports.clock);
     let noticed = surroundings.first().await;
     surroundings.watch(&mailbox, tasks, closing);
+    if let Some(every) = setup.watch_every {
+        for Managed { service, .. } in &setup.services {
+            let (name, handle, clock) = (service.name.clone(), handle.clone(), Arc::clone(&ports.clock));
+            let watch = move || mending::watch(name.clone(), handle.clone(), Arc::clone(&clock), every);
+            keep_up(tasks, closing, format!("the look at the names of {}", service.name), watch);
+        }
+    }
     let cluster = setup.cluster.clone();
     let executors = setup.services.into_iter().map(|managed| {
         let (cluster, ports) = (cluster.clone(), ports.clone());
@@ -306,6 +322,12 @@ impl Controller {
             }
             Message::Fenced(ended) => self.fenced(ended).await,
             Message::Noticed(input) => self.feed(input).await,
+            Message::Standing(service, sender) => {
+                let _ = sender.send(self.standing(&service));
+                self.feed(Input::Tick).await
+            }
+            Message::Mend(order, answer) => self.mend(*order, answer).await,
+            Message::Mended { service, fence, wrote } => self.mended(service, fence, wrote).await,
             Message::Draft(request, sender) => {
                 let _ = sender.send(self.engine.draft(self.ports.clock.now(), &request));
                 self.feed(Input::Tick).await
@@ -382,6 +404,12 @@ impl Controller {
                         }));
                     }
                     Command::Fence { service } => self.fence(service),
+                    Command::CatchUp { service, fence, flag, zone } => {
+                        let Some(executor) = self.executors.get(&service).cloned() else { continue };
+                        self.tasks.spawn(self.closing.clone().run_until_cancelled_owned(async move {
+                            executor.catch_up(&fence, flag.as_ref(), zone).await;
+                        }));
+                    }
                     Command::Pace { service, every } => self.paces.set(&service, every),
                     Command::Drain { service, closely } => self.paces.set_draining(&service, closely),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
@@ -405,67 +433,5 @@ impl Controller {
     fn resign(why: &str) -> Input {
         tracing::error!("standing down: {why}");
         Input::Deposed { why: format!("it was overtaken ({why}); restart it once the other one is stopped") }
-    }
-
-    /// Fences a service's zone, in a task of its own that tries once: when to try again is the engine's to say.
-    fn fence(&self, service: ServiceName) {
-        let Some(executor) = self.executors.get(&service).cloned() else { return };
-        let Some(fence) = self.engine.authority().and_then(|held| held.fence(self.ports.clock.now())) else { return };
-        let mailbox = self.mailbox.clone();
-        self.tasks.spawn(self.closing.clone().run_until_cancelled_owned(async move {
-            let result = executor.managed.take_over(&fence, &executor.cluster).await;
-            let _ = mailbox.send(Message::Fenced(FenceEnded { service, fence, result })).await;
-        }));
-    }
-
-    async fn fenced(&mut self, ended: FenceEnded) -> Option<Moment> {
-        let FenceEnded { service, fence, result } = ended;
-        if self.engine.authority()?.epoch() != fence.epoch() {
-            // A fence of an epoch that is no longer ours says nothing about ours.
-            self.fence(service);
-            return None;
-        }
-        match result {
-            // The very epoch that this start has chosen, because the zone was silent then and the store had lost its own: two
-            // controllers must never share one (S6).
-            Ok(taken) if taken.before.epoch >= fence.epoch() && !self.fenced_once.contains(&service) => {
-                self.overtake(service).await
-            }
-            Ok(taken) => {
-                self.fenced_once.insert(service.clone());
-                self.feed(Input::Fenced { service, register: taken.register }).await
-            }
-            Err(error) => {
-                tracing::warn!(%service, "fencing the zone: {error}");
-                if error.class == Class::Fenced && !self.fenced_once.contains(&service) {
-                    self.overtake(service).await
-                } else {
-                    self.feed(Input::FenceFailed { service, error }).await
-                }
-            }
-        }
-    }
-
-    /// The zone did not answer when the epoch was chosen, and turns out to be as far, or ahead: a start takes the next epoch (S6). After a start, being
-    /// behind means being overtaken.
-    async fn overtake(&mut self, service: ServiceName) -> Option<Moment> {
-        let executor = self.executors.get(&service).cloned()?;
-        let current = self.engine.authority().map(Authority::epoch).unwrap_or_default();
-        let claimed = match executor.managed.token(&executor.cluster).await {
-            Ok(token) => self.ports.lease.claim(current.following(token.epoch)).await,
-            Err(error) => Err(error),
-        };
-        match claimed {
-            Ok(authority) => {
-                tracing::info!(epoch = %authority.epoch(), %service, "its zone was as far, or ahead");
-                let wake = self.feed(Input::Led(authority)).await;
-                // What was fenced under the epoch before is not fenced under this one; what is being fenced is fenced again when it comes back.
-                for fenced in self.fenced_once.iter().chain([&service]) {
-                    self.fence(fenced.clone());
-                }
-                wake
-            }
-            Err(error) => self.feed(Input::FenceFailed { service, error }).await,
-        }
     }
 }

@@ -113,7 +113,7 @@ impl Executor {
     }
 
     /// The servers to ask: those of the configuration, else those of the zone's delegation.
-    async fn servers(&self) -> Result<Vec<(String, SocketAddr)>, PortError> {
+    pub(super) async fn servers(&self) -> Result<Vec<(String, SocketAddr)>, PortError> {
         let dns = &self.managed.service.dns;
         if !dns.authoritative.is_empty() {
             return Ok(dns.authoritative.iter().map(|addr| (addr.to_string(), *addr)).collect());
@@ -133,7 +133,7 @@ impl Executor {
     }
 
     /// What a name must be answered with: its value, or where its alias leads.
-    async fn wanted(&self, name: &MovedName, to: Role) -> Result<Vec<String>, PortError> {
+    pub(super) async fn wanted(&self, name: &MovedName, to: Role) -> Result<Vec<String>, PortError> {
         let Answer { value, alias_zone } = name.answer(to);
         let plain = value.trim_end_matches('.').to_ascii_lowercase();
         if alias_zone.is_none() {

@@ -19,6 +19,7 @@ pub mod past;
 mod register;
 mod spool;
 mod surroundings;
+mod survey;
 mod tempo;
 mod upkeep;
 pub mod zone;

@@ -25,8 +25,21 @@ pub struct Managed {
     pub standby: Arc<dyn StandbyControl>,
     /// The provider, or the two providers, of its zone.
     pub dns: Arc<dyn DnsProvider>,
+    /// Each of two providers by itself, for who must look at both (adoption, drift); empty where `dns` is the only one.
+    pub homes: Vec<Home>,
     /// The stores of its flag; always there where the lane has one.
     pub flag: Option<Arc<dyn FlagStore>>,
+}
+
+/// One provider's zone of a service's names.
+#[derive(Clone)]
+pub struct Home {
+    /// The provider and its zone, as people know them; no two of a service are the same.
+    pub label: String,
+    /// The provider.
+    pub dns: Arc<dyn DnsProvider>,
+    /// The service, with this provider's zone and routing.
+    pub service: Service,
 }
 
 /// A register that was fenced.
@@ -39,6 +52,15 @@ pub(super) struct TakenOver {
 }
 
 impl Managed {
+    /// Every zone of the service's names, each by itself.
+    pub(super) fn homes(&self) -> Vec<Home> {
+        if !self.homes.is_empty() {
+            return self.homes.clone();
+        }
+        let label = format!("zone {}", self.service.dns.zone);
+        vec![Home { label, dns: Arc::clone(&self.dns), service: self.service.clone() }]
+    }
+
     fn flag(&self) -> Result<&dyn FlagStore, PortError> {
         let missing =
             || PortError::broken(format!("{} is moved by a flag, and has no store for it", self.service.name));

@@ -202,6 +202,51 @@ pub async fn pin(
     flip(provider, fence, cluster, service, &present, &intent).await
 }
 
+/// Writes a person's batch once, and looks until it is there. Returns the provider's id of the change; none when its answer was lost, and
+/// reading back shows it applied.
+///
+/// # Errors
+/// `Refused`: the zone is not as it was when the batch was made, and nothing was written. `Retry`: it is not known whether it was or will
+/// be applied. `Fenced` and `Broken` as the provider says.
+pub async fn mend(
+    provider: &dyn DnsProvider,
+    fence: &Fence,
+    cluster: &ClusterName,
+    service: &Service,
+    batch: &ChangeBatch,
+) -> Result<Option<String>, PortError> {
+    let (name, new) = (&service.dns.name, batch.new_token());
+    let zone = &service.dns.zone;
+    // Before an adoption there is nothing of ours to be found: whatever is not our token means "not so far".
+    let there = async || {
+        let sets = provider.read(zone, &service.names()).await.ok()?;
+        OwnedRecords::find(cluster, service, &sets).ok().filter(|records| records.token() == new)
+    };
+    match provider.apply(fence, zone, batch).await {
+        Ok(change) => {
+            for look in 1..=READ_BACKS {
+                if there().await.is_some() {
+                    return Ok(Some(change));
+                }
+                if look < READ_BACKS {
+                    tokio::time::sleep(READ_BACK_PAUSE).await;
+                }
+            }
+            Err(PortError::retry(format!("{name}: the provider accepted '{new}' as {change} and does not list it")))
+        }
+        Err(error) if error.class == Class::Retry => {
+            if there().await.is_some() {
+                return Ok(None);
+            }
+            Err(PortError::retry(format!("{name}: it has not been applied so far, and still may be: {error}")))
+        }
+        Err(error) if error.class == Class::Refused => Err(PortError::refused(format!(
+            "{name}: the records are not as they were when this was planned, and nothing was written; look again: {error}"
+        ))),
+        Err(error) => Err(error),
+    }
+}
+
 /// What reading back showed.
 enum Seen {
     /// The write was applied.

@@ -14,6 +14,8 @@
 //! | `POST /v1/services/NAME/freeze`, `…/unfreeze` | stop or allow all movement |
 //! | `POST /v1/services/NAME/pin`, `…/unpin` | keep it at one site for a time |
 //! | `POST /v1/services/NAME/approve`, `…/acknowledge` | let a plan go on that waits; take over one that is stuck |
+//! | `GET /v1/services/NAME/drift` | what differs from what was decided, looked at now |
+//! | `POST /v1/services/NAME/adopt`, `…/repair` | plan to take records over or to put them back, or with the plan's digest do it |
 //! | `GET /v1/events?after=N&wait_ms=M` | what was noticed since this process began |
 //!
 //! With a token configured, everything but `/healthz` asks for `authorization: Bearer TOKEN`.
@@ -22,6 +24,7 @@ mod answer;
 pub mod flags;
 mod show;
 mod words;
+mod zone;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +104,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/services/{name}/unpin", post(words::unpin))
         .route("/v1/services/{name}/approve", post(words::approve))
         .route("/v1/services/{name}/acknowledge", post(words::acknowledge))
+        .route("/v1/services/{name}/drift", get(zone::drift))
+        .route("/v1/services/{name}/adopt", post(zone::adopt))
+        .route("/v1/services/{name}/repair", post(zone::repair))
         .route("/v1/events", get(events))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authorize))
         .route("/healthz", get(|| async { "ok\n" }))

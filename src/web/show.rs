@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::zone;
+use crate::domain::zone_lint::Finding;
 use crate::domain::{
     Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex,
     Verdict, Vote, curve_in_words, public_in_words,
@@ -15,6 +17,7 @@ use crate::wire::api::{
     PinStatus, PlanPreview, PlanStatus, PublicStatus, RuleStatus, ServiceStatus, SiteStatus, Status, StepStatus,
     StragglerStatus, VoteStatus, Word,
 };
+use crate::wire::zone::FindingStatus;
 
 pub(super) fn status(cluster: &str, explanations: Vec<Explanation>) -> Status {
     let epoch = explanations.first().and_then(|service| service.epoch).map(|epoch| epoch.get());
@@ -33,6 +36,7 @@ fn service(known: Explanation) -> ServiceStatus {
         token: known.token,
         rules: known.rules.into_iter().map(rule).collect(),
         burst_ms: known.burst.map(ms),
+        drift: known.drift.map(zone::status),
         alerts: known.alerts.iter().map(ToString::to_string).collect(),
         pinned: known.pinned.map(|pin| PinStatus {
             to: pin.to.to_string(),
@@ -196,6 +200,11 @@ pub(super) fn blocker(blocker: &Blocker) -> BlockerStatus {
     BlockerStatus { code: blocker.code().to_owned(), text: blocker.to_string() }
 }
 
+pub(super) fn finding(finding: Finding) -> FindingStatus {
+    let Finding { code, level, what, why, way_out } = finding;
+    FindingStatus { code: code.to_owned(), level: level.as_str().to_owned(), what, why, way_out }
+}
+
 pub(super) fn preview(service: &Service, plan: &Plan, force: bool) -> PlanPreview {
     let site = |role: Role| service.site(role);
     PlanPreview {
@@ -288,6 +297,13 @@ fn words(
         JournalEntry::AlertCleared { alert } => ("alert-cleared", format!("{alert}: over")),
         JournalEntry::Acknowledged { by, reason } => ("acknowledged", format!("by {by}: {reason}")),
         JournalEntry::StuckReminded { number } => ("stuck-reminded", format!("reminder {number}")),
+        JournalEntry::AdoptionAsked { by, reason, digest, from } => {
+            let from = from.as_ref().map(|from| format!(" from '{from}'")).unwrap_or_default();
+            ("adoption-asked", format!("by {by}{from}, digest {digest}: {reason}"))
+        }
+        JournalEntry::RepairAsked { by, reason, digest } => {
+            ("repair-asked", format!("by {by}, digest {digest}: {reason}"))
+        }
         JournalEntry::PlanApproved { plan, by } => ("plan-approved", format!("{plan} by {by}")),
         JournalEntry::PlanOpened { plan } => {
             let cause = match plan.cause() {

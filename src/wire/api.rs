@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::events::{Event, Events};
+use super::zone::DriftStatus;
+
 /// `GET /v1/status`, and `GET /v1/services/NAME` with one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -41,8 +44,11 @@ pub struct ServiceStatus {
     pub rules: Vec<RuleStatus>,
     /// How often it is probed, in milliseconds, where that is more often than the policy says.
     pub burst_ms: Option<u64>,
-    /// What people were told of and is not over: `reserve-unproven`, `suspected`, `blind`.
+    /// What people were told of and is not over: `reserve-unproven`, `suspected`, `blind`, `drift`.
     pub alerts: Vec<String>,
+    /// What differs from what was decided, as of the last look; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftStatus>,
     /// The pin in force.
     pub pinned: Option<PinStatus>,
     /// How far the standby's data is behind, in milliseconds, as last measured.
@@ -452,39 +458,6 @@ pub struct HistoryEntry {
     pub epoch: u64,
     /// What kind of entry.
     pub kind: String,
-    /// In words.
-    pub text: String,
-}
-
-/// `GET /v1/events?after=N`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Events {
-    /// The version of the document.
-    pub v: u32,
-    /// The events after N, oldest first.
-    pub events: Vec<Event>,
-}
-
-/// One thing that the engine noticed since this controller started.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
-    /// Its number.
-    pub n: u64,
-    /// When, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// A stable word.
-    pub code: String,
-    /// The service.
-    pub service: String,
-    /// The vantage.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vantage: Option<String>,
-    /// `primary` or `standby`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    /// The step of a plan.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<String>,
     /// In words.
     pub text: String,
 }

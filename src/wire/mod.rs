@@ -3,6 +3,7 @@
 //! Every document carries its version. A field that is added later is optional; a field that changes its meaning gets a new version.
 
 pub mod api;
+mod events;
 mod fields;
 pub mod journal;
 pub mod observations;
@@ -11,3 +12,4 @@ pub mod sightings;
 
 /// The version of every document so far.
 pub const VERSION: u32 = 1;
+pub mod zone;

@@ -111,9 +111,14 @@ async fn run(settings: Settings) {
         notifier: Arc::new(Watched::new(notifiers(&settings), &gun)),
     };
     let dns = Arc::new(Watched::new(settings.provider(), &gun));
-    let managed = Managed { service: service.clone(), standby, dns, flag: None };
-    let setup =
-        Setup { cluster: settings::cluster(), limits: Limits::default(), services: vec![managed], halt_file: None };
+    let managed = Managed { service: service.clone(), standby, dns, homes: Vec::new(), flag: None };
+    let setup = Setup {
+        cluster: settings::cluster(),
+        limits: Limits::default(),
+        services: vec![managed],
+        halt_file: None,
+        watch_every: None,
+    };
     let tasks = TaskTracker::new();
     let handle = controller::start(setup, ports, &tasks, &CancellationToken::new()).await.unwrap();
     let vantages: BTreeSet<_> = service.vantages.iter().map(|vantage| vantage.name.clone()).collect();

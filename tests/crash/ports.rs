@@ -71,6 +71,8 @@ pub(crate) fn entry_name(entry: &JournalEntry) -> String {
         JournalEntry::AlertCleared { alert } => format!("alert-over {alert}"),
         JournalEntry::Acknowledged { .. } => "acknowledged".to_owned(),
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
+        JournalEntry::AdoptionAsked { .. } => "adoption-asked".to_owned(),
+        JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { .. } => "approved".to_owned(),
         JournalEntry::PlanOpened { plan } => format!("plan-opened ({})", plan.id()),
@@ -235,6 +237,14 @@ impl<T: DnsProvider> DnsProvider for Watched<T> {
 impl<T: Resolver> Resolver for Watched<T> {
     async fn ask(&self, server: SocketAddr, name: &str, kind: RecordType) -> Result<Vec<String>, PortError> {
         self.around(&self.of_plan("ask"), self.inner.ask(server, name, kind)).await
+    }
+
+    async fn soa(
+        &self,
+        server: std::net::SocketAddr,
+        name: &str,
+    ) -> Result<Option<quorate::domain::zone_lint::Soa>, PortError> {
+        self.inner.soa(server, name).await
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, PortError> {

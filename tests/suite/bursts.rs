@@ -67,7 +67,8 @@ impl Controller {
         };
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         let cluster = ClusterName::new("test").unwrap();
-        let setup = Setup { cluster, limits: Limits::default(), services: Vec::new(), halt_file: None };
+        let setup =
+            Setup { cluster, limits: Limits::default(), services: Vec::new(), halt_file: None, watch_every: None };
         let handle = controller::start(setup, ports, &tasks, &closing).await.unwrap();
         let vantages = [VantageName::new("aws-1").unwrap()].into();
         let past = Past::new(ClusterName::new("test").unwrap(), Limits::default(), store.clone(), store.clone());

@@ -166,6 +166,11 @@ impl World {
         self.by_hand(sdk::ChangeAction::Upsert, sets).await;
     }
 
+    /// Deletes record sets by hand.
+    pub(crate) async fn delete(&self, sets: impl IntoIterator<Item = sdk::ResourceRecordSet>) {
+        self.by_hand(sdk::ChangeAction::Delete, sets).await;
+    }
+
     async fn by_hand(&self, action: sdk::ChangeAction, sets: impl IntoIterator<Item = sdk::ResourceRecordSet>) {
         let change = |set| sdk::Change::builder().action(action.clone()).resource_record_set(set).build().unwrap();
         let changes = sets.into_iter().map(change).collect();

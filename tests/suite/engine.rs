@@ -12,6 +12,7 @@ mod chance;
 mod crash;
 mod deciding;
 mod drain;
+mod drift;
 mod limits;
 mod table;
 mod world;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use quorate::domain::{
-    Alert, Cause, Curve, DrainEnd, DrainRecord, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd,
-    JournalEntry, Lane, Outcome, Plan, PlanEnd, PlanId, PublicWord, Role, ServiceName, StepDetail, Straggler, Terms,
-    Token, VantageName, VantageView, Vote,
+    Alert, Cause, ClusterName, Curve, DrainEnd, DrainRecord, Evidence, FailureKind, FlipIntent, Generation,
+    IncidentEnd, JournalEntry, Lane, Outcome, Plan, PlanDigest, PlanEnd, PlanId, PublicWord, Role, ServiceName,
+    StepDetail, Straggler, Terms, Token, VantageName, VantageView, Vote,
 };
 use quorate::wire::journal::{from_text, to_text};
 
@@ -104,6 +104,33 @@ pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
         ("alert-cleared", JournalEntry::AlertCleared { alert: Alert::Blind }),
         ("acknowledged", JournalEntry::Acknowledged { by: by.clone(), reason: reason.clone() }),
         ("stuck-reminded", JournalEntry::StuckReminded { number: 2 }),
+        (
+            "adoption-asked",
+            JournalEntry::AdoptionAsked {
+                by: by.clone(),
+                reason: reason.clone(),
+                digest: PlanDigest::parse("0123456789abcdef").unwrap(),
+                from: Some(ClusterName::new("old").unwrap()),
+            },
+        ),
+        (
+            "adoption-asked-of-nobody",
+            JournalEntry::AdoptionAsked {
+                by: by.clone(),
+                reason: reason.clone(),
+                digest: PlanDigest::parse("0123456789abcdef").unwrap(),
+                from: None,
+            },
+        ),
+        (
+            "repair-asked",
+            JournalEntry::RepairAsked {
+                by: by.clone(),
+                reason: reason.clone(),
+                digest: PlanDigest::parse("0123456789abcdef").unwrap(),
+            },
+        ),
+        ("alert-raised-drift", JournalEntry::AlertRaised { alert: Alert::Drift, text: "it answers nothing".into() }),
         ("plan-approved", JournalEntry::PlanApproved { plan: plan_id(), by: by.clone() }),
         (
             "plan-opened-quorum-with-terms",
@@ -151,6 +178,8 @@ fn kind(entry: &JournalEntry) -> &'static str {
         JournalEntry::AlertCleared { .. } => "alert-cleared",
         JournalEntry::Acknowledged { .. } => "acknowledged",
         JournalEntry::StuckReminded { .. } => "stuck-reminded",
+        JournalEntry::AdoptionAsked { .. } => "adoption-asked",
+        JournalEntry::RepairAsked { .. } => "repair-asked",
         JournalEntry::PlanApproved { .. } => "plan-approved",
         JournalEntry::PlanOpened { .. } => "plan-opened",
         JournalEntry::StepStarted { .. } => "step-started",

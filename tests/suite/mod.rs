@@ -1,5 +1,7 @@
 //! The suites and their helpers.
 
+/// Records taken over, records that differ, and records put back.
+mod adoption;
 /// Agents and the controller that they tell.
 mod agents;
 /// The API and the commands that read it, with the real binary.
@@ -64,6 +66,8 @@ mod journal;
 mod lab;
 /// `quorate lab`, as it is typed.
 mod lab_cli;
+/// Moves by a flag, and by both.
+mod lanes;
 /// The computing half of the check language.
 mod language;
 /// Its forms.
@@ -121,3 +125,5 @@ mod twin;
 mod wire;
 /// Support: a world of real processes for each test.
 mod world;
+/// What is unwise in a zone.
+mod zone_lint;

@@ -32,7 +32,7 @@ fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> Managed {
     let standby =
         StandbyHttp::new(&service.standby.name, read_only.url, read_only.write_probe, read_only.key, clock).unwrap();
     let dns = Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret")));
-    Managed { service, standby: Arc::new(standby), dns, flag: None }
+    Managed { service, standby: Arc::new(standby), dns, homes: Vec::new(), flag: None }
 }
 
 /// Writes a service's mark by hand.
@@ -91,10 +91,14 @@ async fn late_zone(mark: &str, wanted: &str) {
         notifier: Arc::new(Notifiers::new(Notify::default()).unwrap()),
     };
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-    let controller =
-        start(Setup { cluster, limits: Limits::default(), services, halt_file: None }, ports, &tasks, &closing)
-            .await
-            .unwrap();
+    let controller = start(
+        Setup { cluster, limits: Limits::default(), services, halt_file: None, watch_every: None },
+        ports,
+        &tasks,
+        &closing,
+    )
+    .await
+    .unwrap();
     let epoch = |token: &Option<String>, epoch: &str| token.as_ref().is_some_and(|token| token.contains(epoch));
     until_tokens(&controller, |tokens| tokens[0].is_none() && epoch(&tokens[1], ";e=1;")).await;
 

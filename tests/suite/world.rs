@@ -22,6 +22,8 @@ use tokio::process::{Child, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
+pub(crate) mod flags;
+
 /// The binary under test.
 pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 /// The name that moves.
@@ -35,7 +37,7 @@ pub(crate) const CONTROLLER: &str = "controller";
 /// The vantages, each in a cloud of its own.
 pub(crate) const VANTAGES: [&str; 3] = ["aws-1", "azure-1", "gcp-1"];
 /// Every secret of the configuration, by name. A webhook's URL is completed with the lab's address.
-pub(crate) const SECRETS: [(&str, &str); 7] = [
+pub(crate) const SECRETS: [(&str, &str); 9] = [
     ("probe-user", "e2e-probe-user-9f2c"),
     ("probe-password", "e2e-probe-password-51bd"),
     ("standby-admin", "e2e-standby-key-77aa"),
@@ -43,6 +45,8 @@ pub(crate) const SECRETS: [(&str, &str); 7] = [
     ("slack-webhook-loud", "/slack/e2e-loud-hook-c3b4"),
     ("sms-token", "e2e-sms-token-08f6"),
     ("api-token", "e2e-api-token-e655"),
+    ("flag-phrase", flags::PHRASE),
+    ("flag-key", "ZTJlLWZsYWctc2lnbmluZy1rZXktMDEyMzQ1Njc4OWE="),
 ];
 
 /// How long anything may take on a machine that is busy with other things.
@@ -110,6 +114,10 @@ pub(crate) struct Options {
     pub(crate) policy: &'static str,
     /// Whether the service is in a maintenance window, an hour before its end.
     pub(crate) maintenance: bool,
+    /// By what the name is moved.
+    pub(crate) lane: &'static str,
+    /// More arguments of the controller.
+    pub(crate) controller: &'static [&'static str],
 }
 
 impl Default for Options {
@@ -124,6 +132,8 @@ impl Default for Options {
             deaf: false,
             policy: "",
             maintenance: false,
+            lane: "records",
+            controller: &[],
         }
     }
 }
@@ -160,6 +170,10 @@ pub(crate) struct World {
     pub(crate) http: reqwest::Client,
     pub(crate) options: Options,
     pub(crate) dir: TempDir,
+    /// Where the agents serve the flags of two folders, in the lanes that have a flag.
+    pub(crate) flag_ports: [u16; 2],
+    /// The health check that looks for them.
+    pub(crate) health_check: Option<String>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -168,7 +182,9 @@ impl World {
     pub(crate) async fn prepared(options: Options) -> Self {
         let turn = turn(1).await;
         let dir = tempfile::Builder::new().prefix("quorate-e2e-").tempdir().unwrap();
-        let lab_options = LabOptions { propagation: Duration::from_millis(200), ..LabOptions::default() };
+        let health_check_interval = Some(Duration::from_millis(500));
+        let propagation = Duration::from_millis(200);
+        let lab_options = LabOptions { propagation, health_check_interval, ..LabOptions::default() };
         let lab = Lab::start(lab_options).await.unwrap();
         let (primary, standby) = clouds().await;
         // No connection is used twice: one that a restart or a refusal has closed would look like a failure.
@@ -184,8 +200,13 @@ impl World {
             http,
             options,
             dir,
+            flag_ports: [free_port(), free_port()],
+            health_check: None,
             _turn: turn,
         };
+        if options.lane != "records" {
+            world.health_check = Some(flags::watch(&world.lab.api_url(), world.flag_ports).await);
+        }
         world.write_files();
         let service = quorate::config::load(&world.config()).unwrap().config.services.remove(0).service;
         match options.zone {
@@ -252,6 +273,12 @@ impl World {
             .replace("SITES", &sites.to_string())
             .replace("SERVER", &self.lab.dns_addr().to_string())
             .replace("NOTICES", &self.lab.api_url())
+            .replace("LANE", self.options.lane)
+            .replace(
+                "CHECKED",
+                &self.health_check.as_ref().map_or(String::new(), |id| format!("health_check = \"{id}\"")),
+            )
+            .replace("FLAG", &self.health_check.as_ref().map_or(String::new(), |_| flags::section(self.dir.path())))
             .replace("MAINTENANCE", &if self.options.maintenance { maintenance() } else { String::new() })
     }
 
@@ -298,7 +325,7 @@ impl World {
     pub(crate) async fn start_controller(&mut self) {
         let known = !self.processes.is_empty();
         loop {
-            self.spawn(CONTROLLER, &["controller", "--config", "quorate.toml"]);
+            self.spawn(CONTROLLER, &[&["controller", "--config", "quorate.toml"], self.options.controller].concat());
             if self.answers(CONTROLLER, self.port).await {
                 return;
             }
@@ -317,7 +344,15 @@ impl World {
 
     /// Starts an agent.
     pub(crate) fn start_agent(&mut self, vantage: &str) {
-        self.spawn(vantage, &["agent", "--config", "quorate.toml", "--vantage", vantage]);
+        let listens = self.flag_ports.map(|port| format!("127.0.0.1:{port}"));
+        let mut arguments = vec!["agent", "--config", "quorate.toml", "--vantage", vantage];
+        // Two of them serve a flag each, where the service has flags.
+        let place = VANTAGES.iter().skip(1).position(|serving| *serving == vantage);
+        if let (Some(place), Some(_)) = (place, &self.health_check) {
+            let folder = flags::FOLDERS[place];
+            arguments.extend(["--flags-listen", listens[place].as_str(), "--flags-folder", folder]);
+        }
+        self.spawn(vantage, &arguments);
     }
 
     /// Waits until a controller's API answers; false when its process ends instead.
@@ -693,12 +728,14 @@ name = "login.e2e.test"
 type = "A"
 ttl = "30s"
 authoritative = ["SERVER"]
+lane = "LANE"
 
 [service.primary]
 name = "aws"
 cloud = "aws"
 url = "http://127.0.0.11:SITES/"
 answer = "127.0.0.11"
+CHECKED
 
 [service.standby]
 name = "azure"
@@ -712,6 +749,7 @@ write_probe = "http://127.0.0.12:SITES/admin/write-probe"
 lag = "http://127.0.0.12:SITES/admin/lag"
 key = "standby-admin"
 
+FLAG
 MAINTENANCE
 [notify]
 slack = "slack-webhook"

@@ -1,5 +1,5 @@
-//! Scripts that wait without a thread. Rhai cannot suspend, so each script runs on a stack of its own; while what it waits for is
-//! not there, that stack is set aside and the thread goes on with others.
+//! Scripts that wait without a thread. Rhai cannot suspend, so each script runs on a stack that is not the thread's; while what it waits
+//! for is not there, the thread goes on with others.
 //!
 //! ```text
 //! a task on the worker ── poll ─▶ Script ── resume ─▶ script ─▶ host function ─▶ wait(future)
@@ -7,12 +7,17 @@
 //!                                    └──────────────── suspend ◀────────────────────┘ the future is polled with the task's waker
 //! ```
 //!
-//! All `unsafe` code of the project is here: the two stack switches from below a script, and giving the memory of a used stack
-//! back. Dropping a script that waits unwinds its stack, so that what it holds is dropped like in any other task.
+//! A worker runs one script at a time, so it has one stack for all of them. What a waiting script has on it stays where it is until
+//! another script needs the stack; then just those bytes are set aside, and brought back to the same place before the script goes on. A
+//! script that waits so takes the memory of its live frames, and not of all that it has ever touched. (Python's greenlets do the same.)
+//!
+//! All `unsafe` code of the project is here: the two stack switches from below a script, the stack that its tenants take in turns, and giving
+//! the memory of a used stack back. Dropping a script that waits unwinds its stack, so that what it holds is dropped like in any other task.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::mem::{self, MaybeUninit};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
@@ -20,24 +25,32 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use corosensei::stack::{DefaultStack, Stack as _};
+use corosensei::stack::{DefaultStack, Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
 use super::watch;
 
-/// The size of a script's stack; only what is used of it takes memory. A hostile script nests values or closures as deep as its limits
+/// The size of a worker's stack; only what is used of it takes memory. A hostile script nests values or closures as deep as its limits
 /// allow, and comparing, printing and dropping them recurses.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
-/// How much of a used stack keeps its memory for the next script, in bytes: as much as a common check uses.
-const KEPT_BYTES: usize = 32 * 1024;
-/// Used stacks that are kept by a worker.
-const KEPT_STACKS: usize = 64;
+/// How much of its stack a worker keeps the memory of, in bytes: more than a common check touches.
+const KEPT_BYTES: usize = 256 * 1024;
+/// After how many scripts a worker gives back what an unusual one made its stack take.
+const SCRIPTS_PER_TRIM: u32 = 64;
+/// How far the stack reaches below a variable of [`Frame::suspend`] when the switch is made, in bytes, generously: the frame of that function,
+/// and the saved registers. Unoptimised there are the frames of some small functions in between.
+const SWITCH_BYTES: usize = if cfg!(debug_assertions) { 4096 } else { 1024 };
 
 /// What a worker's scripts share.
 #[derive(Default)]
 struct Worker {
     current: RefCell<Option<Rc<Frame>>>,
-    stacks: RefCell<Vec<DefaultStack>>,
+    stack: RefCell<Option<Rc<DefaultStack>>>,
+    /// The script whose frames are on the stack.
+    tenant: RefCell<Option<Rc<Frame>>>,
+    /// The stack is being run on, whoever is `current`.
+    is_running: Cell<bool>,
+    ended: Cell<u32>,
     /// How long scripts were computing here, all together.
     busy: Cell<Duration>,
 }
@@ -48,37 +61,133 @@ thread_local! {
 
 /// What a script that is running has at hand.
 struct Frame {
+    stack: Rc<DefaultStack>,
     /// The way out of the script's stack; valid for as long as the script runs.
-    yielder: Cell<*const Yielder<Waker, ()>>,
+    yielder: Cell<*const Yielder<(), ()>>,
     waker: RefCell<Waker>,
     local: Rc<dyn Any>,
     ticks: Cell<u64>,
+    /// What the script waits for, if that needs nothing of its stack.
+    work: RefCell<Option<Work>>,
+    /// Where the script's part of the stack begins while it waits: it reaches from here to the base.
+    low: Cell<usize>,
+    /// That part, while another script has the stack.
+    aside: RefCell<Vec<MaybeUninit<u8>>>,
 }
+
+type Work = Pin<Box<dyn Future<Output = ()>>>;
 
 /// The script broke down: a panic below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BrokeDown;
 
-/// A script on a stack of its own, as a future.
+/// A worker's stack, as a coroutine wants it.
+struct Lent(Rc<DefaultStack>);
+
+#[expect(unsafe_code, reason = "corosensei wants to be promised a stack")]
+// SAFETY: the addresses are those of a `DefaultStack`, which lives for as long as this. That other coroutines are lent the same stack is the
+// concern of `Worker::occupy`: a coroutine is begun, resumed and unwound only as its tenant, with all of its bytes in place.
+unsafe impl Stack for Lent {
+    fn base(&self) -> StackPointer {
+        self.0.base()
+    }
+
+    fn limit(&self) -> StackPointer {
+        self.0.limit()
+    }
+}
+
+/// A script, as a future.
 pub(super) struct Script<T: 'static> {
-    coroutine: Option<Coroutine<Waker, (), T, DefaultStack>>,
+    body: Option<Box<dyn FnOnce() -> T>>,
+    coroutine: Option<Coroutine<(), (), T, Lent>>,
     frame: Rc<Frame>,
 }
 
 impl<T: 'static> Script<T> {
     /// A script that has not begun; `local` is what [`local`] gives while it runs.
     pub(super) fn new(local: Rc<dyn Any>, body: impl FnOnce() -> T + 'static) -> std::io::Result<Self> {
-        let kept = WORKER.with(|worker| worker.stacks.borrow_mut().pop());
-        let stack = kept.map_or_else(new_stack, Ok)?;
-        let (yielder, waker) = (Cell::new(ptr::null()), RefCell::new(Waker::noop().clone()));
-        let frame = Rc::new(Frame { yielder, waker, local, ticks: Cell::new(0) });
-        let own = Rc::clone(&frame);
-        let coroutine = Coroutine::with_stack(stack, move |yielder: &Yielder<Waker, ()>, waker: Waker| {
-            own.yielder.set(ptr::from_ref(yielder));
-            own.waker.replace(waker);
-            body()
-        });
-        Ok(Self { coroutine: Some(coroutine), frame })
+        let stack = WORKER.with(Worker::stack)?;
+        let frame = Frame {
+            stack,
+            yielder: Cell::new(ptr::null()),
+            waker: RefCell::new(Waker::noop().clone()),
+            local,
+            ticks: Cell::new(0),
+            work: RefCell::default(),
+            low: Cell::new(0),
+            aside: RefCell::default(),
+        };
+        Ok(Self { body: Some(Box::new(body)), coroutine: None, frame: Rc::new(frame) })
+    }
+
+    /// Lets the script run until it waits or ends; nothing if it broke down.
+    fn resume(&mut self) -> Option<CoroutineResult<(), T>> {
+        let entered = WORKER.with(|worker| worker.enter(&self.frame));
+        if !entered {
+            return None;
+        }
+        if let Some(body) = self.body.take() {
+            let own = Rc::clone(&self.frame);
+            let begin = move |yielder: &Yielder<(), ()>, ()| {
+                own.yielder.set(ptr::from_ref(yielder));
+                body()
+            };
+            self.coroutine = Some(Coroutine::with_stack(Lent(Rc::clone(&self.frame.stack)), begin));
+        }
+        let coroutine = self.coroutine.as_mut();
+        let result = coroutine.and_then(|coroutine| catch_unwind(AssertUnwindSafe(|| coroutine.resume(()))).ok());
+        if !matches!(result, Some(CoroutineResult::Yield(()))) {
+            // It has returned, or a panic has unwound it: nothing of it is left on the stack.
+            self.coroutine = None;
+        }
+        WORKER.with(|worker| worker.leave(self.coroutine.is_some()));
+        result
+    }
+
+    fn advance(&mut self, context: &mut Context<'_>) -> Poll<Result<T, BrokeDown>> {
+        if !self.frame.waker.borrow().will_wake(context.waker()) {
+            self.frame.waker.replace(context.waker().clone());
+        }
+        loop {
+            let work = self.frame.work.take();
+            if let Some(mut work) = work {
+                match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+                    Ok(Poll::Pending) => {
+                        self.frame.work.replace(Some(work));
+                        return Poll::Pending;
+                    }
+                    Ok(Poll::Ready(())) => {}
+                    Err(_) => {
+                        self.end();
+                        return Poll::Ready(Err(BrokeDown));
+                    }
+                }
+            }
+            match self.resume() {
+                Some(CoroutineResult::Yield(())) if self.frame.work.borrow().is_some() => {}
+                Some(CoroutineResult::Yield(())) => return Poll::Pending,
+                Some(CoroutineResult::Return(value)) => return Poll::Ready(Ok(value)),
+                None => return Poll::Ready(Err(BrokeDown)),
+            }
+        }
+    }
+
+    /// Unwinds the script if it waits.
+    fn end(&mut self) {
+        self.body = None;
+        let Some(coroutine) = self.coroutine.take() else { return };
+        let entered = WORKER.try_with(|worker| worker.enter(&self.frame));
+        if entered != Ok(true) {
+            // Its bytes cannot be brought back, for another script is on the stack, or the thread is all but gone. What it holds is lost;
+            // unwinding it would be worse. Tasks are dropped by the worker's own loop, so this does not happen.
+            mem::forget(coroutine);
+            return;
+        }
+        // What is dropped has no script to wait in.
+        WORKER.with(|worker| worker.current.take());
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(coroutine)));
+        WORKER.with(|worker| worker.leave(false));
     }
 }
 
@@ -86,28 +195,63 @@ impl<T: 'static> Future for Script<T> {
     type Output = Result<T, BrokeDown>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let Some(coroutine) = this.coroutine.as_mut() else { return Poll::Ready(Err(BrokeDown)) };
         let began = watch::now();
-        let before = WORKER.with(|worker| worker.current.replace(Some(Rc::clone(&this.frame))));
-        let waker = context.waker().clone();
-        let result = catch_unwind(AssertUnwindSafe(|| coroutine.resume(waker)));
-        WORKER.with(|worker| {
-            worker.current.replace(before);
-            worker.busy.set(worker.busy.get() + watch::now().saturating_duration_since(began));
-        });
-        match result {
-            Ok(CoroutineResult::Yield(())) => Poll::Pending,
-            Ok(CoroutineResult::Return(value)) => {
-                if let Some(done) = this.coroutine.take() {
-                    keep(done.into_stack());
-                }
-                Poll::Ready(Ok(value))
+        let result = self.advance(context);
+        let took = watch::now().saturating_duration_since(began);
+        WORKER.with(|worker| worker.busy.set(worker.busy.get() + took));
+        result
+    }
+}
+
+impl<T: 'static> Drop for Script<T> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Worker {
+    /// The stack of this worker's scripts.
+    fn stack(&self) -> std::io::Result<Rc<DefaultStack>> {
+        let mut kept = self.stack.borrow_mut();
+        if let Some(stack) = kept.as_ref() {
+            return Ok(Rc::clone(stack));
+        }
+        let stack = DefaultStack::new(STACK_BYTES)?;
+        // Where the system prefers pages of two megabytes, a stack would take at least one.
+        advise(&stack, 0, About::SmallPages);
+        Ok(Rc::clone(kept.insert(Rc::new(stack))))
+    }
+
+    /// Gives the stack to the script and makes it the current one; says no if another is being run on it.
+    fn enter(&self, frame: &Rc<Frame>) -> bool {
+        if self.is_running.replace(true) {
+            return false;
+        }
+        let mut tenant = self.tenant.borrow_mut();
+        if !tenant.as_ref().is_some_and(|tenant| Rc::ptr_eq(tenant, frame)) {
+            if let Some(before) = tenant.replace(Rc::clone(frame)) {
+                before.set_aside();
             }
-            Err(_) => {
-                this.coroutine = None;
-                Poll::Ready(Err(BrokeDown))
-            }
+            frame.bring_back();
+        }
+        self.current.replace(Some(Rc::clone(frame)));
+        true
+    }
+
+    /// The script stands still, and stays on the stack until another needs it; or nothing of it is left there.
+    fn leave(&self, stays: bool) {
+        self.current.take();
+        self.is_running.set(false);
+        if stays {
+            return;
+        }
+        self.tenant.take();
+        let ended = self.ended.get().wrapping_add(1);
+        self.ended.set(ended);
+        if ended.is_multiple_of(SCRIPTS_PER_TRIM)
+            && let Some(stack) = self.stack.borrow().as_ref()
+        {
+            advise(stack, KEPT_BYTES, About::NotNeeded);
         }
     }
 }
@@ -134,10 +278,25 @@ pub(super) fn busy() -> Duration {
     WORKER.with(|worker| worker.busy.get())
 }
 
-/// Waits for the future from within a script; nothing outside one. The future is polled on the thread's own stack: TLS and name
-/// resolution go deep, and what a script's stack has once touched stays with it while it waits.
+/// Waits for the future from within a script; nothing outside one. The future is polled on the thread's own stack, and the script is not
+/// resumed before it is done.
+pub(super) fn wait_apart<F>(future: F) -> Option<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let frame = WORKER.with(|worker| worker.current.borrow().clone())?;
+    let told = Rc::new(Cell::new(None));
+    let tell = Rc::clone(&told);
+    frame.work.replace(Some(Box::pin(async move { tell.set(Some(future.await)) })));
+    frame.suspend();
+    told.take()
+}
+
+/// The same for a future that borrows from the script's stack, which must be in place whenever it is polled.
 pub(super) fn wait<F: Future>(future: F) -> Option<F::Output> {
     let frame = WORKER.with(|worker| worker.current.borrow().clone())?;
+    // On the heap, because the system's and other tasks' lists may lead to what is in it while the script's stack is another's.
     let mut future = Box::pin(future);
     loop {
         let waker = frame.waker.borrow().clone();
@@ -185,33 +344,54 @@ impl Frame {
     }
 
     /// Leaves the script's stack until its task is polled again.
+    #[inline(never)]
     #[expect(unsafe_code, reason = "the one stack switch from below a script")]
     fn suspend(&self) {
-        // SAFETY: a frame is the worker's current one only while `Script::poll` is inside `resume` of the coroutine that owns it, on this
+        let mark = 0_u8;
+        self.low.set(ptr::from_ref(std::hint::black_box(&mark)).expose_provenance().saturating_sub(SWITCH_BYTES));
+        // SAFETY: a frame is the worker's current one only while `Script::resume` is inside `resume` of the coroutine that owns it, on this
         // thread; so this code runs on that coroutine's stack. Its closure has set `yielder` before anything else could run on it, and the
         // yielder lives at the bottom of that stack until the closure returns, which is below us. If the script is dropped while it waits,
         // `suspend` unwinds and does not return.
-        let waker = unsafe { (*self.yielder.get()).suspend(()) };
-        self.waker.replace(waker);
+        unsafe { (*self.yielder.get()).suspend(()) };
     }
-}
 
-fn new_stack() -> std::io::Result<DefaultStack> {
-    let stack = DefaultStack::new(STACK_BYTES)?;
-    // Where the system prefers pages of two megabytes, a stack would take at least one.
-    advise(&stack, 0, About::SmallPages);
-    Ok(stack)
-}
+    /// The part of the stack that the script has in use while it waits.
+    fn part(&self) -> (*mut MaybeUninit<u8>, usize) {
+        let (limit, base) = (self.stack.limit().get(), self.stack.base().get());
+        let low = self.low.get().clamp(limit, base);
+        (ptr::with_exposed_provenance_mut(low), base - low)
+    }
 
-/// Keeps a stack for the next script, without the memory that an unusual one made it take.
-fn keep(stack: DefaultStack) {
-    WORKER.with(|worker| {
-        let mut stacks = worker.stacks.borrow_mut();
-        if stacks.len() < KEPT_STACKS {
-            advise(&stack, KEPT_BYTES, About::NotNeeded);
-            stacks.push(stack);
+    /// Copies the script's part of the stack to the heap.
+    #[expect(unsafe_code, reason = "a stack has no other way to be read")]
+    fn set_aside(&self) {
+        let (part, length) = self.part();
+        let mut aside = Vec::with_capacity(length);
+        // SAFETY: the range is within the mapping that the stack owns, and the vector has room for it. No code runs on the stack, so nobody
+        // writes to it, and bytes that may be uninitialised may have any value.
+        unsafe {
+            ptr::copy_nonoverlapping(part, aside.as_mut_ptr(), length);
+            aside.set_len(length);
         }
-    });
+        self.aside.replace(aside);
+    }
+
+    /// Copies it back to where it was; nothing, if the script has not begun.
+    #[expect(unsafe_code, reason = "a stack has no other way to be written")]
+    fn bring_back(&self) {
+        let aside = self.aside.take();
+        if aside.is_empty() {
+            return;
+        }
+        let (part, length) = self.part();
+        debug_assert_eq!(length, aside.len());
+        // SAFETY: the range is the one that `set_aside` has copied, for `low` changes only while the script runs; it is within the mapping that
+        // the stack owns. No code runs on the stack, and what its last tenant had there has been set aside. The script finds every byte at the
+        // address that it had. Nobody reached for those bytes meanwhile: whatever else has a pointer to a script's stack is a future given to
+        // `wait`, which is only polled and dropped by the script itself; what others may lead to, its tasks and timers, is within its box.
+        unsafe { ptr::copy_nonoverlapping(aside.as_ptr(), part, length.min(aside.len())) };
+    }
 }
 
 /// What the system is told of a stack's memory.
@@ -235,7 +415,7 @@ fn advise(stack: &DefaultStack, spared: usize, about: About) {
     // The first page is the guard.
     let begin = stack.limit().get() + page;
     let length = (stack.base().get() - begin).saturating_sub(spared) & !(page - 1);
-    // SAFETY: the range is within the mapping that the stack owns, and no code runs on it: its script has returned, or has not begun.
+    // SAFETY: the range is within the mapping that the stack owns, and no code runs on it: it has no tenant.
     // Forgetting the content of a stack that is not in use harms nobody. If the system refuses, nothing is lost but memory.
     let _ = unsafe { madvise(ptr::with_exposed_provenance_mut(begin), length, advice) };
 }
@@ -243,3 +423,73 @@ fn advise(stack: &DefaultStack, spared: usize, about: About) {
 /// Elsewhere stacks keep what they once took.
 #[cfg(not(target_os = "linux"))]
 fn advise(_: &DefaultStack, _: usize, _: About) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fills frames with its number, waits in every way on the way down and up, and finds them as it left them.
+    fn dive(number: u8, depth: usize) -> usize {
+        let frame = std::hint::black_box([number; 700]);
+        let here = &frame;
+        wait(async {
+            tokio::task::yield_now().await;
+            assert_eq!(here, &[number; 700]);
+        });
+        let below = if depth == 0 { 0 } else { dive(number, depth - 1) };
+        assert_eq!(wait_apart(async move { tokio::task::yield_now().await }), Some(()));
+        pause();
+        assert_eq!(frame, [number; 700]);
+        below + 1
+    }
+
+    fn on_a_worker<T>(work: impl Future<Output = T>) -> T {
+        tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().build().unwrap(), work)
+    }
+
+    #[test]
+    fn scripts_that_take_turns_on_one_stack_find_it_as_they_left_it() {
+        on_a_worker(async {
+            let begin = |number: u8| {
+                let depth = usize::from(number) * 7 % 40;
+                let script = Script::new(Rc::new(()), move || dive(number, depth)).unwrap();
+                (depth + 1, tokio::task::spawn_local(script))
+            };
+            for (depth, script) in (0..100).map(begin).collect::<Vec<_>>() {
+                assert_eq!(script.await.unwrap(), Ok(depth));
+            }
+        });
+    }
+
+    #[test]
+    fn a_script_that_is_dropped_while_it_waits_or_panics_drops_what_it_holds_and_leaves_the_others_alone() {
+        on_a_worker(async {
+            let held = Rc::new(());
+            let begin = |number: u8| {
+                let held = Rc::clone(&held);
+                let body = move || {
+                    let held = [held];
+                    dive(number, 5);
+                    assert_ne!(number % 3, 1, "as it was told to");
+                    wait_apart(std::future::pending::<()>());
+                    held.len()
+                };
+                tokio::task::spawn_local(Script::new(Rc::new(()), body).unwrap())
+            };
+            let scripts: Vec<_> = (0..30).map(begin).collect();
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(Rc::strong_count(&held), 21);
+            for (number, script) in scripts.into_iter().enumerate() {
+                if number % 3 == 1 {
+                    assert_eq!(script.await.unwrap(), Err(BrokeDown));
+                } else {
+                    script.abort();
+                    assert!(script.await.unwrap_err().is_cancelled());
+                }
+            }
+            assert_eq!(Rc::strong_count(&held), 1);
+        });
+    }
+}

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rhai::{EvalAltResult, NativeCallContext};
 use tokio::sync::Notify;
+use tokio::time::error::Elapsed;
 use url::Url;
 
 use super::coroutine;
@@ -145,14 +146,16 @@ impl Flow {
     }
 
     /// Sends a request and waits for its answer, but not past the deadline.
-    pub(super) fn send(&self, ask: Ask) -> Result<Page, Ending> {
+    pub(super) fn send(self: &Rc<Self>, ask: Ask) -> Result<Page, Ending> {
         self.count_request()?;
         let own = ask.timeout.filter(|own| *own < self.watch.remaining());
-        let said = format!("{} {}", ask.method, plain_url(&ask.url));
-        let sending = self.browser.send(ask, self);
+        let said = own.map(|_| format!("{} {}", ask.method, plain_url(&ask.url))).unwrap_or_default();
+        let flow = Rc::clone(self);
+        // Large, and handed on from here: it is put where it stays.
+        let sending = Box::pin(async move { flow.browser.send(ask, &*flow).await });
         let page = match own {
-            None => self.wait(sending)??,
-            Some(own) => self.wait(tokio::time::timeout(own, sending))?.map_err(|_| {
+            None => self.wait_apart(sending)??,
+            Some(own) => self.wait_apart(tokio::time::timeout(own, sending))?.map_err(|_| {
                 let reason = format!("{said}: {} within its own limit of {}", self.progress.get(), words(own));
                 if self.progress.is_ours() {
                     Ending::Inconclusive(reason)
@@ -204,8 +207,17 @@ impl Flow {
     /// Waits for the network, but not past the deadline. What is waited for belongs in the [progress](Self::progress), in words: it is said
     /// when the deadline strikes.
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Ending> {
+        self.waited(|| coroutine::wait(tokio::time::timeout(self.watch.remaining(), work)))
+    }
+
+    /// The same for work that needs nothing of the script, which is cheaper.
+    fn wait_apart<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Result<T, Ending> {
+        self.waited(|| coroutine::wait_apart(tokio::time::timeout(self.watch.remaining(), work)))
+    }
+
+    fn waited<T>(&self, wait: impl FnOnce() -> Option<Result<T, Elapsed>>) -> Result<T, Ending> {
         let (began, busy) = (self.watch.elapsed(), coroutine::busy());
-        let answer = coroutine::wait(tokio::time::timeout(self.watch.remaining(), work));
+        let answer = wait();
         self.watch.waited(began, coroutine::busy().saturating_sub(busy));
         match answer {
             Some(Ok(answer)) => Ok(answer),

@@ -9,6 +9,8 @@ use std::convert::Infallible;
 use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
 use html5gum::{Span, Tokenizer};
 
+use super::skim::{Skim, Strange, Tag};
+
 /// Elements whose content a tree holds elsewhere, otherwise, or not at all; and those that it has only within such ones, or under another name.
 const GIVE_UP_AT: [&[u8]; 22] = [
     b"template",
@@ -64,23 +66,60 @@ impl Glimpse {
 pub(super) fn first(page: &str, css: &str) -> Option<Glimpse> {
     // The end of a paragraph or a break that was not begun makes one.
     let wanted = Plain::parse(css.trim()).filter(|wanted| *wanted != Plain::of("p") && *wanted != Plain::of("br"))?;
-    let mut seen = Glimpse::default();
-    let (mut once, mut in_body, mut forms) = (0, false, 0);
+    skimmed(page, &wanted).unwrap_or_else(|Strange| tokenized(page, &wanted))
+}
+
+/// What a page's start tags say so far of the tree that it makes.
+#[derive(Debug, Default)]
+struct Order {
+    once: usize,
+    in_body: bool,
+    forms: usize,
+}
+
+impl Order {
+    /// Whether the tree has the element of this start tag where the text has it.
+    fn bears(&mut self, name: &[u8]) -> bool {
+        if let Some(place) = ONCE.iter().position(|own| *own == name) {
+            // In this order, and not after what is in a body.
+            if self.in_body || place < self.once {
+                return false;
+            }
+            self.once = place + 1;
+        } else {
+            self.in_body |= !OF_THE_HEAD.contains(&name);
+        }
+        self.forms += usize::from(name == b"form");
+        // A form within a form is none.
+        !GIVE_UP_AT.contains(&name) && self.forms <= 1
+    }
+}
+
+/// The same for plain markup, which needs no decoding.
+fn skimmed(page: &str, wanted: &Plain<'_>) -> Result<Option<Glimpse>, Strange> {
+    let (mut skim, mut tag, mut order) = (Skim::new(page), Tag::default(), Order::default());
+    while let Some(name) = skim.name()? {
+        if !order.bears(name.as_bytes()) {
+            return Ok(None);
+        }
+        let may_match = wanted.is_of(name);
+        tag.name = name;
+        skim.attributes(&mut tag, may_match)?;
+        if may_match && wanted.matches(name, |name| tag.attr(name)) {
+            let attributes = tag.attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            return Ok(Some(Glimpse { name: name.to_owned(), attributes: attributes.collect() }));
+        }
+    }
+    Ok(None)
+}
+
+/// The same for any markup.
+fn tokenized(page: &str, wanted: &Plain<'_>) -> Option<Glimpse> {
+    let (mut seen, mut order) = (Glimpse::default(), Order::default());
     let mut emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| -> Option<Option<Glimpse>> {
         match event {
             CallbackEvent::OpenStartTag { name } => {
-                if let Some(place) = ONCE.iter().position(|own| *own == name) {
-                    // In this order, and not after what is in a body.
-                    if in_body || place < once {
-                        return Some(None);
-                    }
-                    once = place + 1;
-                } else {
-                    in_body |= !OF_THE_HEAD.contains(&name);
-                }
-                forms += usize::from(name == b"form");
-                // A form within a form is none.
-                if GIVE_UP_AT.contains(&name) || forms > 1 {
+                if !order.bears(name) {
                     return Some(None);
                 }
                 seen.name.clear();
@@ -100,7 +139,9 @@ pub(super) fn first(page: &str, css: &str) -> Option<Glimpse> {
                 }
                 None
             }
-            CallbackEvent::CloseStartTag { .. } => wanted.matches(&seen).then(|| Some(std::mem::take(&mut seen))),
+            CallbackEvent::CloseStartTag { .. } => {
+                wanted.matches(&seen.name, |name| seen.attr(name)).then(|| Some(std::mem::take(&mut seen)))
+            }
             _ => None,
         }
     });
@@ -157,12 +198,13 @@ impl<'a> Plain<'a> {
         self.tag.is_none_or(|own| own == tag)
     }
 
-    fn matches(&self, seen: &Glimpse) -> bool {
+    /// Whether an element of that name and with those attributes matches.
+    fn matches<'s>(&self, tag: &str, attr: impl Fn(&str) -> Option<&'s str>) -> bool {
         let has = |(name, value): &(&str, Option<&str>)| {
-            seen.attr(name).is_some_and(|own| value.is_none_or(|value| own == value))
+            attr(name).is_some_and(|own| value.is_none_or(|value| own == value))
         };
-        let classes = || seen.attr("class").unwrap_or_default();
-        self.is_of(&seen.name)
+        let classes = || attr("class").unwrap_or_default();
+        self.is_of(tag)
             && self.attributes.iter().all(has)
             && self.classes.iter().all(|class| classes().split_ascii_whitespace().any(|own| own == *class))
     }
@@ -202,6 +244,20 @@ mod tests {
             assert_eq!(found(css).as_deref(), Some("form -"), "{css}");
         }
         assert_eq!(found("input[disabled]").as_deref(), Some("input -"));
+    }
+
+    #[test]
+    fn an_ordinary_login_page_is_skimmed_and_a_strange_one_tokenized() {
+        let page = "<!doctype html><html lang=\"en\"><head><title>Log in &amp; out</title><meta charset=utf-8>\
+            <script>if (1 < 2) { s = '</div><p>' }</script></head><body class='x'><!-- <form> --><p>1 < 2 & 3</p>\
+            <form method=post action=/login><input type=hidden name=csrf_token value=\"a/b==\"/><br></form>";
+        let wanted = Plain::parse("input[name=csrf_token]").unwrap();
+        let skimmed_glimpse = skimmed(page, &wanted).unwrap().unwrap();
+        assert_eq!(skimmed_glimpse.attr("value"), Some("a/b=="));
+        assert_eq!(Some(skimmed_glimpse), tokenized(page, &wanted));
+        for strange in ["<INPUT name=a>", "<i name='a&amp;'>", "<i a\"=b name=a>", "<!x><i>", "<i name=a", "<?x?>"] {
+            assert_eq!(skimmed(strange, &Plain::parse("[name]").unwrap()), Err(Strange), "{strange}");
+        }
     }
 
     #[test]
@@ -309,6 +365,11 @@ mod tests {
                 (0..chance.random_range(1..9)).map(|_| PIECES[chance.random_range(0..PIECES.len())]).collect();
             let tree = scraper::Html::parse_document(&page);
             for (css, selector) in selectors.iter().zip(&compiled) {
+                if let Some(wanted) = Plain::parse(css)
+                    && let Ok(glimpse) = skimmed(&page, &wanted)
+                {
+                    assert_eq!(glimpse, tokenized(&page, &wanted), "{css} in {page}");
+                }
                 let Some(glimpse) = first(&page, css) else { continue };
                 let same = |element: scraper::ElementRef<'_>| {
                     let mut attributes = element.value().attrs();

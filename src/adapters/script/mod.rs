@@ -33,6 +33,7 @@ mod places;
 mod reach;
 mod resolve;
 mod runner;
+mod skim;
 mod tape;
 mod text;
 mod tls;

@@ -4,9 +4,9 @@
 //! recorded: same method, same place. What a query or a body holds may differ, since tokens and codes are never the same twice.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use data_encoding::BASE64;
 use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
@@ -197,16 +197,16 @@ fn exchange(recorded: &Recorded, ask: &Ask) -> Result<Exchange, String> {
         let name = HeaderName::try_from(name.as_str()).map_err(|error| format!("{name}: {error}"))?;
         headers.append(name, HeaderValue::from_str(value).map_err(|error| error.to_string())?);
     }
-    let body: Rc<[u8]> = match (&recorded.text, &recorded.base64) {
-        (Some(text), _) => text.as_bytes().into(),
+    let body: Bytes = match (&recorded.text, &recorded.base64) {
+        (Some(text), _) => text.clone().into(),
         (None, Some(coded)) => BASE64.decode(coded.as_bytes()).map_err(|error| error.to_string())?.into(),
-        (None, None) => Rc::default(),
+        (None, None) => Bytes::new(),
     };
     Ok(Exchange {
         method: ask.method.clone(),
         url: ask.url.clone(),
         sent: ask.headers.clone(),
-        payload: ask.payload.as_ref().map(|payload| payload.bytes.as_slice().into()),
+        payload: ask.payload.as_ref().map(|payload| payload.bytes.clone()),
         status: StatusCode::from_u16(recorded.status).map_err(|error| error.to_string())?,
         version: Version::HTTP_11,
         headers,

@@ -15,8 +15,11 @@ pub(super) const MAX_EXCERPT_CHARS: usize = 160;
 /// after it, because a body may break a secret over lines; and always before it clips, because half a secret would no
 /// longer be recognised.
 pub(super) fn tidy(text: &str, struck: &Redaction, max_chars: usize) -> String {
-    let line = one_line(&struck.redact(text));
-    clip(&struck.redact(&line), max_chars)
+    let redacted = struck.redact(text);
+    if is_one_line(&redacted) {
+        return clip(&redacted, max_chars);
+    }
+    clip(&struck.redact(&one_line(&redacted)), max_chars)
 }
 
 /// The URL without user, password and fragment.
@@ -27,6 +30,14 @@ pub(super) fn plain_url(url: &Url) -> Url {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url
+}
+
+/// Whether it surely is a line already; one with letters beyond ASCII may be.
+fn is_one_line(text: &str) -> bool {
+    text.bytes().all(|sign| matches!(sign, b' '..=b'~'))
+        && !text.starts_with(' ')
+        && !text.ends_with(' ')
+        && !text.contains("  ")
 }
 
 fn one_line(text: &str) -> String {

@@ -4,6 +4,7 @@ mod rules;
 
 use std::time::Duration;
 
+use crate::domain::drift::Drift;
 use crate::domain::{Alert, Epoch, PlanEnd, Role, SiteVotes, Step, Verdict};
 
 use super::drain::DrainView;
@@ -126,6 +127,8 @@ pub struct Explanation {
     pub burst: Option<Duration>,
     /// The alerts that are raised.
     pub alerts: Vec<Alert>,
+    /// What the last look at the records, the flag and the name servers has shown; none before the first.
+    pub drift: Option<Drift>,
     /// The pin in force.
     pub pinned: Option<PinView>,
     /// How far the standby's data is behind, as last measured; none when unknown or not measured.
@@ -175,6 +178,7 @@ pub(super) fn explain(
         rules: rules::of(scene, serving),
         burst: scene.pace,
         alerts: scene.ledger.alerts.iter().copied().collect(),
+        drift: scene.drift.cloned(),
         pinned: pin_view(scene),
         lag: scene.lag.and_then(|measured| measured.lag),
         moves: scene.ledger.moves.clone(),

@@ -14,7 +14,7 @@ use super::fault::{Course, Hit, How, Seat};
 use super::setting::Setting;
 use super::tempo::{Beat, Tempo, ms};
 use crate::domain::{
-    Canaries, FailureKind, Generation, Moment, Observation, ObservationId, Outcome, Role, Service, VantageName,
+    Alert, Canaries, FailureKind, Generation, Moment, Observation, ObservationId, Outcome, Role, Service, VantageName,
 };
 
 /// For how long all is well before the fault: as long as the longest memory, the burn lane's.
@@ -54,7 +54,7 @@ pub(super) struct Report {
     /// The flips that were carried out.
     pub(super) flips: usize,
     /// The alerts that were raised, in the order of `Alert::ALL`.
-    pub(super) alerts: [bool; 3],
+    pub(super) alerts: [bool; Alert::ALL.len()],
     /// The observations that the engine took.
     pub(super) observations: u64,
 }

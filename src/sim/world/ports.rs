@@ -17,6 +17,7 @@ use super::judge::{Invariant, is_flip};
 use super::net::Party;
 use super::provider::Fate;
 use super::state::{Point, State};
+use crate::domain::zone_lint::Soa;
 use crate::domain::{
     ChangeBatch, CheckName, Failover, FailureKind, Fence, Generation, Level, Moment, Outcome, OwnedRecords, PlanId,
     ProbeReport, RecordSet, RecordType, Role, ServiceName, Step, WallTime,
@@ -233,6 +234,10 @@ impl Resolver for Door {
             self.call(Party::NameServers, Duration::ZERO, move |state, now_ms| answers(state, now_ms, &name)).await;
         self.point("after ask").await;
         found.ok_or_else(lost)
+    }
+
+    async fn soa(&self, _server: SocketAddr, name: &str) -> Result<Option<Soa>, PortError> {
+        Err(PortError::broken(format!("nobody asks for the zone of {name} here")))
     }
 
     async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, PortError> {

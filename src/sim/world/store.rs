@@ -127,6 +127,8 @@ fn short(entry: &JournalEntry) -> String {
         JournalEntry::AlertCleared { alert } => format!("alert cleared: {alert}"),
         JournalEntry::Acknowledged { .. } => "an acknowledgement".to_owned(),
         JournalEntry::StuckReminded { number } => format!("reminder {number} that it is stuck"),
+        JournalEntry::AdoptionAsked { digest, .. } => format!("adoption {digest} asked"),
+        JournalEntry::RepairAsked { digest, .. } => format!("repair {digest} asked"),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approval of {plan}"),
     }

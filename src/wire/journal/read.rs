@@ -6,8 +6,9 @@ use serde_json::Value;
 
 use super::VERSION;
 use crate::domain::{
-    Alert, Cause, DnsLane, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd, JournalEntry, Lane, Plan,
-    PlanDigest, PlanEnd, PlanId, Role, ServiceName, Step, StepDetail, Terms, Token, VantageName, VantageView, Vote,
+    Alert, Cause, ClusterName, DnsLane, Evidence, FailureKind, FlipIntent, Generation, IncidentEnd, JournalEntry,
+    Lane, Plan, PlanDigest, PlanEnd, PlanId, Role, ServiceName, Step, StepDetail, Terms, Token, VantageName,
+    VantageView, Vote,
 };
 use crate::wire::fields::{Fields, WireError};
 
@@ -39,6 +40,17 @@ pub(super) fn entry(fields: &mut Fields) -> Result<JournalEntry, WireError> {
         "alert-cleared" => JournalEntry::AlertCleared { alert: fields.word("alert", Alert::parse)? },
         "acknowledged" => JournalEntry::Acknowledged { by: fields.text("by")?, reason: fields.text("reason")? },
         "stuck-reminded" => JournalEntry::StuckReminded { number: fields.number("number")? },
+        "adoption-asked" => JournalEntry::AdoptionAsked {
+            by: fields.text("by")?,
+            reason: fields.text("reason")?,
+            digest: fields.word("digest", PlanDigest::parse)?,
+            from: fields.optional_word("from", |name| ClusterName::new(name).ok())?,
+        },
+        "repair-asked" => JournalEntry::RepairAsked {
+            by: fields.text("by")?,
+            reason: fields.text("reason")?,
+            digest: fields.word("digest", PlanDigest::parse)?,
+        },
         "plan-approved" => JournalEntry::PlanApproved { plan: plan_id(fields)?, by: fields.text("by")? },
         "plan-opened" => JournalEntry::PlanOpened { plan: Box::new(plan(fields)?) },
         "step-started" => JournalEntry::StepStarted {

@@ -33,6 +33,8 @@ enum EntryText<'a> {
     AlertCleared { alert: &'static str },
     Acknowledged { by: &'a str, reason: &'a str },
     StuckReminded { number: u32 },
+    AdoptionAsked { by: &'a str, reason: &'a str, digest: String, from: Option<&'a str> },
+    RepairAsked { by: &'a str, reason: &'a str, digest: String },
     PlanApproved { plan: &'a str, by: &'a str },
     PlanOpened { plan: Box<PlanText<'a>> },
     StepStarted { plan: &'a str, step: usize, intent: Option<IntentText> },
@@ -145,6 +147,15 @@ impl<'a> From<&'a JournalEntry> for EntryText<'a> {
             JournalEntry::AlertCleared { alert } => Self::AlertCleared { alert: alert.as_str() },
             JournalEntry::Acknowledged { by, reason } => Self::Acknowledged { by, reason },
             JournalEntry::StuckReminded { number } => Self::StuckReminded { number: *number },
+            JournalEntry::AdoptionAsked { by, reason, digest, from } => Self::AdoptionAsked {
+                by,
+                reason,
+                digest: digest.to_string(),
+                from: from.as_ref().map(|from| from.as_str()),
+            },
+            JournalEntry::RepairAsked { by, reason, digest } => {
+                Self::RepairAsked { by, reason, digest: digest.to_string() }
+            }
             JournalEntry::PlanApproved { plan, by } => Self::PlanApproved { plan: plan.as_str(), by },
             JournalEntry::PlanOpened { plan } => Self::PlanOpened { plan: Box::new(plan.as_ref().into()) },
             JournalEntry::StepStarted { plan, step, intent } => Self::StepStarted {

@@ -244,7 +244,7 @@ fn too_many_services_that_move_at_once_are_stopped_whatever_their_own_budgets_sa
 fn move_three(late: bool) {
     let services: Vec<Service> =
         ["a", "b", "c"].iter().map(|name| Service { policy: policy(|_| {}), ..service(name) }).collect();
-    let limits = Limits { moves: 2, per: Duration::from_secs(600) };
+    let limits = Limits { moves: 2, per: Duration::from_secs(600), ..Limits::default() };
     let mut engine = Engine::new(ClusterName::new("demo").unwrap(), limits, services.clone());
     let (mut journal, mut opened): (Vec<JournalRecord>, Vec<String>) = Default::default();
     let mut waiting: Vec<Input> = Vec::new();

@@ -200,6 +200,11 @@ impl World {
         OwnedRecords::find(self.engine.cluster(), &self.service, &self.zone).unwrap()
     }
 
+    /// The zone as it is.
+    pub(super) fn zone_sets(&self) -> Vec<RecordSet> {
+        self.zone.clone()
+    }
+
     /// What the name is moved by.
     pub(super) fn register(&self) -> Register {
         match &self.flag {
@@ -277,6 +282,10 @@ impl World {
                 assert!(!self.fence_pending, "two fence writes at once");
                 self.fence_pending = true;
                 self.answer_fence();
+            }
+            Command::CatchUp { flag, zone, .. } => {
+                let flag = flag.map_or("no flag".to_owned(), |flag| flag.token().to_string());
+                self.events.push(format!("catch up {flag}{}", if zone { " and a zone" } else { "" }));
             }
             Command::Drain { closely, .. } => {
                 self.events.push(if closely { "look closely" } else { "look at rest" }.to_owned())
@@ -597,6 +606,8 @@ fn entry_word(entry: &JournalEntry) -> String {
         JournalEntry::AlertCleared { alert } => format!("alert-over {alert}"),
         JournalEntry::Acknowledged { .. } => "acknowledged".to_owned(),
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
+        JournalEntry::AdoptionAsked { .. } => "adoption-asked".to_owned(),
+        JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approved {plan}"),
         JournalEntry::PlanOpened { plan } => format!("plan-opened {} to {}", plan.id(), plan.to()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Flow;
 use crate::adapters::script::ending::Ending;
-use crate::adapters::script::http::{Ask, Exchange, Timings, Wire};
+use crate::adapters::script::http::{Ask, Exchange, Timings, Waiting, Wire};
 use crate::adapters::script::tape;
 use crate::adapters::script::text::plain_url;
 use crate::adapters::script::watch::now;
@@ -113,6 +113,10 @@ impl Wire for Flow {
         self.reel.answer(&self.request.target, ask)
     }
 
+    fn wants_sent(&self) -> bool {
+        self.reel.is_traced()
+    }
+
     fn took_place(&self, exchange: &Exchange) {
         self.reel.take_in(exchange);
         let answer = self.answer_record(exchange);
@@ -123,8 +127,8 @@ impl Wire for Flow {
         }
     }
 
-    fn waits_for(&self, words: String) {
-        self.progress.set(words);
+    fn waits_for(&self, waiting: Waiting) {
+        self.progress.set_to(waiting);
     }
 
     fn waits_for_ours(&self, words: String) {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use ruzstd::decoding::StreamingDecoder;
@@ -26,7 +27,7 @@ pub(super) enum Undecodable {
 }
 
 /// The body, decoded as its headers say, and never longer than `max`.
-pub(super) fn decode(headers: &HeaderMap, body: Vec<u8>, max: usize) -> Result<Vec<u8>, Undecodable> {
+pub(super) fn decode(headers: &HeaderMap, body: Bytes, max: usize) -> Result<Bytes, Undecodable> {
     let codings: Vec<String> = headers
         .get_all(CONTENT_ENCODING)
         .iter()
@@ -49,45 +50,45 @@ pub(super) fn decode(headers: &HeaderMap, body: Vec<u8>, max: usize) -> Result<V
     codings.iter().rev().try_fold(body, |body, coding| one(coding, body, max))
 }
 
-fn one(coding: &str, body: Vec<u8>, max: usize) -> Result<Vec<u8>, Undecodable> {
+fn one(coding: &str, body: Bytes, max: usize) -> Result<Bytes, Undecodable> {
     // An empty body, of a redirect say, is no archive of anything.
     if body.is_empty() {
         return Ok(body);
     }
     let broken = |error: io::Error| Undecodable::Broken(format!("the body is no {coding}: {error}"));
     match coding {
-        "gzip" | "x-gzip" => capped(flate2::read::MultiGzDecoder::new(body.as_slice()), max, broken),
+        "gzip" | "x-gzip" => capped(flate2::read::MultiGzDecoder::new(body.as_ref()), max, broken),
         // Some send it with the frame that the standard asks for, and some without.
-        "deflate" => capped(flate2::read::ZlibDecoder::new(body.as_slice()), max, broken).or_else(|error| {
+        "deflate" => capped(flate2::read::ZlibDecoder::new(body.as_ref()), max, broken).or_else(|error| {
             if error == Undecodable::TooLarge {
                 Err(error)
             } else {
-                capped(flate2::read::DeflateDecoder::new(body.as_slice()), max, broken)
+                capped(flate2::read::DeflateDecoder::new(body.as_ref()), max, broken)
             }
         }),
-        "br" => capped(brotli_decompressor::Decompressor::new(body.as_slice(), 4096), max, broken),
+        "br" => capped(brotli_decompressor::Decompressor::new(body.as_ref(), 4096), max, broken),
         "zstd" => zstd(&body, max, broken),
         other => Err(Undecodable::Broken(format!("the body is encoded as '{other}', which was not asked for"))),
     }
 }
 
 /// Frames one after the other (RFC 8878, section 3).
-fn zstd(mut rest: &[u8], max: usize, broken: impl Fn(io::Error) -> Undecodable) -> Result<Vec<u8>, Undecodable> {
+fn zstd(mut rest: &[u8], max: usize, broken: impl Fn(io::Error) -> Undecodable) -> Result<Bytes, Undecodable> {
     let mut body = Vec::new();
     for _ in 0..MAX_ZSTD_FRAMES {
         let frame = StreamingDecoder::new_with_max_window_size(&mut rest, MAX_ZSTD_WINDOW);
         let frame = frame.map_err(|error| broken(io::Error::other(error.to_string())))?;
         body.extend(capped(frame, max - body.len(), &broken)?);
         if rest.is_empty() {
-            return Ok(body);
+            return Ok(body.into());
         }
     }
     Err(broken(io::Error::other(format!("it has more than {MAX_ZSTD_FRAMES} frames"))))
 }
 
-fn capped(reader: impl Read, max: usize, broken: impl Fn(io::Error) -> Undecodable) -> Result<Vec<u8>, Undecodable> {
+fn capped(reader: impl Read, max: usize, broken: impl Fn(io::Error) -> Undecodable) -> Result<Bytes, Undecodable> {
     let mut body = Vec::new();
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     reader.take(limit).read_to_end(&mut body).map_err(broken)?;
-    if body.len() > max { Err(Undecodable::TooLarge) } else { Ok(body) }
+    if body.len() > max { Err(Undecodable::TooLarge) } else { Ok(body.into()) }
 }

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use tokio_rustls::TlsConnector;
 
 use super::timing::Timings;
 use super::trouble::Trouble;
-use super::{Route, Wire, dial};
+use super::{Route, Waiting, Wire, dial};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::resolve;
 use crate::adapters::script::tls::{Offer, Trust};
@@ -79,7 +80,7 @@ impl Line {
         resolution: &Resolution,
         timings: &mut Timings,
         wire: &dyn Wire,
-        said: &str,
+        said: &Rc<str>,
     ) -> Result<Self, Trouble> {
         // What the proxy does or fails to do says nothing of the site behind it.
         let by_way = |trouble: Trouble| match (&way.route.proxy, trouble) {
@@ -110,7 +111,7 @@ impl Line {
         };
         match &way.route.proxy {
             Some(_) => wire.waits_for_ours(format!("no way through the proxy '{host}', for {said},")),
-            None => wire.waits_for(format!("no answer to {said}")),
+            None => wire.waits_for(Waiting::Answer(Rc::clone(said))),
         }
         timings.dns = now().duration_since(began);
         let (mut stream, took) = dial::connect(&addresses).await.map_err(by_way)?;
@@ -119,7 +120,7 @@ impl Line {
         if way.route.proxy.is_some() && way.secure {
             tunnel(&mut stream, &way).await?;
         }
-        wire.waits_for(format!("no answer to {said}"));
+        wire.waits_for(Waiting::Answer(Rc::clone(said)));
         let (sender, driver) = if way.secure {
             let offer = way.route.offer;
             let config = trust.config(&way.route.papers, offer).map_err(|ending| match ending {

@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cookie_store::CookieStore;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderValue, PROXY_AUTHORIZATION, SET_COOKIE,
@@ -29,6 +29,7 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Body as _;
 use url::{Position, Url};
 
 pub(super) use dial::{connect, refusal};
@@ -57,7 +58,7 @@ const HTTP_PORT: u16 = 80;
 #[derive(Debug, Clone)]
 pub(super) struct Payload {
     pub(super) content_type: String,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Bytes,
 }
 
 /// How a request gets to its server, where a script wants it otherwise than usual.
@@ -110,13 +111,14 @@ pub(super) struct Answer {
 pub(super) struct Exchange {
     pub(super) method: Method,
     pub(super) url: Url,
+    /// The request's headers; none, unless they are [wanted](Wire::wants_sent).
     pub(super) sent: HeaderMap,
-    pub(super) payload: Option<Rc<[u8]>>,
+    pub(super) payload: Option<Bytes>,
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
     /// Decoded.
-    pub(super) body: Rc<[u8]>,
+    pub(super) body: Bytes,
     pub(super) remote: Option<SocketAddr>,
     pub(super) reused: bool,
     pub(super) timings: Timings,
@@ -124,29 +126,56 @@ pub(super) struct Exchange {
     pub(super) began: std::time::Instant,
 }
 
-/// What the browser is waiting for, in words; read when the deadline strikes.
+/// What is waited for: words that are only put together when they are read, which is when the deadline strikes.
+#[derive(Debug, Clone)]
+pub(super) enum Waiting {
+    /// Anything.
+    For(String),
+    /// The answer to a request.
+    Answer(Rc<str>),
+    /// The rest of its body, of which so many bytes have come.
+    Body(Rc<str>, usize),
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::For(words) => f.write_str(words),
+            Self::Answer(said) => write!(f, "no answer to {said}"),
+            Self::Body(said, 0) => write!(f, "the body of {said} did not come"),
+            Self::Body(said, came) => write!(f, "the body of {said} did not end ({came} bytes came)"),
+        }
+    }
+}
+
+/// What the browser is waiting for; read when the deadline strikes.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    words: RefCell<String>,
+    waiting: RefCell<Option<Waiting>>,
     is_ours: Cell<bool>,
 }
 
 impl Progress {
     /// The site is waited for.
     pub(super) fn set(&self, words: String) {
-        *self.words.borrow_mut() = words;
+        self.set_to(Waiting::For(words));
+    }
+
+    /// The same, put together later.
+    pub(super) fn set_to(&self, waiting: Waiting) {
+        self.waiting.replace(Some(waiting));
         self.is_ours.set(false);
     }
 
     /// Something of this vantage is waited for, its resolver say: if that takes too long, it says nothing of the site.
     pub(super) fn set_ours(&self, words: String) {
-        *self.words.borrow_mut() = words;
+        self.waiting.replace(Some(Waiting::For(words)));
         self.is_ours.set(true);
     }
 
     /// The words.
     pub(super) fn get(&self) -> String {
-        self.words.borrow().clone()
+        self.waiting.borrow().as_ref().map(Waiting::to_string).unwrap_or_default()
     }
 
     /// Whether something of this vantage is waited for.
@@ -163,13 +192,16 @@ pub(super) trait Wire {
     /// The recorded answer to this request; nothing where the network is asked.
     fn recorded(&self, ask: &Ask) -> Option<Result<Exchange, Ending>>;
 
+    /// Whether the headers that were sent are wanted afterwards.
+    fn wants_sent(&self) -> bool;
+
     /// The answer has come whole.
     fn took_place(&self, exchange: &Exchange);
 
-    /// What is waited for, in words.
-    fn waits_for(&self, words: String);
+    /// What is waited for.
+    fn waits_for(&self, waiting: Waiting);
 
-    /// The same, where it is something of this vantage.
+    /// The same in words, where it is something of this vantage.
     fn waits_for_ours(&self, words: String);
 }
 
@@ -211,8 +243,7 @@ impl Browser {
             wire.begins(&ask)?;
             let exchange = match wire.recorded(&ask) {
                 Some(recorded) => recorded?,
-                // On the heap: what a script waits for is not to lie on its stack as well.
-                None => Box::pin(self.exchange(&ask, wire)).await?,
+                None => self.exchange(&ask, wire).await?,
             };
             self.keep_cookies(&ask.url, &exchange.headers);
             wire.took_place(&exchange);
@@ -226,7 +257,7 @@ impl Browser {
                     status: exchange.status,
                     version: exchange.version,
                     headers: exchange.headers,
-                    text: String::from_utf8_lossy(&exchange.body).into_owned(),
+                    text: text(&exchange.body),
                     chain,
                     timings: exchange.timings,
                 });
@@ -251,7 +282,7 @@ impl Browser {
 
     /// One request and its answer, read to its end.
     async fn exchange(&self, ask: &Ask, wire: &dyn Wire) -> Result<Exchange, Ending> {
-        let said = format!("{} {}", ask.method, plain_url(&ask.url));
+        let said: Rc<str> = format!("{} {}", ask.method, plain_url(&ask.url)).into();
         let explain = |trouble: Trouble| match trouble {
             Trouble::Site(kind, words) => Ending::Fail(kind, format!("{said}: {words}")),
             Trouble::Vantage(words) => Ending::Inconclusive(format!("{said}: {words}")),
@@ -266,12 +297,13 @@ impl Browser {
                 Some(line) => line,
                 None => {
                     let opening = Line::open(way.clone(), &self.trust, &self.resolution, &mut timings, wire, &said);
-                    opening.await.map_err(explain)?
+                    // What it takes to open a connection is large, and goes before the answer is waited for.
+                    Box::pin(opening).await.map_err(explain)?
                 }
             };
-            wire.waits_for(format!("no answer to {said}"));
+            wire.waits_for(Waiting::Answer(Rc::clone(&said)));
             let request = self.request(ask, &line).map_err(explain)?;
-            let sent = request.headers().clone();
+            let sent = if wire.wants_sent() { request.headers().clone() } else { HeaderMap::new() };
             let asked = now();
             match line.send(request).await {
                 Ok(response) => {
@@ -288,22 +320,31 @@ impl Browser {
         if head.status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && way.route.proxy.is_some() {
             return Err(explain(Trouble::Vantage("the proxy wants to know who asks (407)".to_owned())));
         }
-        wire.waits_for(format!("the body of {said} did not come"));
+        wire.waits_for(Waiting::Body(Rc::clone(&said), 0));
         let reading = now();
         let too_large = || {
             let reason = format!("the body of {said} is larger than {} KiB", self.max_body / 1024);
             Ending::Fail(FailureKind::Assertion, reason)
         };
-        let mut body: Vec<u8> = Vec::new();
+        let (mut whole, mut body) = (Bytes::new(), BytesMut::new());
         while let Some(frame) = incoming.frame().await {
             let frame = frame.map_err(|error| explain(Trouble::of(&error)))?;
             let Ok(data) = frame.into_data() else { continue };
-            if body.len() + data.len() > self.max_body {
+            if whole.len() + body.len() + data.len() > self.max_body {
                 return Err(too_large());
             }
-            body.extend_from_slice(&data);
-            wire.waits_for(format!("the body of {said} did not end ({} bytes came)", body.len()));
+            // Most bodies come in one piece, which need not be copied.
+            if whole.is_empty() && body.is_empty() {
+                whole = data;
+            } else {
+                body.extend_from_slice(&std::mem::take(&mut whole));
+                body.extend_from_slice(&data);
+            }
+            if !incoming.is_end_stream() {
+                wire.waits_for(Waiting::Body(Rc::clone(&said), whole.len() + body.len()));
+            }
         }
+        let body = if body.is_empty() { whole } else { body.freeze() };
         timings.body = now().duration_since(reading);
         if line.is_open() {
             self.lines.borrow_mut().push(line);
@@ -318,11 +359,11 @@ impl Browser {
             method: ask.method.clone(),
             url: ask.url.clone(),
             sent,
-            payload: ask.payload.as_ref().map(|payload| payload.bytes.as_slice().into()),
+            payload: ask.payload.as_ref().map(|payload| payload.bytes.clone()),
             status: head.status,
             version: head.version,
             headers: head.headers,
-            body: body.into(),
+            body,
             remote: Some(remote),
             reused,
             timings,
@@ -351,7 +392,7 @@ impl Browser {
             target = plain_url(&ask.url)[..Position::AfterQuery].to_owned();
         }
         let uri: Uri = target.parse().map_err(|error| unsendable(format!("{error}")))?;
-        let bytes = ask.payload.as_ref().map(|payload| Bytes::copy_from_slice(&payload.bytes)).unwrap_or_default();
+        let bytes = ask.payload.as_ref().map(|payload| payload.bytes.clone()).unwrap_or_default();
         let mut request = Request::new(Full::new(bytes));
         *request.method_mut() = ask.method.clone();
         *request.uri_mut() = uri;
@@ -418,6 +459,12 @@ fn way(ask: &Ask) -> Result<Way, Trouble> {
     let host = ask.url.host_str().ok_or_else(none)?.to_owned();
     let port = ask.url.port_or_known_default().unwrap_or(HTTP_PORT);
     Ok(Way { secure: ask.url.scheme() == "https", host, port, route: ask.route.clone() })
+}
+
+/// The body as text.
+fn text(body: &[u8]) -> String {
+    // Much faster than the search for what is no UTF-8.
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body).into_owned(), str::to_owned)
 }
 
 fn is_safe(method: &Method) -> bool {

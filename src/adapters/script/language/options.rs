@@ -196,7 +196,7 @@ fn payload(sending: Sending) -> Result<Option<Payload>> {
     let map = |value: Dynamic| {
         value.try_cast::<Map>().ok_or_else(|| Ending::Inconclusive("the fields must be a map".to_owned()))
     };
-    let of = |kind: &str, bytes: Vec<u8>| Some(Payload { content_type: kind.to_owned(), bytes });
+    let of = |kind: &str, bytes: Vec<u8>| Some(Payload { content_type: kind.to_owned(), bytes: bytes.into() });
     Ok(match sending {
         Sending::Nothing => None,
         Sending::Form(value) => of(FORM, form(map(value)?)?),

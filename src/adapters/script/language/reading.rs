@@ -1,5 +1,9 @@
 //! Reading answers: pages, documents, elements.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use rhai::{Array, Dynamic, Map, NativeCallContext};
 use scraper::Selector;
 use serde::de::DeserializeOwned;
@@ -63,38 +67,38 @@ pub(super) fn register(shelf: &mut Shelf) {
         "page.select(css: string) -> Element | ()",
         "The first element that matches the CSS selector.",
         |page: &mut Page, css: &str| -> Result<Dynamic> {
-            Ok(or_unit(page.first(css, &selector(css)?)?.map(Dynamic::from)))
+            Ok(or_unit(page.first(css, &*selector(css)?)?.map(Dynamic::from)))
         },
     );
     shelf.add(
         "document.select(css: string) -> Element | ()",
         "The same on a document.",
-        |document: &mut Document, css: &str| -> Result<Dynamic> { Ok(first(document.select(&selector(css)?, 1))) },
+        |document: &mut Document, css: &str| -> Result<Dynamic> { Ok(first(document.select(&*selector(css)?, 1))) },
     );
     shelf.add(
         "element.select(css: string) -> Element | ()",
         "The same within an element.",
-        |element: &mut Element, css: &str| -> Result<Dynamic> { Ok(first(element.select(&selector(css)?, 1))) },
+        |element: &mut Element, css: &str| -> Result<Dynamic> { Ok(first(element.select(&*selector(css)?, 1))) },
     );
     shelf.add(
         "page.select_all(css: string) -> array",
         "All elements that match the CSS selector.",
         |page: &mut Page, css: &str| -> Result<Array> {
-            Ok(all(page.document()?.select(&selector(css)?, MAX_ARRAY_ITEMS)))
+            Ok(all(page.document()?.select(&*selector(css)?, MAX_ARRAY_ITEMS)))
         },
     );
     shelf.add(
         "document.select_all(css: string) -> array",
         "The same on a document.",
         |document: &mut Document, css: &str| -> Result<Array> {
-            Ok(all(document.select(&selector(css)?, MAX_ARRAY_ITEMS)))
+            Ok(all(document.select(&*selector(css)?, MAX_ARRAY_ITEMS)))
         },
     );
     shelf.add(
         "element.select_all(css: string) -> array",
         "The same within an element.",
         |element: &mut Element, css: &str| -> Result<Array> {
-            Ok(all(element.select(&selector(css)?, MAX_ARRAY_ITEMS)))
+            Ok(all(element.select(&*selector(css)?, MAX_ARRAY_ITEMS)))
         },
     );
 }
@@ -113,9 +117,34 @@ fn timings(page: &mut Page) -> Map {
     parts.into_iter().chain([("total", total)]).map(|(name, time)| (name.into(), ms(time))).collect()
 }
 
+/// How many compiled selectors a worker keeps; a set of checks has fewer.
+const MAX_KEPT: usize = 256;
+/// The longest selector that is kept, in bytes.
+const MAX_KEPT_BYTES: usize = 1_000;
+
+thread_local! {
+    /// Compiled selectors: compiling one takes longer than to skim most pages for it.
+    static KEPT: RefCell<BTreeMap<String, Rc<Selector>>> = const { RefCell::new(BTreeMap::new()) };
+}
+
 /// The compiled selector.
-pub(super) fn selector(css: &str) -> std::result::Result<Selector, Ending> {
-    Selector::parse(css).map_err(|error| Ending::Inconclusive(format!("'{css}' is no CSS selector: {error}")))
+pub(super) fn selector(css: &str) -> std::result::Result<Rc<Selector>, Ending> {
+    if let Some(selector) = KEPT.with(|kept| kept.borrow().get(css).cloned()) {
+        return Ok(selector);
+    }
+    let compiled =
+        Selector::parse(css).map_err(|error| Ending::Inconclusive(format!("'{css}' is no CSS selector: {error}")))?;
+    let compiled = Rc::new(compiled);
+    if css.len() <= MAX_KEPT_BYTES {
+        KEPT.with(|kept| {
+            let mut kept = kept.borrow_mut();
+            if kept.len() >= MAX_KEPT {
+                kept.clear();
+            }
+            kept.insert(css.to_owned(), Rc::clone(&compiled));
+        });
+    }
+    Ok(compiled)
 }
 
 fn first(mut found: Vec<Element>) -> Dynamic {

@@ -1,5 +1,7 @@
 //! How forms and token requests get on the wire: the one place where these rooms meet the browser.
 
+use std::rc::Rc;
+
 use http::{HeaderMap, HeaderValue, Method};
 use rhai::Map;
 use url::Url;
@@ -25,9 +27,9 @@ pub(super) struct Outgoing {
 }
 
 /// Sends it with what a script's map of options says, and waits for the answer.
-pub(super) fn send(flow: &Flow, request: Outgoing, options: Map) -> Result<Page, Ending> {
+pub(super) fn send(flow: &Rc<Flow>, request: Outgoing, options: Map) -> Result<Page, Ending> {
     let Outgoing { method, url, body, headers, from } = request;
-    let payload = body.map(|(content_type, bytes)| Payload { content_type, bytes });
+    let payload = body.map(|(content_type, bytes)| Payload { content_type, bytes: bytes.into() });
     let mut ask = plain(method, url, payload, from);
     ask.headers = headers;
     complete(flow, &mut ask, options)?;
