@@ -1,17 +1,17 @@
 //! One service's state and what it is told. Whatever that was, the same turn follows, which asks the same questions in the
 //! same order.
 
+mod looks;
 mod notes;
 mod records;
 mod turn;
 
 use std::collections::VecDeque;
-
 use std::time::Duration;
 
 use crate::domain::{
-    Class, JournalEntry, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service, Sighting,
-    Step, StepDetail, StepIndex, VantageView, WallTime,
+    Class, JournalEntry, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service, Step,
+    StepDetail, StepIndex, VantageView, WallTime,
 };
 
 use super::alert::Conditions;
@@ -137,10 +137,6 @@ impl ServiceState {
         &self.attempt
     }
 
-    pub(super) fn drain(&self) -> &Drain {
-        &self.drain
-    }
-
     pub(super) fn wake_at(&self) -> Option<Moment> {
         self.wake_at
     }
@@ -242,13 +238,6 @@ impl ServiceState {
         true
     }
 
-    /// Takes what a vantage saw of its names. True when something may follow from it.
-    pub(super) fn sighted(&mut self, now: Moment, seen: Sighting) -> bool {
-        let first = !self.drain.watched();
-        let news = self.drain.sighted(&self.service, now, seen);
-        (first || news) && self.ledger.draining.is_some()
-    }
-
     pub(super) fn measured(&mut self, now: Moment, lag: Option<Duration>) {
         self.lag = Some(Lag { at: now, lag });
     }
@@ -259,8 +248,7 @@ impl ServiceState {
 
     /// Forgets all but what was observed: the journal is about to be read anew.
     pub(super) fn forget(&mut self) {
-        let service = self.service.clone();
-        let fresh = Self::new(service);
+        let fresh = Self::new(self.service.clone());
         let old = std::mem::replace(self, fresh);
         (self.panel, self.pace, self.told, self.words) = (old.panel, old.pace, old.told, old.words);
         (self.lag, self.maintenance, self.drain) = (old.lag, old.maintenance, old.drain);

@@ -140,23 +140,6 @@ impl ServiceState {
         }
     }
 
-    /// Notes how far users' resolvers have followed the last move, and has agents look closely for as long as they do.
-    fn watch_drain(&mut self, now: Moment, common: &Common, output: &mut Output) {
-        if !self.drain.is_due(&self.ledger) {
-            return;
-        }
-        // It is moved out, because a scene borrows everything.
-        let mut drain = std::mem::take(&mut self.drain);
-        let scene = self.scene(now, common);
-        let notes = drain.advance(&scene);
-        let closely = drain.closely(&scene);
-        self.drain = drain;
-        output.notes.extend(notes.into_iter().map(|(code, text)| self.note(code, None, text)));
-        if let Some(closely) = closely {
-            output.commands.push(Command::Drain { service: self.service.name.clone(), closely });
-        }
-    }
-
     fn note_views(&self, votes: &SiteVotes, told: &mut Told, output: &mut Output) {
         for vote in &votes.votes {
             let before =
