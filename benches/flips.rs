@@ -113,7 +113,7 @@ impl World {
             outbox: store,
             notifier: Arc::new(Notifiers::new(Notify::default()).unwrap()),
         };
-        let setup = Setup { cluster, limits: Limits::default(), services: managed, halt_file: None, survey: None };
+        let setup = Setup { cluster, limits: Limits::default(), services: managed, halt_file: None, watch_every: None };
         let handle = start(setup, ports, &tasks, &closing).await.unwrap();
         let world = Self {
             lab,
