@@ -113,18 +113,11 @@ impl World {
             outbox: store,
             notifier: Arc::new(Notifiers::new(Notify::default()).unwrap()),
         };
-        let setup = Setup { cluster, limits: Limits::default(), services: managed, halt_file: None, watch_every: None };
+        let setup =
+            Setup { cluster, limits: Limits::default(), services: managed, halt_file: None, watch_every: None };
         let handle = start(setup, ports, &tasks, &closing).await.unwrap();
-        let world = Self {
-            lab,
-            handle,
-            services,
-            flags: flags_folder,
-            closing,
-            tasks,
-            _standby: standby,
-            _folder: folder,
-        };
+        let world =
+            Self { lab, handle, services, flags: flags_folder, closing, tasks, _standby: standby, _folder: folder };
         for service in &world.services {
             world.until_answer(service, Role::Primary).await;
             while world.handle.explain(Some(service.name.clone())).await.unwrap()[0].token.is_none() {
@@ -274,8 +267,9 @@ async fn measure(lane: DnsLane, propagation: Duration, moves: usize) {
     let mut to = Role::Standby;
     while ours.len() < moves {
         let mut round = tokio::task::JoinSet::new();
-        for service in world.services.iter().take(moves - ours.len()).cloned() {
+        for service in world.services.iter().take(moves - ours.len()) {
             let world = Arc::clone(&world);
+            let service = service.clone();
             round.spawn(async move { world.take(&service, to).await });
             tokio::time::sleep(APART).await;
         }

@@ -10,7 +10,7 @@ use std::fs;
 use aws_sdk_route53::types as sdk;
 use quorate::adapters::route53::Route53;
 use quorate::config::{Config, Loader};
-use quorate::domain::{Answer, DnsLane, MovedName, PlanDigest, RecordType, Role, Secret};
+use quorate::domain::{Answer, DnsLane, MovedName, PlanDigest, RecordType, Role, Secret, adoption};
 use quorate::ports::DnsProvider;
 use quorate::runtime::zone;
 use serde_json::{Value, json};
@@ -156,8 +156,6 @@ async fn what_terraform_makes_is_moved_there_and_back_without_a_change_to_plan()
         ("TF_VAR_agent_binary", &binary),
         ("TF_VAR_zone_name", &zone),
         ("TF_VAR_bucket_prefix", &bucket),
-        // `quorate adopt` does this for a zone that people use.
-        ("TF_VAR_own", "true"),
     ];
     copy.init(EXAMPLE);
     copy.done(EXAMPLE, &["apply", "-auto-approve", "-no-color"], &settings);
@@ -166,8 +164,16 @@ async fn what_terraform_makes_is_moved_there_and_back_without_a_change_to_plan()
     let (cluster, service) = (&config.cluster, &config.services[0].service);
     assert_eq!((service.dns.lane, service.dns.also.len()), (DnsLane::Both, 1));
     let provider = Route53::at(url, "key", &Secret::new("secret"));
+    // Terraform makes the records and no mark: they are taken over as `quorate adopt` does it.
+    let fence = World::fence(1);
+    let found = provider.read(&service.dns.zone, &service.names()).await.unwrap();
+    assert!(zone::read_records(&provider, cluster, service).await.is_err(), "nobody's yet");
+    let batch =
+        adoption::adopt(cluster, service, &found, None, &fence).unwrap().expect("there is something to adopt");
+    zone::mend(&provider, &fence, cluster, service, &batch).await.unwrap();
     let before = zone::read_records(&provider, cluster, service).await.unwrap();
-    assert_eq!(before.token().to_string(), "v1;c=example;e=0;s=0;t=primary;d=-");
+    assert_eq!(before.token().to_string(), "v1;c=example;e=1;s=0;t=primary;d=-");
+    assert_nothing_to_do(&copy, &settings, "after the adoption");
     // The swap is one of exact values, and so is this: nothing in the zone is other than the controller would make it.
     let made = provider.read(&service.dns.zone, &[&service.dns.name, "www.login.failover"]).await.unwrap();
     let wanted = quorate::domain::OwnedRecords::wanted(service, Role::Primary);
@@ -175,7 +181,6 @@ async fn what_terraform_makes_is_moved_there_and_back_without_a_change_to_plan()
         assert!(made.contains(record), "{record:?} is not among {made:#?}");
     }
 
-    let fence = World::fence(1);
     let mut present = zone::take_over(&provider, &fence, cluster, service).await.unwrap().records;
     for (to, when) in [(Role::Standby, "after the failover"), (Role::Primary, "after the failback")] {
         let digest = PlanDigest::parse("0123456789abcdef").unwrap();

@@ -15,8 +15,10 @@
 //! What it refuses: to retry a write, to create or delete zones, and to guess a record that it cannot express.
 
 mod errors;
+mod rate;
 mod records;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +33,7 @@ use url::Url;
 
 use crate::domain::{ChangeBatch, Fence, OwnedRecords, RecordSet, Secret};
 use crate::ports::{ChangeState, DnsProvider, PortError};
+use rate::{Rate, Urgency};
 
 /// Route 53 is one global service; its endpoint and its signatures name this region.
 const HOME_REGION: &str = "us-east-1";
@@ -62,6 +65,8 @@ const MAX_PAGES: usize = 20;
 #[derive(Debug, Clone)]
 pub struct Route53 {
     client: Client,
+    /// None at an endpoint that was named: an emulator has no account to share.
+    rate: Option<Arc<Rate>>,
 }
 
 impl Route53 {
@@ -70,7 +75,7 @@ impl Route53 {
     pub async fn from_settings() -> Self {
         let region = RegionProviderChain::default_provider().or_else(HOME_REGION);
         let shared = aws_config::defaults(BehaviorVersion::latest()).region(region).load().await;
-        Self::with(Builder::from(&shared))
+        Self { rate: Some(Arc::default()), ..Self::with(Builder::from(&shared)) }
     }
 
     /// At this endpoint with these keys, whatever the environment says.
@@ -92,7 +97,14 @@ impl Route53 {
             .operation_timeout(READ_LIMIT)
             .build();
         let retries = RetryConfig::standard().with_max_attempts(READ_ATTEMPTS);
-        Self { client: Client::from_conf(builder.timeout_config(timeouts).retry_config(retries).build()) }
+        Self { client: Client::from_conf(builder.timeout_config(timeouts).retry_config(retries).build()), rate: None }
+    }
+
+    /// Waits for this request's share of the account.
+    async fn turn(&self, urgency: Urgency) {
+        if let Some(rate) = &self.rate {
+            rate.turn(urgency).await;
+        }
     }
 
     /// What a write does differently: it is sent once, and given its whole time.
@@ -107,6 +119,7 @@ impl Route53 {
 
     /// The record sets from `name` on, in Route 53's order (labels reversed, so that a name's children come right after it).
     async fn page(&self, zone: &str, from: &Place) -> Result<Page, PortError> {
+        self.turn(Urgency::Read).await;
         let answer = self
             .client
             .list_resource_record_sets()
@@ -235,6 +248,7 @@ impl DnsProvider for Route53 {
             .set_changes(Some(changes))
             .build()
             .map_err(|error| PortError::broken(format!("zone {zone}: the batch cannot be written: {error}")))?;
+        self.turn(Urgency::Write).await;
         let answer = self
             .client
             .change_resource_record_sets()
@@ -253,6 +267,7 @@ impl DnsProvider for Route53 {
     }
 
     async fn change_state(&self, change: &str) -> Result<ChangeState, PortError> {
+        self.turn(Urgency::Read).await;
         let answer = self
             .client
             .get_change()
@@ -268,6 +283,7 @@ impl DnsProvider for Route53 {
     }
 
     async fn has_zone(&self, zone: &str) -> Result<bool, PortError> {
+        self.turn(Urgency::Read).await;
         match self.client.get_hosted_zone().id(zone).send().await {
             Ok(_) => Ok(true),
             Err(error) if error.as_service_error().is_some_and(GetHostedZoneError::is_no_such_hosted_zone) => {
@@ -278,6 +294,7 @@ impl DnsProvider for Route53 {
     }
 
     async fn name_servers(&self, zone: &str) -> Result<Vec<String>, PortError> {
+        self.turn(Urgency::Read).await;
         let answer = self
             .client
             .get_hosted_zone()
