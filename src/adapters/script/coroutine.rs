@@ -7,9 +7,10 @@
 //!                                    └──────────────── suspend ◀────────────────────┘ the future is polled with the task's waker
 //! ```
 //!
-//! A worker runs one script at a time, so it has one stack for all of them. What a waiting script has on it stays where it is until
-//! another script needs the stack; then just those bytes are set aside, and brought back to the same place before the script goes on. A
-//! script that waits so takes the memory of its live frames, and not of all that it has ever touched. (Python's greenlets do the same.)
+//! A worker has a few stacks. With more scripts than that under way, several are tenants of one and take turns on it: what a waiting script
+//! has on it stays where it is until another tenant goes on; then just those bytes are set aside, and brought back to the same place before
+//! the script goes on. Thousands of scripts that wait so take the memory of their live frames, and not of all that they have ever touched.
+//! (Python's greenlets do the same.) A few scripts never meet: one with a hostile depth is not copied at each of its turns.
 //!
 //! All `unsafe` code of the project is here: the two stack switches from below a script, the stack that its tenants take in turns, and giving
 //! the memory of a used stack back. Dropping a script that waits unwinds its stack, so that what it holds is dropped like in any other task.
@@ -33,10 +34,12 @@ use super::watch;
 /// The size of a worker's stack; only what is used of it takes memory. A hostile script nests values or closures as deep as its limits
 /// allow, and comparing, printing and dropping them recurses.
 const STACK_BYTES: usize = 64 * 1024 * 1024;
-/// How much of its stack a worker keeps the memory of, in bytes: more than a common check touches.
-const KEPT_BYTES: usize = 256 * 1024;
-/// After how many scripts a worker gives back what an unusual one made its stack take.
-const SCRIPTS_PER_TRIM: u32 = 64;
+/// The most stacks of a worker.
+const MAX_STACKS: usize = 32;
+/// How much of a stack keeps its memory for the next script, in bytes: more than a common check touches.
+const KEPT_BYTES: usize = 128 * 1024;
+/// After how many scripts a stack gives back what an unusual one made it take.
+const SCRIPTS_PER_TRIM: u32 = 16;
 /// How far the stack reaches below a variable of [`Frame::suspend`] when the switch is made, in bytes, generously: the frame of that function,
 /// and the saved registers. Unoptimised there are the frames of some small functions in between.
 const SWITCH_BYTES: usize = if cfg!(debug_assertions) { 4096 } else { 1024 };
@@ -45,12 +48,9 @@ const SWITCH_BYTES: usize = if cfg!(debug_assertions) { 4096 } else { 1024 };
 #[derive(Default)]
 struct Worker {
     current: RefCell<Option<Rc<Frame>>>,
-    stack: RefCell<Option<Rc<DefaultStack>>>,
-    /// The script whose frames are on the stack.
-    tenant: RefCell<Option<Rc<Frame>>>,
-    /// The stack is being run on, whoever is `current`.
+    places: RefCell<Vec<Rc<Place>>>,
+    /// One of the stacks is being run on, whoever is `current`.
     is_running: Cell<bool>,
-    ended: Cell<u32>,
     /// How long scripts were computing here, all together.
     busy: Cell<Duration>,
 }
@@ -59,9 +59,19 @@ thread_local! {
     static WORKER: Worker = Worker::default();
 }
 
+/// A stack and its tenants.
+struct Place {
+    stack: DefaultStack,
+    /// The script whose frames are on the stack.
+    tenant: RefCell<Option<Rc<Frame>>>,
+    /// How many scripts have it as their place.
+    tenants: Cell<usize>,
+    ended: Cell<u32>,
+}
+
 /// What a script that is running has at hand.
 struct Frame {
-    stack: Rc<DefaultStack>,
+    place: Rc<Place>,
     /// The way out of the script's stack; valid for as long as the script runs.
     yielder: Cell<*const Yielder<(), ()>>,
     waker: RefCell<Waker>,
@@ -81,19 +91,19 @@ type Work = Pin<Box<dyn Future<Output = ()>>>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BrokeDown;
 
-/// A worker's stack, as a coroutine wants it.
-struct Lent(Rc<DefaultStack>);
+/// A place's stack, as a coroutine wants it.
+struct Lent(Rc<Place>);
 
 #[expect(unsafe_code, reason = "corosensei wants to be promised a stack")]
 // SAFETY: the addresses are those of a `DefaultStack`, which lives for as long as this. That other coroutines are lent the same stack is the
-// concern of `Worker::occupy`: a coroutine is begun, resumed and unwound only as its tenant, with all of its bytes in place.
+// concern of `Place::occupy`: a coroutine is begun, resumed and unwound only as its tenant, with all of its bytes in place.
 unsafe impl Stack for Lent {
     fn base(&self) -> StackPointer {
-        self.0.base()
+        self.0.stack.base()
     }
 
     fn limit(&self) -> StackPointer {
-        self.0.limit()
+        self.0.stack.limit()
     }
 }
 
@@ -107,9 +117,10 @@ pub(super) struct Script<T: 'static> {
 impl<T: 'static> Script<T> {
     /// A script that has not begun; `local` is what [`local`] gives while it runs.
     pub(super) fn new(local: Rc<dyn Any>, body: impl FnOnce() -> T + 'static) -> std::io::Result<Self> {
-        let stack = WORKER.with(Worker::stack)?;
+        let place = WORKER.with(Worker::place)?;
+        place.tenants.set(place.tenants.get() + 1);
         let frame = Frame {
-            stack,
+            place,
             yielder: Cell::new(ptr::null()),
             waker: RefCell::new(Waker::noop().clone()),
             local,
@@ -133,7 +144,7 @@ impl<T: 'static> Script<T> {
                 own.yielder.set(ptr::from_ref(yielder));
                 body()
             };
-            self.coroutine = Some(Coroutine::with_stack(Lent(Rc::clone(&self.frame.stack)), begin));
+            self.coroutine = Some(Coroutine::with_stack(Lent(Rc::clone(&self.frame.place)), begin));
         }
         let coroutine = self.coroutine.as_mut();
         let result = coroutine.and_then(|coroutine| catch_unwind(AssertUnwindSafe(|| coroutine.resume(()))).ok());
@@ -141,7 +152,10 @@ impl<T: 'static> Script<T> {
             // It has returned, or a panic has unwound it: nothing of it is left on the stack.
             self.coroutine = None;
         }
-        WORKER.with(|worker| worker.leave(self.coroutine.is_some()));
+        if self.coroutine.is_none() {
+            self.frame.place.vacate();
+        }
+        WORKER.with(Worker::leave);
         result
     }
 
@@ -187,7 +201,8 @@ impl<T: 'static> Script<T> {
         // What is dropped has no script to wait in.
         WORKER.with(|worker| worker.current.take());
         let _ = catch_unwind(AssertUnwindSafe(|| drop(coroutine)));
-        WORKER.with(|worker| worker.leave(false));
+        self.frame.place.vacate();
+        WORKER.with(Worker::leave);
     }
 }
 
@@ -206,52 +221,65 @@ impl<T: 'static> Future for Script<T> {
 impl<T: 'static> Drop for Script<T> {
     fn drop(&mut self) {
         self.end();
+        let place = &self.frame.place;
+        place.tenants.set(place.tenants.get().saturating_sub(1));
     }
 }
 
 impl Worker {
-    /// The stack of this worker's scripts.
-    fn stack(&self) -> std::io::Result<Rc<DefaultStack>> {
-        let mut kept = self.stack.borrow_mut();
-        if let Some(stack) = kept.as_ref() {
-            return Ok(Rc::clone(stack));
+    /// Where a new script finds a stack: one without tenants, a new one, or the one with the fewest.
+    fn place(&self) -> std::io::Result<Rc<Place>> {
+        let mut places = self.places.borrow_mut();
+        let emptiest = places.iter().min_by_key(|place| place.tenants.get());
+        if let Some(place) = emptiest.filter(|place| place.tenants.get() == 0 || places.len() >= MAX_STACKS) {
+            return Ok(Rc::clone(place));
         }
         let stack = DefaultStack::new(STACK_BYTES)?;
         // Where the system prefers pages of two megabytes, a stack would take at least one.
         advise(&stack, 0, About::SmallPages);
-        Ok(Rc::clone(kept.insert(Rc::new(stack))))
+        let place = Place { stack, tenant: RefCell::default(), tenants: Cell::new(0), ended: Cell::new(0) };
+        let place = Rc::new(place);
+        places.push(Rc::clone(&place));
+        Ok(place)
     }
 
-    /// Gives the stack to the script and makes it the current one; says no if another is being run on it.
+    /// Makes the script the current one, with its bytes in place; says no if another is running.
     fn enter(&self, frame: &Rc<Frame>) -> bool {
         if self.is_running.replace(true) {
             return false;
         }
-        let mut tenant = self.tenant.borrow_mut();
-        if !tenant.as_ref().is_some_and(|tenant| Rc::ptr_eq(tenant, frame)) {
-            if let Some(before) = tenant.replace(Rc::clone(frame)) {
-                before.set_aside();
-            }
-            frame.bring_back();
-        }
+        frame.place.occupy(frame);
         self.current.replace(Some(Rc::clone(frame)));
         true
     }
 
-    /// The script stands still, and stays on the stack until another needs it; or nothing of it is left there.
-    fn leave(&self, stays: bool) {
+    /// The script stands still.
+    fn leave(&self) {
         self.current.take();
         self.is_running.set(false);
-        if stays {
+    }
+}
+
+impl Place {
+    /// Gives the stack to the script.
+    fn occupy(&self, frame: &Rc<Frame>) {
+        let mut tenant = self.tenant.borrow_mut();
+        if tenant.as_ref().is_some_and(|tenant| Rc::ptr_eq(tenant, frame)) {
             return;
         }
+        if let Some(before) = tenant.replace(Rc::clone(frame)) {
+            before.set_aside();
+        }
+        frame.bring_back();
+    }
+
+    /// Nothing of the script that had the stack is left on it.
+    fn vacate(&self) {
         self.tenant.take();
         let ended = self.ended.get().wrapping_add(1);
         self.ended.set(ended);
-        if ended.is_multiple_of(SCRIPTS_PER_TRIM)
-            && let Some(stack) = self.stack.borrow().as_ref()
-        {
-            advise(stack, KEPT_BYTES, About::NotNeeded);
+        if ended.is_multiple_of(SCRIPTS_PER_TRIM) {
+            advise(&self.stack, KEPT_BYTES, About::NotNeeded);
         }
     }
 }
@@ -358,7 +386,7 @@ impl Frame {
 
     /// The part of the stack that the script has in use while it waits.
     fn part(&self) -> (*mut MaybeUninit<u8>, usize) {
-        let (limit, base) = (self.stack.limit().get(), self.stack.base().get());
+        let (limit, base) = (self.place.stack.limit().get(), self.place.stack.base().get());
         let low = self.low.get().clamp(limit, base);
         (ptr::with_exposed_provenance_mut(low), base - low)
     }
@@ -425,71 +453,4 @@ fn advise(stack: &DefaultStack, spared: usize, about: About) {
 fn advise(_: &DefaultStack, _: usize, _: About) {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Fills frames with its number, waits in every way on the way down and up, and finds them as it left them.
-    fn dive(number: u8, depth: usize) -> usize {
-        let frame = std::hint::black_box([number; 700]);
-        let here = &frame;
-        wait(async {
-            tokio::task::yield_now().await;
-            assert_eq!(here, &[number; 700]);
-        });
-        let below = if depth == 0 { 0 } else { dive(number, depth - 1) };
-        assert_eq!(wait_apart(async move { tokio::task::yield_now().await }), Some(()));
-        pause();
-        assert_eq!(frame, [number; 700]);
-        below + 1
-    }
-
-    fn on_a_worker<T>(work: impl Future<Output = T>) -> T {
-        tokio::task::LocalSet::new().block_on(&tokio::runtime::Builder::new_current_thread().build().unwrap(), work)
-    }
-
-    #[test]
-    fn scripts_that_take_turns_on_one_stack_find_it_as_they_left_it() {
-        on_a_worker(async {
-            let begin = |number: u8| {
-                let depth = usize::from(number) * 7 % 40;
-                let script = Script::new(Rc::new(()), move || dive(number, depth)).unwrap();
-                (depth + 1, tokio::task::spawn_local(script))
-            };
-            for (depth, script) in (0..100).map(begin).collect::<Vec<_>>() {
-                assert_eq!(script.await.unwrap(), Ok(depth));
-            }
-        });
-    }
-
-    #[test]
-    fn a_script_that_is_dropped_while_it_waits_or_panics_drops_what_it_holds_and_leaves_the_others_alone() {
-        on_a_worker(async {
-            let held = Rc::new(());
-            let begin = |number: u8| {
-                let held = Rc::clone(&held);
-                let body = move || {
-                    let held = [held];
-                    dive(number, 5);
-                    assert_ne!(number % 3, 1, "as it was told to");
-                    wait_apart(std::future::pending::<()>());
-                    held.len()
-                };
-                tokio::task::spawn_local(Script::new(Rc::new(()), body).unwrap())
-            };
-            let scripts: Vec<_> = (0..30).map(begin).collect();
-            for _ in 0..100 {
-                tokio::task::yield_now().await;
-            }
-            assert_eq!(Rc::strong_count(&held), 21);
-            for (number, script) in scripts.into_iter().enumerate() {
-                if number % 3 == 1 {
-                    assert_eq!(script.await.unwrap(), Err(BrokeDown));
-                } else {
-                    script.abort();
-                    assert!(script.await.unwrap_err().is_cancelled());
-                }
-            }
-            assert_eq!(Rc::strong_count(&held), 1);
-        });
-    }
-}
+mod tests;
