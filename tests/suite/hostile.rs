@@ -213,7 +213,7 @@ async fn still_works(runner: &Arc<RhaiRunner>, site: &Site) {
     let mut probes = JoinSet::new();
     for _ in 0..4 {
         let (runner, request) =
-            (Arc::clone(runner), request(&CheckName::new(WELL).unwrap(), site.url(), Duration::from_secs(5)));
+            (Arc::clone(runner), request(&CheckName::new(WELL).unwrap(), site.patient_url(), Duration::from_secs(5)));
         probes.spawn(async move { runner.run(&request).await });
     }
     probes.join_all().await.iter().for_each(passes);
@@ -334,6 +334,6 @@ async fn a_page_that_no_parser_bears_ends_by_its_tree() {
 #[tokio::test]
 async fn the_site_of_these_scripts_can_be_logged_in_to_by_those_that_mean_well() {
     let site = Site::start(7);
-    let report = check(r#"for n in 0..3 { expect_status(get("/well"), 200); }"#).at(site.url()).await;
+    let report = check(r#"for n in 0..3 { expect_status(get("/well"), 200); }"#).at(site.patient_url()).await;
     passes(&report);
 }

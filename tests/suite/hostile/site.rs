@@ -19,34 +19,23 @@ const PATIENCE: Duration = Duration::from_millis(400);
 /// The site.
 pub(super) struct Site {
     pub(super) address: SocketAddr,
+    /// The same site, which greets nobody: a request that a busy machine holds back for a moment is no silence.
+    patient: SocketAddr,
 }
 
 impl Site {
     /// Starts it.
     pub(super) fn start(seed: u64) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        listener.set_nonblocking(true).unwrap();
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async move {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let bomb = bomb();
-                let mut connections = JoinSet::new();
-                for number in 0.. {
-                    let Ok((stream, _)) = listener.accept().await else { return };
-                    let chance = StdRng::seed_from_u64(seed.wrapping_add(number));
-                    let talk = talk(stream, chance, address.port(), bomb.clone());
-                    connections.spawn(tokio::time::timeout(PATIENCE, talk));
-                    while connections.try_join_next().is_some() {}
-                }
-            });
-        });
-        Self { address }
+        Self { address: listen(seed, true), patient: listen(seed, false) }
     }
 
     pub(super) fn url(&self) -> Url {
         Url::parse(&format!("http://{}/", self.address)).unwrap()
+    }
+
+    /// For those that mean well.
+    pub(super) fn patient_url(&self) -> Url {
+        Url::parse(&format!("http://{}/", self.patient)).unwrap()
     }
 }
 
@@ -56,16 +45,48 @@ fn bomb() -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Answers the requests of one connection, until one answer ends it.
-async fn talk(mut stream: TcpStream, mut chance: StdRng, port: u16, bomb: Vec<u8>) {
-    let mut head = [0; 8 * 1024];
-    // Some protocols begin with the server's words: who says nothing at first is greeted.
-    let first = tokio::time::timeout(Duration::from_millis(20), stream.peek(&mut head)).await;
+/// Serves for as long as the process lives. Its address.
+fn listen(seed: u64, greets: bool) -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let bomb = bomb();
+            let mut connections = JoinSet::new();
+            for number in 0.. {
+                let Ok((mut stream, _)) = listener.accept().await else { return };
+                let mut chance = StdRng::seed_from_u64(seed.wrapping_add(number));
+                let bomb = bomb.clone();
+                let talk = async move {
+                    if greets {
+                        greet(&mut stream, &mut chance).await;
+                    }
+                    talk(stream, chance, address.port(), bomb).await;
+                };
+                connections.spawn(tokio::time::timeout(PATIENCE, talk));
+                while connections.try_join_next().is_some() {}
+            }
+        });
+    });
+    address
+}
+
+/// Some protocols begin with the server's words: who says nothing at first is greeted.
+async fn greet(stream: &mut TcpStream, chance: &mut StdRng) {
+    let first = tokio::time::timeout(Duration::from_millis(20), stream.peek(&mut [0])).await;
     if first.is_err() {
         let greeting =
             [&b"220 hello\r\n"[..], b"* OK ready\r\n", b"SSH-2.0-x\r\n", b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"];
         let _ = stream.write_all(greeting[chance.random_range(0..greeting.len())]).await;
     }
+}
+
+/// Answers the requests of one connection, until one answer ends it.
+async fn talk(mut stream: TcpStream, mut chance: StdRng, port: u16, bomb: Vec<u8>) {
+    let mut head = [0; 8 * 1024];
     loop {
         let Ok(length @ 1..) = stream.read(&mut head).await else { return };
         let asked = String::from_utf8_lossy(&head[..length]).into_owned();
