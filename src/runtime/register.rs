@@ -98,9 +98,14 @@ impl Managed {
         for behind in &taken.behind {
             tracing::warn!(service = %service.name, "fencing the flag: {behind}");
         }
+        let mut before = taken.before;
         if service.dns.lane.has_records() {
             match zone::take_over(dns, fence, cluster, service).await {
-                Ok(zone) => fits(service, taken.flag.serving(), zone.records.serving())?,
+                Ok(zone) => {
+                    // Of two registers the one that is further says whether this epoch was used before (S6).
+                    before.epoch = before.epoch.max(zone.before.epoch);
+                    fits(service, taken.flag.serving(), zone.records.serving())?;
+                }
                 Err(error) if error.class == Class::Fenced => return Err(error),
                 Err(error) => tracing::warn!(service = %service.name, "fencing the zone: {error}"),
             }
@@ -110,7 +115,7 @@ impl Managed {
                 Err(error) => tracing::warn!(service = %service.name, "the records behind the flag: {error}"),
             }
         }
-        Ok(TakenOver { before: taken.before, register: taken.flag.into() })
+        Ok(TakenOver { before, register: taken.flag.into() })
     }
 
     /// Moves the register by `intent`, which has been recorded before.
