@@ -327,7 +327,8 @@ async fn a_page_that_no_parser_bears_ends_by_its_tree() {
             report.outcome != Outcome::Pass && (reason.contains(saying) || reason.contains("deadline")),
             "{report:?}"
         );
-        assert!(Duration::from_millis(report.duration_ms) < deadline + 2 * SLACK, "{report:?}");
+        // Left to itself, a parser takes minutes.
+        assert!(Duration::from_millis(report.duration_ms) < deadline + 4 * SLACK, "{report:?}");
     }
 }
 

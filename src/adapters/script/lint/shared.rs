@@ -66,7 +66,10 @@ impl Shared {
     }
 }
 
+/// In order: the parser keeps functions by hashes that differ from one build to the next.
 fn public(ast: &AST) -> Vec<(String, usize)> {
     let public = ast.iter_functions().filter(|function| function.access == FnAccess::Public);
-    public.map(|function| (function.name.to_owned(), function.params.len())).collect()
+    let mut functions: Vec<_> = public.map(|function| (function.name.to_owned(), function.params.len())).collect();
+    functions.sort_unstable();
+    functions
 }

@@ -21,7 +21,10 @@ impl Tree {
     /// Takes the tree apart.
     pub(super) fn of(ast: &AST) -> Self {
         let mut bodies = vec![Body { name: None, params: Vec::new(), statements: ast.statements().to_vec() }];
-        for function in ast.iter_functions() {
+        // The parser keeps functions by hashes that differ from one build to the next.
+        let mut functions: Vec<_> = ast.iter_functions().collect();
+        functions.sort_unstable_by_key(|function| (function.name, function.params.len()));
+        for function in functions {
             let (wanted, arity) = (function.name, function.params.len());
             // The body's type has no public name; a tree with this function only walks its statements and nothing else.
             let mut alone = ast.clone_functions_only();
