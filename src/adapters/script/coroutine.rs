@@ -24,6 +24,7 @@ use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use corosensei::stack::{DefaultStack, Stack, StackPointer};
@@ -85,7 +86,10 @@ struct Frame {
     aside: RefCell<Vec<MaybeUninit<u8>>>,
 }
 
-type Work = Pin<Box<dyn Future<Output = ()>>>;
+type Work = Apart<()>;
+
+/// A future that is on the heap and borrows nothing.
+pub(super) type Apart<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// The script broke down: a panic below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +194,7 @@ impl<T: 'static> Script<T> {
     /// Unwinds the script if it waits.
     fn end(&mut self) {
         self.body = None;
-        let Some(coroutine) = self.coroutine.take() else { return };
+        let Some(mut coroutine) = self.coroutine.take() else { return };
         let entered = WORKER.try_with(|worker| worker.enter(&self.frame));
         if entered != Ok(true) {
             // Its bytes cannot be brought back, for another script is on the stack, or the thread is all but gone. What it holds is lost;
@@ -200,7 +204,9 @@ impl<T: 'static> Script<T> {
         }
         // What is dropped has no script to wait in.
         WORKER.with(|worker| worker.current.take());
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(coroutine)));
+        // Not by dropping it, which aborts the process if a panic comes out of the script instead of our unwinding.
+        let _ = catch_unwind(AssertUnwindSafe(|| coroutine.force_unwind()));
+        drop(coroutine);
         self.frame.place.vacate();
         WORKER.with(Worker::leave);
     }
@@ -306,24 +312,27 @@ pub(super) fn busy() -> Duration {
     WORKER.with(|worker| worker.busy.get())
 }
 
-/// Waits for the future from within a script; nothing outside one. The future is polled on the thread's own stack, and the script is not
-/// resumed before it is done.
-pub(super) fn wait_apart<F>(future: F) -> Option<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let frame = WORKER.with(|worker| worker.current.borrow().clone())?;
-    let told = Rc::new(Cell::new(None));
-    let tell = Rc::clone(&told);
-    frame.work.replace(Some(Box::pin(async move { tell.set(Some(future.await)) })));
+/// Waits for the future from within a script; nothing outside one. It needs nothing of the script's stack: it is polled on the thread's own,
+/// and the script is not resumed before it is done.
+pub(super) fn wait_apart<T: 'static>(future: Apart<T>) -> Option<T> {
+    let frame = running()?;
+    let told = frame.set_to_work(future);
     frame.suspend();
     told.take()
 }
 
+/// The script that runs on this thread and may wait. One that is being unwound may not: its destructors would wait below a panic, and the
+/// thread would go on with other scripts as if they panicked.
+fn running() -> Option<Rc<Frame>> {
+    if thread::panicking() {
+        return None;
+    }
+    WORKER.with(|worker| worker.current.borrow().clone())
+}
+
 /// The same for a future that borrows from the script's stack, which must be in place whenever it is polled.
 pub(super) fn wait<F: Future>(future: F) -> Option<F::Output> {
-    let frame = WORKER.with(|worker| worker.current.borrow().clone())?;
+    let frame = running()?;
     // On the heap, because the system's and other tasks' lists may lead to what is in it while the script's stack is another's.
     let mut future = Box::pin(future);
     loop {
@@ -349,14 +358,22 @@ unsafe impl<F> Send for Outside<F> {}
 
 /// Lets the other scripts of this thread go on for a moment.
 pub(super) fn pause() {
-    let frame = WORKER.with(|worker| worker.current.borrow().clone());
-    if let Some(frame) = frame {
+    if let Some(frame) = running() {
         frame.waker.borrow().wake_by_ref();
         frame.suspend();
     }
 }
 
 impl Frame {
+    /// Gives the script's task something to do, and says where the result will be.
+    #[inline(never)]
+    fn set_to_work<T: 'static>(&self, future: Apart<T>) -> Rc<Cell<Option<T>>> {
+        let told = Rc::new(Cell::new(None));
+        let tell = Rc::clone(&told);
+        self.work.replace(Some(Box::pin(async move { tell.set(Some(future.await)) })));
+        told
+    }
+
     /// Runs the closure on the stack of the thread.
     #[expect(unsafe_code, reason = "the other stack switch from below a script")]
     fn on_thread_stack<F: FnOnce() -> T, T>(&self, outside: Outside<F>) -> T {

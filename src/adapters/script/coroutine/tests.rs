@@ -11,7 +11,7 @@ fn dive(number: u8, depth: usize) -> usize {
         assert_eq!(here, &[number; 700]);
     });
     let below = if depth == 0 { 0 } else { dive(number, depth - 1) };
-    assert_eq!(wait_apart(async move { tokio::task::yield_now().await }), Some(()));
+    assert_eq!(wait_apart(Box::pin(tokio::task::yield_now())), Some(()));
     pause();
     assert_eq!(frame, [number; 700]);
     below + 1
@@ -45,7 +45,7 @@ fn a_script_that_is_dropped_while_it_waits_or_panics_drops_what_it_holds_and_lea
                 let held = [held];
                 dive(number, 5);
                 assert_ne!(number % 3, 1, "as it was told to");
-                wait_apart(std::future::pending::<()>());
+                wait_apart(Box::pin(std::future::pending::<()>()));
                 held.len()
             };
             tokio::task::spawn_local(Script::new(Rc::new(()), body).unwrap())
