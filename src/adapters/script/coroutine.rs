@@ -12,6 +12,11 @@
 //! the script goes on. Thousands of scripts that wait so take the memory of their live frames, and not of all that they have ever touched.
 //! (Python's greenlets do the same.) A few scripts never meet: one with a hostile depth is not copied at each of its turns.
 //!
+//! So nobody but the script itself may know an address on its stack while it waits, or a timer or another thread would reach into the bytes
+//! of another script. Two things see to that. What is waited for is on the heap, with all that the runtime links to it, and is polled and
+//! dropped by its script alone. And host functions, whose frames are on such a stack, never lend it: they do not `pin!` a future there, and start no
+//! scoped thread (the compiler cannot see this; a test over the source does, `tests/architecture`).
+//!
 //! All `unsafe` code of the project is here: the two stack switches from below a script, the stack that its tenants take in turns, and giving
 //! the memory of a used stack back. Dropping a script that waits unwinds its stack, so that what it holds is dropped like in any other task.
 
@@ -403,8 +408,8 @@ impl Frame {
 
     /// The part of the stack that the script has in use while it waits.
     fn part(&self) -> (*mut MaybeUninit<u8>, usize) {
-        let (limit, base) = (self.place.stack.limit().get(), self.place.stack.base().get());
-        let low = self.low.get().clamp(limit, base);
+        let (lowest, base) = (lowest(&self.place.stack), self.place.stack.base().get());
+        let low = self.low.get().clamp(lowest, base);
         (ptr::with_exposed_provenance_mut(low), base - low)
     }
 
@@ -439,6 +444,11 @@ impl Frame {
     }
 }
 
+/// Where the stack ends; below that is its guard page, which nobody may read.
+fn lowest(stack: &DefaultStack) -> usize {
+    stack.limit().get() + rustix::param::page_size()
+}
+
 /// What the system is told of a stack's memory.
 #[derive(Debug, Clone, Copy)]
 enum About {
@@ -456,9 +466,7 @@ fn advise(stack: &DefaultStack, spared: usize, about: About) {
         About::SmallPages => Advice::LinuxNoHugepage,
         About::NotNeeded => Advice::LinuxDontNeed,
     };
-    let page = rustix::param::page_size();
-    // The first page is the guard.
-    let begin = stack.limit().get() + page;
+    let (page, begin) = (rustix::param::page_size(), lowest(stack));
     let length = (stack.base().get() - begin).saturating_sub(spared) & !(page - 1);
     // SAFETY: the range is within the mapping that the stack owns, and no code runs on it: it has no tenant.
     // Forgetting the content of a stack that is not in use harms nobody. If the system refuses, nothing is lost but memory.
