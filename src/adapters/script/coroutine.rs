@@ -30,7 +30,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corosensei::stack::{DefaultStack, Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -59,6 +59,8 @@ struct Worker {
     is_running: Cell<bool>,
     /// How long scripts were computing here, all together.
     busy: Cell<Duration>,
+    /// When the script that is running was let in.
+    entered: Cell<Option<Instant>>,
 }
 
 thread_local! {
@@ -260,6 +262,7 @@ impl Worker {
             return false;
         }
         frame.place.occupy(frame);
+        self.entered.set(Some(watch::now()));
         self.current.replace(Some(Rc::clone(frame)));
         true
     }
@@ -267,6 +270,7 @@ impl Worker {
     /// The script stands still.
     fn leave(&self) {
         self.current.take();
+        self.entered.set(None);
         self.is_running.set(false);
     }
 }
@@ -326,15 +330,6 @@ pub(super) fn wait_apart<T: 'static>(future: Apart<T>) -> Option<T> {
     told.take()
 }
 
-/// The script that runs on this thread and may wait. One that is being unwound may not: its destructors would wait below a panic, and the
-/// thread would go on with other scripts as if they panicked.
-fn running() -> Option<Rc<Frame>> {
-    if thread::panicking() {
-        return None;
-    }
-    WORKER.with(|worker| worker.current.borrow().clone())
-}
-
 /// The same for a future that borrows from the script's stack, which must be in place whenever it is polled.
 pub(super) fn wait<F: Future>(future: F) -> Option<F::Output> {
     let frame = running()?;
@@ -350,6 +345,15 @@ pub(super) fn wait<F: Future>(future: F) -> Option<F::Output> {
     }
 }
 
+/// The script that runs on this thread and may wait. One that is being unwound may not: its destructors would wait below a panic, and the
+/// thread would go on with other scripts as if they panicked.
+fn running() -> Option<Rc<Frame>> {
+    if thread::panicking() {
+        return None;
+    }
+    WORKER.with(|worker| worker.current.borrow().clone())
+}
+
 /// What such a closure gives.
 struct Carried<T>(T);
 
@@ -361,12 +365,20 @@ struct Outside<F>(F);
 // suspend from the wrong stack: ours takes a future and a waker, and while it runs there is no current script, so that `wait` and `pause` find none.
 unsafe impl<F> Send for Outside<F> {}
 
-/// Lets the other scripts of this thread go on for a moment.
+/// Lets the other scripts of this thread go on for a moment, those included for which something has just come from the network: a task that
+/// only woke itself would be run sixty times before anybody looks.
 pub(super) fn pause() {
-    if let Some(frame) = running() {
-        frame.waker.borrow().wake_by_ref();
-        frame.suspend();
+    let _ = wait_apart(Box::pin(tokio::task::yield_now()));
+}
+
+/// The same if the script has had the thread for so long; whether it had.
+pub(super) fn give_way(after: Duration) -> bool {
+    let entered = WORKER.with(|worker| worker.entered.get());
+    let has_had = entered.is_some_and(|entered| watch::now().saturating_duration_since(entered) >= after);
+    if has_had {
+        pause();
     }
+    has_had
 }
 
 impl Frame {

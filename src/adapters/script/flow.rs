@@ -173,7 +173,7 @@ impl Flow {
         ask: Ask,
         own: Option<Duration>,
     ) -> coroutine::Apart<Result<Result<Page, Ending>, Elapsed>> {
-        let flow = Rc::clone(self);
+        let (flow, ask) = (Rc::clone(self), Box::new(ask));
         let limit = own.unwrap_or_else(|| self.watch.remaining());
         let sent = async move { flow.browser.send(ask, &*flow).await.map(Page::new) };
         Box::pin(tokio::time::timeout(limit, sent))

@@ -257,3 +257,30 @@ fn a_script_that_is_dropped_by_another_one_is_lost_and_the_others_go_on() {
         }
     });
 }
+
+#[test]
+fn a_script_that_computes_for_long_gives_way_to_the_others() {
+    on_a_worker(async {
+        let turns = Rc::new(Cell::new(0));
+        let seen = Rc::clone(&turns);
+        let long = Script::new(Rc::new(()), move || {
+            assert!(!give_way(Duration::from_secs(3_600)));
+            for _ in 0..5 {
+                let began = watch::now();
+                while watch::now() < began + Duration::from_millis(2) {}
+                assert!(give_way(Duration::from_millis(1)));
+            }
+            // One turn for each, but for who is first in the last round.
+            assert!(seen.get() >= 5);
+        });
+        let other = tokio::task::spawn_local(async move {
+            loop {
+                turns.set(turns.get() + 1);
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(tokio::task::spawn_local(long.unwrap()).await.unwrap(), Ok(()));
+        other.abort();
+    });
+    assert!(!give_way(Duration::ZERO), "outside a script there is nobody to give way to");
+}
