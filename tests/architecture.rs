@@ -83,6 +83,11 @@ mod architecture {
     }
 
     #[test]
+    fn no_host_function_lends_the_stack_of_its_script() {
+        assert_none(&all(&["src"], words::lending));
+    }
+
+    #[test]
     fn every_file_begins_by_saying_what_it_is() {
         assert_none(&all(&["src", "tests", "benches"], words::undocumented));
     }

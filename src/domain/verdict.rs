@@ -238,6 +238,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All words for a verdict.
+    pub const WORDS: [&str; 3] = ["healthy", "undecided", "unhealthy"];
+
     /// The word used in data and on screen.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 
 use super::controller::Handle;
 use super::measures::{Measured, Measures};
+use super::tally::{Kind, Tally};
 use crate::domain::{Observation, ServiceName, Sighting, VantageName, WallTime};
 use crate::ports::{Clock, ObservationLog, PortError};
 
@@ -18,6 +19,7 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     controller: Handle,
     measures: Measures,
+    tally: Tally,
 }
 
 impl Intake {
@@ -29,12 +31,18 @@ impl Intake {
         controller: Handle,
     ) -> Result<Self, PortError> {
         let taken = log.seen().await?.into_iter().map(|seen| ((seen.vantage, seen.boot), seen.seq)).collect();
-        Ok(Self { vantages, taken: Mutex::new(taken), log, clock, controller, measures: Measures::default() })
+        let (taken, measures, tally) = (Mutex::new(taken), Measures::default(), Tally::default());
+        Ok(Self { vantages, taken, log, clock, controller, measures, tally })
     }
 
     /// What the checks of a service measured, as last told.
     pub fn measured(&self, service: &ServiceName) -> Vec<Measured> {
         self.measures.of(service, self.clock.now())
+    }
+
+    /// How many observations were taken since this process began, by what they are of.
+    pub fn tally(&self) -> Vec<(Kind, u64)> {
+        self.tally.all()
     }
 
     /// Takes what a vantage saw of public names: nothing of it is a vote, or kept.
@@ -70,6 +78,7 @@ impl Intake {
                 tracing::error!("the observation log: {error}");
             }
             self.measures.take(&fresh);
+            self.tally.take(&fresh);
             self.controller.observed(fresh).await?;
             taken.insert(key, up_to);
         }

@@ -17,11 +17,13 @@
 //! | `GET /v1/services/NAME/drift` | what differs from what was decided, looked at now |
 //! | `POST /v1/services/NAME/adopt`, `…/repair` | plan to take records over or to put them back, or with the plan's digest do it |
 //! | `GET /v1/events?after=N&wait_ms=M` | what was noticed since this process began |
+//! | `GET /metrics` | all of that in numbers, for Prometheus |
 //!
 //! With a token configured, everything but `/healthz` asks for `authorization: Bearer TOKEN`.
 
 mod answer;
 pub mod flags;
+mod graphs;
 mod show;
 mod sites;
 mod words;
@@ -110,6 +112,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/services/{name}/adopt", post(zone::adopt))
         .route("/v1/services/{name}/repair", post(zone::repair))
         .route("/v1/events", get(events))
+        .route("/metrics", get(graphs::metrics))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authorize))
         .route("/healthz", get(|| async { "ok\n" }))
         .method_not_allowed_fallback(|method: Method| async move {
@@ -197,9 +200,13 @@ async fn sightings(
 }
 
 async fn status(State(api): Shared) -> Result<Json<Status>, Refusal> {
+    Ok(Json(status_now(&api).await?))
+}
+
+async fn status_now(api: &Api) -> Result<Status, Refusal> {
     let mut status = show::status(&api.cluster, api.controller.explain(None).await?);
-    measured(&api, &mut status);
-    Ok(Json(status))
+    measured(api, &mut status);
+    Ok(status)
 }
 
 /// Adds what the checks measured, which is known of now only.

@@ -32,6 +32,10 @@ const LAWFUL: [(&str, &[&str], &str); 1] = [(
     "writes a WallTime as RFC 3339, and never asks what time it is",
 )];
 
+/// Files of the check runner that may pin to the stack: file, reason.
+const LENDERS: [(&str, &str); 1] =
+    [("src/adapters/script/runner.rs", "what it pins is in a task of the worker's, not below a script")];
+
 /// Impure words on a pure floor.
 pub(crate) fn impure(source: &Source) -> Vec<Violation> {
     let module = source.module();
@@ -79,6 +83,26 @@ pub(crate) fn unfinished(source: &Source) -> Vec<Violation> {
                 let what = format!("`{mark}`: do it now, or file an issue and name it");
                 found.push(Violation::new(source, first + line, what));
             }
+        }
+    }
+    found
+}
+
+/// A host function of the check language that lends the script's stack to others: while the script waits, another one may have the stack
+/// (`src/adapters/script/coroutine.rs`).
+pub(crate) fn lending(source: &Source) -> Vec<Violation> {
+    let lawful = LENDERS.iter().any(|(file, _)| *file == source.path);
+    if lawful || !source.path.starts_with("src/adapters/script/") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for three in source.tokens.windows(3) {
+        let [one, two, three] = three else { continue };
+        let pins = one.is_word("pin") && two.is('!');
+        let scopes = one.is_word("thread") && two.is_path() && three.is_word("scope");
+        if pins || scopes {
+            let what = "below a script nothing is pinned to the stack or lent to a thread: use `Box::pin`";
+            found.push(Violation::new(source, one.line, what));
         }
     }
     found
@@ -160,6 +184,15 @@ mod tests {
         let fine =
             "const A: &str = \"todo!() FIXME XXX #[ignore]\"; // todo, ignore, XXXX, fixme\nfn ignore(todo: bool) {}";
         assert!(lines(unfinished, "src/x.rs", fine).is_empty());
+    }
+
+    #[test]
+    fn what_lends_the_stack_of_a_script_is_found_below_scripts_and_only_there() {
+        let text =
+            "fn a() { let x = std::pin::pin!(x);\n tokio::pin!(y);\n std::thread::scope(|s| {});\n Box::pin(z) }";
+        assert_eq!(lines(lending, "src/adapters/script/language/net/x.rs", text), [1, 2, 3]);
+        assert!(lines(lending, "src/adapters/script/runner.rs", text).is_empty());
+        assert!(lines(lending, "src/runtime/x.rs", text).is_empty());
     }
 
     #[test]

@@ -56,6 +56,8 @@ mod failover;
 mod flag_shops;
 /// The battery of the flag's stores, and the procedures around it.
 mod flags;
+/// `GET /metrics`, read by Prometheus's own parsers.
+mod graphs;
 /// Hostile scripts against a hostile site, by seeded chance.
 mod hostile;
 /// The check language on the wire, case by case.

@@ -12,6 +12,11 @@
 //! the script goes on. Thousands of scripts that wait so take the memory of their live frames, and not of all that they have ever touched.
 //! (Python's greenlets do the same.) A few scripts never meet: one with a hostile depth is not copied at each of its turns.
 //!
+//! So nobody but the script itself may know an address on its stack while it waits, or a timer or another thread would reach into the bytes
+//! of another script. Two things see to that. What is waited for is on the heap, with all that the runtime links to it, and is polled and
+//! dropped by its script alone. And host functions, whose frames are on such a stack, never lend it: they do not `pin!` a future there, and start no
+//! scoped thread (the compiler cannot see this; a test over the source does, `tests/architecture`).
+//!
 //! All `unsafe` code of the project is here: the two stack switches from below a script, the stack that its tenants take in turns, and giving
 //! the memory of a used stack back. Dropping a script that waits unwinds its stack, so that what it holds is dropped like in any other task.
 
@@ -24,7 +29,8 @@ use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use corosensei::stack::{DefaultStack, Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -53,6 +59,8 @@ struct Worker {
     is_running: Cell<bool>,
     /// How long scripts were computing here, all together.
     busy: Cell<Duration>,
+    /// When the script that is running was let in.
+    entered: Cell<Option<Instant>>,
 }
 
 thread_local! {
@@ -85,7 +93,10 @@ struct Frame {
     aside: RefCell<Vec<MaybeUninit<u8>>>,
 }
 
-type Work = Pin<Box<dyn Future<Output = ()>>>;
+type Work = Apart<()>;
+
+/// A future that is on the heap and borrows nothing.
+pub(super) type Apart<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// The script broke down: a panic below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +201,7 @@ impl<T: 'static> Script<T> {
     /// Unwinds the script if it waits.
     fn end(&mut self) {
         self.body = None;
-        let Some(coroutine) = self.coroutine.take() else { return };
+        let Some(mut coroutine) = self.coroutine.take() else { return };
         let entered = WORKER.try_with(|worker| worker.enter(&self.frame));
         if entered != Ok(true) {
             // Its bytes cannot be brought back, for another script is on the stack, or the thread is all but gone. What it holds is lost;
@@ -200,7 +211,9 @@ impl<T: 'static> Script<T> {
         }
         // What is dropped has no script to wait in.
         WORKER.with(|worker| worker.current.take());
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(coroutine)));
+        // Not by dropping it, which aborts the process if a panic comes out of the script instead of our unwinding.
+        let _ = catch_unwind(AssertUnwindSafe(|| coroutine.force_unwind()));
+        drop(coroutine);
         self.frame.place.vacate();
         WORKER.with(Worker::leave);
     }
@@ -249,6 +262,7 @@ impl Worker {
             return false;
         }
         frame.place.occupy(frame);
+        self.entered.set(Some(watch::now()));
         self.current.replace(Some(Rc::clone(frame)));
         true
     }
@@ -256,6 +270,7 @@ impl Worker {
     /// The script stands still.
     fn leave(&self) {
         self.current.take();
+        self.entered.set(None);
         self.is_running.set(false);
     }
 }
@@ -306,24 +321,18 @@ pub(super) fn busy() -> Duration {
     WORKER.with(|worker| worker.busy.get())
 }
 
-/// Waits for the future from within a script; nothing outside one. The future is polled on the thread's own stack, and the script is not
-/// resumed before it is done.
-pub(super) fn wait_apart<F>(future: F) -> Option<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let frame = WORKER.with(|worker| worker.current.borrow().clone())?;
-    let told = Rc::new(Cell::new(None));
-    let tell = Rc::clone(&told);
-    frame.work.replace(Some(Box::pin(async move { tell.set(Some(future.await)) })));
+/// Waits for the future from within a script; nothing outside one. It needs nothing of the script's stack: it is polled on the thread's own,
+/// and the script is not resumed before it is done.
+pub(super) fn wait_apart<T: 'static>(future: Apart<T>) -> Option<T> {
+    let frame = running()?;
+    let told = frame.set_to_work(future);
     frame.suspend();
     told.take()
 }
 
 /// The same for a future that borrows from the script's stack, which must be in place whenever it is polled.
 pub(super) fn wait<F: Future>(future: F) -> Option<F::Output> {
-    let frame = WORKER.with(|worker| worker.current.borrow().clone())?;
+    let frame = running()?;
     // On the heap, because the system's and other tasks' lists may lead to what is in it while the script's stack is another's.
     let mut future = Box::pin(future);
     loop {
@@ -334,6 +343,15 @@ pub(super) fn wait<F: Future>(future: F) -> Option<F::Output> {
         }
         frame.suspend();
     }
+}
+
+/// The script that runs on this thread and may wait. One that is being unwound may not: its destructors would wait below a panic, and the
+/// thread would go on with other scripts as if they panicked.
+fn running() -> Option<Rc<Frame>> {
+    if thread::panicking() {
+        return None;
+    }
+    WORKER.with(|worker| worker.current.borrow().clone())
 }
 
 /// What such a closure gives.
@@ -347,16 +365,32 @@ struct Outside<F>(F);
 // suspend from the wrong stack: ours takes a future and a waker, and while it runs there is no current script, so that `wait` and `pause` find none.
 unsafe impl<F> Send for Outside<F> {}
 
-/// Lets the other scripts of this thread go on for a moment.
+/// Lets the other scripts of this thread go on for a moment, those included for which something has just come from the network: a task that
+/// only woke itself would be run sixty times before anybody looks.
 pub(super) fn pause() {
-    let frame = WORKER.with(|worker| worker.current.borrow().clone());
-    if let Some(frame) = frame {
-        frame.waker.borrow().wake_by_ref();
-        frame.suspend();
+    let _ = wait_apart(Box::pin(tokio::task::yield_now()));
+}
+
+/// The same if the script has had the thread for so long; whether it had.
+pub(super) fn give_way(after: Duration) -> bool {
+    let entered = WORKER.with(|worker| worker.entered.get());
+    let has_had = entered.is_some_and(|entered| watch::now().saturating_duration_since(entered) >= after);
+    if has_had {
+        pause();
     }
+    has_had
 }
 
 impl Frame {
+    /// Gives the script's task something to do, and says where the result will be.
+    #[inline(never)]
+    fn set_to_work<T: 'static>(&self, future: Apart<T>) -> Rc<Cell<Option<T>>> {
+        let told = Rc::new(Cell::new(None));
+        let tell = Rc::clone(&told);
+        self.work.replace(Some(Box::pin(async move { tell.set(Some(future.await)) })));
+        told
+    }
+
     /// Runs the closure on the stack of the thread.
     #[expect(unsafe_code, reason = "the other stack switch from below a script")]
     fn on_thread_stack<F: FnOnce() -> T, T>(&self, outside: Outside<F>) -> T {
@@ -386,8 +420,8 @@ impl Frame {
 
     /// The part of the stack that the script has in use while it waits.
     fn part(&self) -> (*mut MaybeUninit<u8>, usize) {
-        let (limit, base) = (self.place.stack.limit().get(), self.place.stack.base().get());
-        let low = self.low.get().clamp(limit, base);
+        let (lowest, base) = (lowest(&self.place.stack), self.place.stack.base().get());
+        let low = self.low.get().clamp(lowest, base);
         (ptr::with_exposed_provenance_mut(low), base - low)
     }
 
@@ -422,6 +456,11 @@ impl Frame {
     }
 }
 
+/// Where the stack ends; below that is its guard page, which nobody may read.
+fn lowest(stack: &DefaultStack) -> usize {
+    stack.limit().get() + rustix::param::page_size()
+}
+
 /// What the system is told of a stack's memory.
 #[derive(Debug, Clone, Copy)]
 enum About {
@@ -439,9 +478,7 @@ fn advise(stack: &DefaultStack, spared: usize, about: About) {
         About::SmallPages => Advice::LinuxNoHugepage,
         About::NotNeeded => Advice::LinuxDontNeed,
     };
-    let page = rustix::param::page_size();
-    // The first page is the guard.
-    let begin = stack.limit().get() + page;
+    let (page, begin) = (rustix::param::page_size(), lowest(stack));
     let length = (stack.base().get() - begin).saturating_sub(spared) & !(page - 1);
     // SAFETY: the range is within the mapping that the stack owns, and no code runs on it: it has no tenant.
     // Forgetting the content of a stack that is not in use harms nobody. If the system refuses, nothing is lost but memory.

@@ -149,24 +149,34 @@ impl Flow {
     pub(super) fn send(self: &Rc<Self>, ask: Ask) -> Result<Page, Ending> {
         self.count_request()?;
         let own = ask.timeout.filter(|own| *own < self.watch.remaining());
-        let said = own.map(|_| format!("{} {}", ask.method, plain_url(&ask.url))).unwrap_or_default();
-        let flow = Rc::clone(self);
-        // Large, and handed on from here: it is put where it stays.
-        let sending = Box::pin(async move { flow.browser.send(ask, &*flow).await });
-        let page = match own {
-            None => self.wait_apart(sending)??,
-            Some(own) => self.wait_apart(tokio::time::timeout(own, sending))?.map_err(|_| {
+        let said = own.map(|own| (own, format!("{} {}", ask.method, plain_url(&ask.url))));
+        let answer = self.booked(|| coroutine::wait_apart(self.sending(ask, own)));
+        let page = match (answer, said) {
+            (Some(Err(_)), Some((own, said))) => {
                 let reason = format!("{said}: {} within its own limit of {}", self.progress.get(), words(own));
-                if self.progress.is_ours() {
+                return Err(if self.progress.is_ours() {
                     Ending::Inconclusive(reason)
                 } else {
                     Ending::Fail(FailureKind::Timeout, reason)
-                }
-            })??,
+                });
+            }
+            (answer, _) => self.in_time(answer)??,
         };
-        let page = Page::new(page);
         self.trace.borrow_mut().page = Some(page.clone());
         Ok(page)
+    }
+
+    /// The request under way, within its own limit or what is left. It is large: whoever waits for it has none of it on the stack.
+    #[inline(never)]
+    fn sending(
+        self: &Rc<Self>,
+        ask: Ask,
+        own: Option<Duration>,
+    ) -> coroutine::Apart<Result<Result<Page, Ending>, Elapsed>> {
+        let (flow, ask) = (Rc::clone(self), Box::new(ask));
+        let limit = own.unwrap_or_else(|| self.watch.remaining());
+        let sent = async move { flow.browser.send(ask, &*flow).await.map(Page::new) };
+        Box::pin(tokio::time::timeout(limit, sent))
     }
 
     /// Counts one more request, or connection of another protocol.
@@ -207,18 +217,20 @@ impl Flow {
     /// Waits for the network, but not past the deadline. What is waited for belongs in the [progress](Self::progress), in words: it is said
     /// when the deadline strikes.
     pub(super) fn wait<T>(&self, work: impl Future<Output = T>) -> Result<T, Ending> {
-        self.waited(|| coroutine::wait(tokio::time::timeout(self.watch.remaining(), work)))
+        let answer = self.booked(|| coroutine::wait(tokio::time::timeout(self.watch.remaining(), work)));
+        self.in_time(answer)
     }
 
-    /// The same for work that needs nothing of the script, which is cheaper.
-    fn wait_apart<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Result<T, Ending> {
-        self.waited(|| coroutine::wait_apart(tokio::time::timeout(self.watch.remaining(), work)))
-    }
-
-    fn waited<T>(&self, wait: impl FnOnce() -> Option<Result<T, Elapsed>>) -> Result<T, Ending> {
+    /// Waits, and books the time as the site's.
+    fn booked<T>(&self, wait: impl FnOnce() -> Option<T>) -> Option<T> {
         let (began, busy) = (self.watch.elapsed(), coroutine::busy());
         let answer = wait();
         self.watch.waited(began, coroutine::busy().saturating_sub(busy));
+        answer
+    }
+
+    /// What was waited for, if it came before the deadline.
+    fn in_time<T>(&self, answer: Option<Result<T, Elapsed>>) -> Result<T, Ending> {
         match answer {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(_)) if self.progress.is_ours() => {

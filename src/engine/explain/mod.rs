@@ -31,6 +31,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All phases.
+    pub const ALL: [Self; 5] = [Self::Watching, Self::Suspecting, Self::Acting, Self::Holding, Self::Stuck];
+
     /// The word used in data and on screen.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -54,7 +54,7 @@ impl Way {
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Line {
-    pub(super) way: Way,
+    pub(super) way: Rc<Way>,
     pub(super) remote: SocketAddr,
     sender: Sender,
     driver: JoinHandle<()>,
@@ -75,7 +75,7 @@ impl Drop for Line {
 impl Line {
     /// Opens a connection; how long its parts took is written down as it goes.
     pub(super) async fn open(
-        way: Way,
+        way: Rc<Way>,
         trust: &Trust,
         resolution: &Resolution,
         timings: &mut Timings,

@@ -211,7 +211,8 @@ pub(super) struct Browser {
     trust: Arc<Trust>,
     resolution: Resolution,
     jar: RefCell<CookieStore>,
-    lines: RefCell<Vec<Line>>,
+    /// Boxed, for a connection is large, and one that waits would be in its future more than once.
+    lines: RefCell<Vec<Box<Line>>>,
     max_body: usize,
 }
 
@@ -237,7 +238,7 @@ impl Browser {
     }
 
     /// Sends the request, follows redirects if asked to, and reads the body up to the cap. The caller bounds the time.
-    pub(super) async fn send(&self, mut ask: Ask, wire: &dyn Wire) -> Result<Answer, Ending> {
+    pub(super) async fn send(&self, mut ask: Box<Ask>, wire: &dyn Wire) -> Result<Answer, Ending> {
         let mut chain: Vec<Url> = Vec::new();
         loop {
             wire.begins(&ask)?;
@@ -268,7 +269,7 @@ impl Browser {
                 let reason = format!("more than {MAX_REDIRECTS} redirects: {} {}", ask.method, hops.join(" → "));
                 return Err(Ending::Fail(FailureKind::Assertion, reason));
             }
-            ask = next;
+            *ask = next;
         }
     }
 
@@ -296,9 +297,10 @@ impl Browser {
             let mut line = match kept.take() {
                 Some(line) => line,
                 None => {
-                    let opening = Line::open(way.clone(), &self.trust, &self.resolution, &mut timings, wire, &said);
+                    let opening =
+                        Line::open(Rc::clone(&way), &self.trust, &self.resolution, &mut timings, wire, &said);
                     // What it takes to open a connection is large, and goes before the answer is waited for.
-                    Box::pin(opening).await.map_err(explain)?
+                    Box::new(Box::pin(opening).await.map_err(explain)?)
                 }
             };
             wire.waits_for(Waiting::Answer(Rc::clone(&said)));
@@ -372,10 +374,10 @@ impl Browser {
     }
 
     /// A connection that is open and leads there.
-    fn take(&self, way: &Way) -> Option<Line> {
+    fn take(&self, way: &Way) -> Option<Box<Line>> {
         let mut lines = self.lines.borrow_mut();
-        lines.retain(Line::is_open);
-        let index = lines.iter().position(|line| line.way == *way)?;
+        lines.retain(|line| line.is_open());
+        let index = lines.iter().position(|line| *line.way == *way)?;
         Some(lines.swap_remove(index))
     }
 
@@ -454,11 +456,11 @@ impl Browser {
     }
 }
 
-fn way(ask: &Ask) -> Result<Way, Trouble> {
+fn way(ask: &Ask) -> Result<Rc<Way>, Trouble> {
     let none = || Trouble::Vantage("the URL names no host".to_owned());
     let host = ask.url.host_str().ok_or_else(none)?.to_owned();
     let port = ask.url.port_or_known_default().unwrap_or(HTTP_PORT);
-    Ok(Way { secure: ask.url.scheme() == "https", host, port, route: ask.route.clone() })
+    Ok(Rc::new(Way { secure: ask.url.scheme() == "https", host, port, route: ask.route.clone() }))
 }
 
 /// The body as text.

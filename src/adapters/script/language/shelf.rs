@@ -1,9 +1,14 @@
 //! Where the functions of the check language stand, each with what people and editors are told of it.
 
+use std::time::Duration;
+
 use rhai::{Dynamic, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc, RhaiNativeFunc, Shared};
 
 use super::Result;
-use crate::adapters::script::flow;
+use crate::adapters::script::{coroutine, flow};
+
+/// How long a script computes before the next call of ours lets others of its thread go on.
+const TURN: Duration = Duration::from_millis(5);
 
 /// What `quorate check schema` says of one function, getter or variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +117,7 @@ fn noted(
     call: impl FnOnce(Option<NativeCallContext<'_>>) -> Result<Dynamic>,
 ) -> Result<Dynamic> {
     let position = context.as_ref().map(NativeCallContext::call_position);
+    in_turn()?;
     let result = call(context);
     if let (Err(error), Some(position)) = (&result, position)
         && matches!(**error, EvalAltResult::ErrorTerminated(..))
@@ -120,4 +126,16 @@ fn noted(
         flow.guard.ended_at(position);
     }
     result
+}
+
+/// Operations are counted, but one of ours may take a thousand times as long as another: a search in a large page, say. After such a one
+/// other scripts have their turn, and the deadline is looked at.
+fn in_turn() -> Result<()> {
+    if !coroutine::give_way(TURN) {
+        return Ok(());
+    }
+    match flow::current() {
+        Some(flow) if flow.watch.remaining().is_zero() => Err(flow.out_of_time(None).into()),
+        _ => Ok(()),
+    }
 }

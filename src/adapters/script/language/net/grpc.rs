@@ -130,9 +130,7 @@ async fn call(link: Link, request: Request<()>, service: &str) -> Outcome<Answer
     let mut builder = h2::client::Builder::new();
     builder.enable_push(false).max_header_list_size(MAX_HEADER_BYTES);
     let (client, connection) = builder.handshake::<_, Bytes>(link).await.map_err(|error| broken(&error))?;
-    tokio::pin!(connection);
-    let exchange = exchange(client, request, service);
-    tokio::pin!(exchange);
+    let (mut connection, mut exchange) = (Box::pin(connection), Box::pin(exchange(client, request, service)));
     tokio::select! {
         biased;
         answer = &mut exchange => answer,
