@@ -7,6 +7,7 @@
 //! What it refuses: an answer to another question or from another address, and to call a server's failure an empty answer.
 //! SERVFAIL, REFUSED, a referral to other servers, silence and garbage are errors; only "no such name" and "no such record" are empty.
 
+pub(in crate::adapters) mod dnssec;
 pub mod own;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,8 +20,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::domain::RecordType;
+use self::dnssec::Asked;
 use crate::domain::zone_lint::Soa;
+use crate::domain::{Dnssec, RecordType, SignedAnswer};
 use crate::ports::{PortError, Resolver};
 
 /// How long one datagram is waited for. Authoritative servers answer from memory; the rest is the way there and back.
@@ -61,6 +63,28 @@ impl Resolver for Hickory {
         values(&answer, &query).map_err(fail)
     }
 
+    async fn ask_signed(
+        &self,
+        rules: &Dnssec,
+        questions: &[(SocketAddr, String, RecordType)],
+    ) -> Vec<Result<SignedAnswer, PortError>> {
+        let asked: Result<Vec<Asked>, PortError> = questions
+            .iter()
+            .map(|(server, name, kind)| Ok(Asked { server: *server, query: question_for(name, wire_kind(*kind))? }))
+            .collect();
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(error) => return questions.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let found = dnssec::ask(rules, &asked).await;
+        let answers = asked.iter().zip(questions).zip(found).map(|((asked, (server, name, kind)), judged)| {
+            let fail =
+                |what: String| PortError::retry(format!("asking {server} for {name} {kind} with signatures: {what}"));
+            judged.and_then(|judged| dnssec::signed_answer(judged, &asked.query)).map_err(fail)
+        });
+        answers.collect()
+    }
+
     async fn soa(&self, server: SocketAddr, name: &str) -> Result<Option<Soa>, PortError> {
         let fail = |what: String| PortError::retry(format!("asking {server} for the SOA of {name}: {what}"));
         let answer =
@@ -97,11 +121,13 @@ struct Manner {
     recursion: bool,
     /// How often over UDP.
     attempts: usize,
+    /// Whether signatures are asked for; of a resolver then also what it would keep from us, because it holds it to be bogus.
+    signed: bool,
 }
 
 impl Manner {
     /// To a server that holds the zone.
-    const DIRECT: Self = Self { recursion: false, attempts: UDP_ATTEMPTS };
+    const DIRECT: Self = Self { recursion: false, attempts: UDP_ATTEMPTS, signed: false };
 }
 
 /// The name as a question holds it: complete, so that no search list applies.
@@ -149,12 +175,14 @@ fn wire_kind(kind: RecordType) -> rr::RecordType {
 }
 
 /// A question with an id of its own.
-fn question(query: &Query, recursion: bool) -> Result<(Message, Vec<u8>), String> {
+fn question(query: &Query, manner: Manner) -> Result<(Message, Vec<u8>), String> {
     let mut message = Message::query();
-    message.metadata.recursion_desired = recursion;
+    message.metadata.recursion_desired = manner.recursion;
+    message.metadata.checking_disabled = manner.recursion && manner.signed;
     message.add_query(query.clone());
     let mut edns = Edns::new();
     edns.set_max_payload(UDP_PAYLOAD);
+    edns.set_dnssec_ok(manner.signed);
     message.set_edns(edns);
     let bytes = message.to_vec().map_err(|error| format!("the question cannot be written: {error}"))?;
     Ok((message, bytes))
@@ -178,7 +206,7 @@ async fn over_udp(server: SocketAddr, query: &Query, manner: Manner) -> Result<M
     let mut why = String::new();
     for _ in 0..manner.attempts {
         // A new socket, so a new port, and a new id: a late or forged answer to an earlier question fits neither.
-        let (asked, bytes) = question(query, manner.recursion)?;
+        let (asked, bytes) = question(query, manner)?;
         let socket = UdpSocket::bind((local, 0)).await.map_err(|error| error.to_string())?;
         // Connected, so that the system drops what others send.
         socket.connect(server).await.map_err(|error| error.to_string())?;
@@ -204,7 +232,7 @@ async fn over_udp(server: SocketAddr, query: &Query, manner: Manner) -> Result<M
 }
 
 async fn over_tcp(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
-    let (asked, bytes) = question(query, manner.recursion)?;
+    let (asked, bytes) = question(query, manner)?;
     let length = u16::try_from(bytes.len()).map_err(|_| "the question is too long".to_owned())?;
     let io = |error: std::io::Error| format!("over TCP: {error}");
     let mut stream = TcpStream::connect(server).await.map_err(io)?;
@@ -321,7 +349,7 @@ mod tests {
     #[test]
     fn an_answer_to_another_question_is_not_ours() {
         let query = Query::query(name("www.example.test."), rr::RecordType::A);
-        let (asked, _) = question(&query, false).unwrap();
+        let (asked, _) = question(&query, Manner::DIRECT).unwrap();
         assert!(!asked.metadata.recursion_desired);
         let mut theirs = Message::new(asked.metadata.id, MessageType::Response, OpCode::Query);
         assert!(belongs(&theirs, &asked));

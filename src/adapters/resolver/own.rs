@@ -55,7 +55,7 @@ impl OwnResolvers for Recursive {
     async fn look_up(&self, resolver: SocketAddr, name: &str, kind: RecordType) -> Said {
         let found = async {
             let query = Query::query(owner(name)?, wire_kind(kind));
-            let manner = Manner { recursion: true, attempts: UDP_ATTEMPTS };
+            let manner = Manner { recursion: true, attempts: UDP_ATTEMPTS, signed: false };
             let answer = exchange(resolver, &query, manner).await?;
             let values = values(&answer, &query)?;
             let ttl_s = if values.is_empty() { None } else { least_ttl(&answer) };
@@ -66,7 +66,7 @@ impl OwnResolvers for Recursive {
 }
 
 /// The system's resolvers, in its order.
-fn system() -> Result<Vec<SocketAddr>, String> {
+pub(super) fn system() -> Result<Vec<SocketAddr>, String> {
     let (config, _) = read_system_conf().map_err(|error| error.to_string())?;
     let servers = config.name_servers().iter().filter_map(|server| {
         let udp = server.connections.iter().find(|way| matches!(way.protocol, ProtocolConfig::Udp))?;
