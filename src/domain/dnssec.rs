@@ -238,6 +238,8 @@ pub struct SignedAnswer {
     pub values: Vec<String>,
     /// What was found.
     pub trust: Trust,
+    /// For how long the signature over them holds still, in seconds; none where there is none, or none that holds.
+    pub holds_s: Option<u64>,
 }
 
 #[cfg(test)]

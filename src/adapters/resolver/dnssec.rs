@@ -104,7 +104,11 @@ pub(in crate::adapters) async fn ask_resolver(rules: &Dnssec, asked: &Asked) -> 
 
 /// What is answered, and what that is worth.
 pub(super) fn signed_answer(judged: Judged, query: &Query) -> Result<SignedAnswer, String> {
-    Ok(SignedAnswer { values: values(&judged.answer, query)?, trust: judged.trust })
+    Ok(SignedAnswer {
+        values: values(&judged.answer, query)?,
+        holds_s: why::holds_s(&judged.answer, query),
+        trust: judged.trust,
+    })
 }
 
 /// The zone that the server holds the name in.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use hickory_proto::op::{Message, Query};
+use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::config::ProtocolConfig;
 use hickory_resolver::system_conf::read_system_conf;
 
@@ -57,12 +57,27 @@ impl OwnResolvers for Recursive {
             let query = Query::query(owner(name)?, wire_kind(kind));
             let manner = Manner { recursion: true, attempts: UDP_ATTEMPTS, signed: false };
             let answer = exchange(resolver, &query, manner).await?;
+            if answer.metadata.response_code == ResponseCode::ServFail
+                && let Some(kept) = kept_from_us(resolver, &query, manner).await
+            {
+                return Err(kept);
+            }
             let values = values(&answer, &query)?;
             let ttl_s = if values.is_empty() { None } else { least_ttl(&answer) };
             Ok(Said::Values { values, ttl_s })
         };
         found.await.unwrap_or_else(|why: String| Said::Nothing(why))
     }
+}
+
+/// What the resolver answers only who does not ask it to check: it holds the signatures to be bogus, and its users get nothing.
+async fn kept_from_us(resolver: SocketAddr, query: &Query, manner: Manner) -> Option<String> {
+    let answer = exchange(resolver, query, Manner { signed: true, ..manner }).await.ok()?;
+    let kept = values(&answer, query).ok().filter(|values| !values.is_empty())?;
+    Some(format!(
+        "it says SERVFAIL, and {} to who does not ask it to check signatures: to it the zone's DNSSEC is bogus",
+        kept.join(", ")
+    ))
 }
 
 /// The system's resolvers, in its order.

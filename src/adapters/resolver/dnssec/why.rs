@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use hickory_proto::dnssec::Verifier;
 use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData, DS, RRSIG};
-use hickory_proto::op::Message;
+use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_resolver::net::runtime::{RuntimeProvider, Time, TokioRuntimeProvider};
 
@@ -30,6 +30,14 @@ fn date(seconds: u64) -> String {
 pub(super) fn in_time(sig: &RRSIG, now: u64) -> bool {
     let input = sig.input();
     (moment(input.sig_inception.get(), now)..=moment(input.sig_expiration.get(), now)).contains(&now)
+}
+
+/// For how long the signatures over the records that were asked for hold still, in seconds: the least.
+pub(super) fn holds_s(answer: &Message, query: &Query) -> Option<u64> {
+    let now = now();
+    let over = answer.answers.iter().filter(|record| record.name == *query.name());
+    let ends = over.filter_map(|record| covering(record, query.query_type())).filter(|sig| in_time(sig, now));
+    ends.map(|sig| moment(sig.input().sig_expiration.get(), now).saturating_sub(now)).min()
 }
 
 /// The keys' tags.
