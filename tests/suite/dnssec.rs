@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use quorate::adapters::resolver::Hickory;
 use quorate::adapters::resolver::own::Recursive;
-use quorate::domain::{Dnssec, DnssecMode, RecordType, Said, SignedAnswer, Trust, TrustAnchor};
+use quorate::domain::{Dnssec, DnssecMode, FailureKind, RecordType, Said, SignedAnswer, Trust, TrustAnchor};
 use quorate::ports::{OwnResolvers, Resolver};
 
-use super::name_servers::{NameServer, Program, free_port, signed_by_hand};
+use super::name_servers::{NameServer, Program, free_port, signed_by_hand, signed_with};
+use super::net::world::{assert_fails, assert_passes, reason, run as check};
 use super::world::{Options, World};
 
 /// The zone, and the one above it.
@@ -28,11 +29,16 @@ fn zone(records: &str) -> String {
 
 /// A signed `test` that delegates, to nobody who is asked, the zone with these DS records; and its own DS records.
 async fn parent(ds: &str) -> (NameServer, String) {
+    parent_with(ds, &[]).await
+}
+
+/// The same with these arguments of the signer.
+async fn parent_with(ds: &str, signer: &[&str]) -> (NameServer, String) {
     let text = format!(
         "$ORIGIN {PARENT}.\n$TTL 60\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 127.0.0.1\n\
          child NS ns1.child\nns1.child A 127.0.0.1\n{ds}\n"
     );
-    let (signed, own) = signed_by_hand(PARENT, &text, NOW.0, NOW.1);
+    let (signed, own) = signed_with(PARENT, &text, NOW.0, NOW.1, signer);
     (NameServer::of_zone(Program::Bind, PARENT, &signed, false).await, own)
 }
 
@@ -154,7 +160,16 @@ async fn other_keys_than_the_parent_knows_and_missing_signatures_are_bogus() {
 
 #[tokio::test]
 async fn a_zone_whose_parent_has_no_ds_is_insecure_and_no_more() {
-    let (parent, anchor) = parent("").await;
+    for signer in SIGNERS {
+        insecure_under(signer).await;
+    }
+}
+
+/// Ways to prove that something is not there: by name, by hash, and by hash without unsigned delegations.
+const SIGNERS: [&[&str]; 3] = [&[], &["-3", "-"], &["-3", "-", "-A"]];
+
+async fn insecure_under(signer: &[&str]) {
+    let (parent, anchor) = parent_with("", signer).await;
     let rules = rules(&anchor, &[parent.address()]);
     let unsigned = NameServer::of_zone(Program::Bind, ZONE, &zone(""), false).await;
     let answer = ask(&unsigned, &rules, NAME).await;
@@ -197,14 +212,40 @@ async fn what_cannot_be_found_out_is_never_bogus() {
         &ask(&child, &by_root, NAME).await,
         "the keys of . come without signatures: the resolver does not pass them on",
     );
-    // A zone that the one above does not know is a private one.
+    // The second of two resolvers is asked when the first is silent.
+    assert_bogus(&ask(&child, &rules(&anchor, &[nobody, parent.address()]), NAME).await, "ran out at 2020-02-01");
+}
+
+#[tokio::test]
+async fn a_zone_that_the_one_above_does_not_know_is_a_private_one_and_not_bogus() {
     let text = zone("").replace(ZONE, "private.test");
     let (signed, _) = signed_by_hand("private.test", &text, NOW.0, NOW.1);
     let private = NameServer::of_zone(Program::Bind, "private.test", &signed, false).await;
-    let answer = ask(&private, &rules(&anchor, &[parent.address()]), "login.private.test").await;
-    assert_unknown(&answer, "the zones above do not know private.test: a private zone needs dnssec_anchor");
-    // The second of two resolvers is asked when the first is silent.
-    assert_bogus(&ask(&child, &rules(&anchor, &[nobody, parent.address()]), NAME).await, "ran out at 2020-02-01");
+    for signer in SIGNERS {
+        let (parent, anchor) = parent_with("", signer).await;
+        let answer = ask(&private, &rules(&anchor, &[parent.address()]), "login.private.test").await;
+        assert_unknown(&answer, "the zones above do not know private.test: a private zone needs dnssec_anchor");
+    }
+}
+
+#[tokio::test]
+async fn the_chain_may_begin_at_a_root_and_a_resolver_is_asked_for_all_that_is_above() {
+    let (signed, ds) = signed_with(ZONE, &zone(""), NOW.0, NOW.1, &["-3", "-"]);
+    let child = NameServer::of_zone(Program::Knot, ZONE, &signed, false).await;
+    let (parent, parents_ds) = parent(&ds).await;
+    let text = format!(
+        "$TTL 60\n. SOA ns. hostmaster. 1 3600 600 86400 60\n. NS ns.\nns. A 127.0.0.1\ntest. NS ns1.test.\n\
+         ns1.test. A 127.0.0.1\n{parents_ds}\n"
+    );
+    let (signed, anchor) = signed_by_hand(".", &text, NOW.0, NOW.1);
+    let root = NameServer::of_zone(Program::Bind, ".", &signed, false).await;
+    let forwards = [(".", root.address()), (PARENT, parent.address()), (ZONE, child.address())];
+    let resolver = NameServer::resolver(anchor.trim(), &forwards).await;
+    let answer = ask(&child, &rules(&anchor, &[resolver.address()]), NAME).await;
+    assert_eq!((answer.values, answer.trust), (values(), Trust::Secure));
+    // By the root's keys that everybody has, this tree is none.
+    let by_root = Dnssec { resolvers: vec![resolver.address()], ..Dnssec::default() };
+    assert_bogus(&ask(&child, &by_root, NAME).await, "");
 }
 
 #[tokio::test]
@@ -219,6 +260,37 @@ async fn a_resolver_that_refuses_a_bogus_answer_is_told_from_one_that_is_silent(
         why,
         "it says SERVFAIL, and 192.0.2.10 to who does not ask it to check signatures: to it the zone's DNSSEC is bogus"
     );
+}
+
+#[tokio::test]
+async fn a_check_says_whether_an_answer_is_good_and_fails_on_a_bogus_one() {
+    let (good, good_ds) = signed_by_hand(ZONE, &zone(""), NOW.0, NOW.1);
+    let (old, old_ds) = signed_by_hand(ZONE, &zone(""), PAST.0, PAST.1);
+    let source = r#"
+        let how = #{ server: param("server"), validate: true, anchor: param("anchor") };
+        let answer = dns_answer("login.child.test", "A", how);
+        expect(answer.dnssec == param("wanted"), `${answer}`);
+        expect(answer.answers.some(|record| record.value == "192.0.2.10"), `${answer}`);
+        dns("login.child.test", "A", how);
+    "#;
+    for (signed, ds, wanted) in [(good, good_ds, "secure"), (old, old_ds, "bogus")] {
+        let child = NameServer::of_zone(Program::Bind, ZONE, &signed, false).await;
+        let (parent, anchor) = parent(&ds).await;
+        let forwards = [(PARENT, parent.address()), (ZONE, child.address())];
+        let resolver = NameServer::resolver(anchor.trim(), &forwards).await;
+        // A server that holds the zone, and a resolver that would not pass a bogus answer on.
+        for (server, anchor) in [(&child, &ds), (&resolver, &anchor)] {
+            let (server, anchor) = (server.address().to_string(), anchor.trim().replace('\t', " "));
+            let report = check(source, &[("server", &server), ("anchor", &anchor), ("wanted", wanted)]).await;
+            if wanted == "secure" {
+                assert_passes(&report);
+                continue;
+            }
+            let words = format!("the answer of the name server {server} to 'login.child.test' A is bogus (DNSSEC): ");
+            assert_fails(&report, FailureKind::Assertion, &words);
+            assert!(reason(&report).contains("ran out at 2020-02-01"), "{report:?}");
+        }
+    }
 }
 
 /// The zone of the service of `World`, as its mark and record are at first.

@@ -18,8 +18,7 @@ pub(in crate::config) struct DnssecDraft {
 }
 
 fn mode(text: &str) -> Result<DnssecMode, String> {
-    DnssecMode::parse(text)
-        .ok_or_else(|| format!("dnssec = '{text}' is not known: write \"auto\", \"require\" or \"off\""))
+    DnssecMode::parse(text).ok_or_else(|| format!("'{text}' is not known: write \"auto\", \"require\" or \"off\""))
 }
 
 impl DnssecDraft {
