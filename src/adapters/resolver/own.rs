@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 
 use async_trait::async_trait;
 use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_resolver::config::ProtocolConfig;
-use hickory_resolver::system_conf::read_system_conf;
 
-use super::{Manner, exchange, owner, values, wire_kind};
+use super::{owner, wire_kind};
+use crate::adapters::question::{Manner, exchange, system, values};
 use crate::domain::{RecordType, Said};
 use crate::ports::OwnResolvers;
 
@@ -78,16 +77,6 @@ async fn kept_from_us(resolver: SocketAddr, query: &Query, manner: Manner) -> Op
         "it says SERVFAIL, and {} to who does not ask it to check signatures: to it the zone's DNSSEC is bogus",
         kept.join(", ")
     ))
-}
-
-/// The system's resolvers, in its order.
-pub(super) fn system() -> Result<Vec<SocketAddr>, String> {
-    let (config, _) = read_system_conf().map_err(|error| error.to_string())?;
-    let servers = config.name_servers().iter().filter_map(|server| {
-        let udp = server.connections.iter().find(|way| matches!(way.protocol, ProtocolConfig::Udp))?;
-        Some(SocketAddr::new(server.ip, udp.port))
-    });
-    Ok(servers.collect())
 }
 
 /// An answer is as old as its oldest part: an alias may run out before what it means.

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use hickory_proto::op::{Message, Query};
 
 use super::Outcome;
-use crate::adapters::resolver::dnssec::{self, Asked};
+use crate::adapters::question::dnssec::{self, Asked};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::Flow;
 use crate::domain::{Dnssec, FailureKind, Trust, TrustAnchor};

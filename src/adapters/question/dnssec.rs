@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use self::anchors::{NoTrust, Trusted, nearest};
 use self::route::{Heard, Proven, Route, least, shown};
-use super::{Manner, exchange, own, values};
+use super::{Manner, exchange, system, values};
 use crate::domain::{Dnssec, SignedAnswer, Trust};
 
 /// How long the zones above, and then each answer, may take: after a flip people are waiting.
@@ -103,7 +103,7 @@ pub(in crate::adapters) async fn ask_resolver(rules: &Dnssec, asked: &Asked) -> 
 }
 
 /// What is answered, and what that is worth.
-pub(super) fn signed_answer(judged: Judged, query: &Query) -> Result<SignedAnswer, String> {
+pub(in crate::adapters) fn signed_answer(judged: Judged, query: &Query) -> Result<SignedAnswer, String> {
     Ok(SignedAnswer {
         values: values(&judged.answer, query)?,
         holds_s: why::holds_s(&judged.answer, query),
@@ -137,7 +137,7 @@ impl<'a> Round<'a> {
     async fn new(rules: &'a Dnssec) -> Self {
         let resolvers = if rules.resolvers.is_empty() {
             // Without them everything about the zones above stays open, and says so.
-            let system = tokio::task::spawn_blocking(own::system).await.ok().and_then(Result::ok).unwrap_or_default();
+            let system = tokio::task::spawn_blocking(system).await.ok().and_then(Result::ok).unwrap_or_default();
             system.into_iter().take(RESOLVERS_MAX).collect()
         } else {
             rules.resolvers.clone()
