@@ -48,6 +48,7 @@ fn service(number: usize, vantages: usize) -> Service {
             routing: Routing::Failover,
             lane: DnsLane::Records,
             also: Vec::new(),
+            dnssec: Dnssec::off(),
             authoritative: Vec::new(),
         },
         primary: site("aws", "192.0.2.1"),

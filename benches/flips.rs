@@ -200,6 +200,7 @@ fn service(number: usize, lane: DnsLane, lab: &Lab, standby: &Cloud) -> Service 
             routing: Routing::Failover,
             lane,
             also: Vec::new(),
+            dnssec: Dnssec::off(),
             authoritative: vec![lab.dns_addr()],
         },
         primary: site("aws", "192.0.2.1"),

@@ -6,6 +6,7 @@ pub mod controller_http;
 pub mod flag;
 pub mod notify;
 mod outbound;
+mod question;
 pub mod resolver;
 pub mod rfc2136;
 pub mod route53;

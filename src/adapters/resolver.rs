@@ -9,37 +9,22 @@
 
 pub mod own;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hickory_proto::op::{Edns, Message, Query, ResponseCode};
+use hickory_proto::op::{Message, Query, ResponseCode};
 use hickory_proto::rr::{self, Name, RData, Record};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::domain::RecordType;
+use super::question::dnssec::{self, Asked};
+use super::question::{Manner, exchange, values};
 use crate::domain::zone_lint::Soa;
+use crate::domain::{Dnssec, RecordType, SignedAnswer};
 use crate::ports::{PortError, Resolver};
-
-/// How long one datagram is waited for. Authoritative servers answer from memory; the rest is the way there and back.
-const UDP_LIMIT: Duration = Duration::from_millis(800);
-
-/// How often a question is sent over UDP: a lost datagram is ordinary, three in a row are not.
-const UDP_ATTEMPTS: usize = 3;
-
-/// Connection, question and answer over TCP.
-const TCP_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long this machine's own resolution may take; glibc gives up on one server after 5 s.
 const SYSTEM_LIMIT: Duration = Duration::from_secs(6);
-
-/// What we accept over UDP. 1232 octets pass every path unfragmented (DNS Flag Day 2020).
-const UDP_PAYLOAD: u16 = 1232;
-
-/// Aliases followed inside one answer.
-const MAX_ALIASES: usize = 8;
 
 /// Direct DNS questions, with Hickory's reading and writing of messages.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,6 +44,28 @@ impl Resolver for Hickory {
         let fail = |what: String| PortError::retry(format!("asking {server} for {name} {kind}: {what}"));
         let answer = exchange(server, &query, Manner::DIRECT).await.map_err(fail)?;
         values(&answer, &query).map_err(fail)
+    }
+
+    async fn ask_signed(
+        &self,
+        rules: &Dnssec,
+        questions: &[(SocketAddr, String, RecordType)],
+    ) -> Vec<Result<SignedAnswer, PortError>> {
+        let asked: Result<Vec<Asked>, PortError> = questions
+            .iter()
+            .map(|(server, name, kind)| Ok(Asked { server: *server, query: question_for(name, wire_kind(*kind))? }))
+            .collect();
+        let asked = match asked {
+            Ok(asked) => asked,
+            Err(error) => return questions.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let found = dnssec::ask(rules, &asked).await;
+        let answers = asked.iter().zip(questions).zip(found).map(|((asked, (server, name, kind)), judged)| {
+            let fail =
+                |what: String| PortError::retry(format!("asking {server} for {name} {kind} with signatures: {what}"));
+            judged.and_then(|judged| dnssec::signed_answer(judged, &asked.query)).map_err(fail)
+        });
+        answers.collect()
     }
 
     async fn soa(&self, server: SocketAddr, name: &str) -> Result<Option<Soa>, PortError> {
@@ -90,36 +97,12 @@ fn question_for(name: &str, kind: rr::RecordType) -> Result<Query, PortError> {
     Ok(Query::query(owner(name).map_err(PortError::broken)?, kind))
 }
 
-/// How a question is put.
-#[derive(Debug, Clone, Copy)]
-struct Manner {
-    /// Whether the server is to ask others.
-    recursion: bool,
-    /// How often over UDP.
-    attempts: usize,
-}
-
-impl Manner {
-    /// To a server that holds the zone.
-    const DIRECT: Self = Self { recursion: false, attempts: UDP_ATTEMPTS };
-}
-
 /// The name as a question holds it: complete, so that no search list applies.
 fn owner(name: &str) -> Result<Name, String> {
     let mut owner =
         Name::from_ascii(name).map_err(|error| format!("'{name}' is not a name that DNS can hold: {error}"))?;
     owner.set_fqdn(true);
     Ok(owner)
-}
-
-/// One answer, over TCP where it does not fit.
-async fn exchange(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
-    let answer = over_udp(server, query, manner).await?;
-    if !answer.metadata.truncation {
-        return Ok(answer);
-    }
-    let over_tcp = over_tcp(server, query, manner);
-    timeout(TCP_LIMIT, over_tcp).await.map_err(|_| "no answer over TCP in time".to_owned())?
 }
 
 /// The start of authority in an answer, beside a "no", or in its own right.
@@ -145,187 +128,5 @@ fn wire_kind(kind: RecordType) -> rr::RecordType {
         RecordType::Aaaa => rr::RecordType::AAAA,
         RecordType::Cname => rr::RecordType::CNAME,
         RecordType::Txt => rr::RecordType::TXT,
-    }
-}
-
-/// A question with an id of its own.
-fn question(query: &Query, recursion: bool) -> Result<(Message, Vec<u8>), String> {
-    let mut message = Message::query();
-    message.metadata.recursion_desired = recursion;
-    message.add_query(query.clone());
-    let mut edns = Edns::new();
-    edns.set_max_payload(UDP_PAYLOAD);
-    message.set_edns(edns);
-    let bytes = message.to_vec().map_err(|error| format!("the question cannot be written: {error}"))?;
-    Ok((message, bytes))
-}
-
-/// Whether `answer` is to this question. A server that fails may leave the question out.
-fn belongs(answer: &Message, asked: &Message) -> bool {
-    let same_question = |query: &Query| {
-        asked.queries.iter().any(|ours| ours.name() == query.name() && ours.query_type() == query.query_type())
-    };
-    answer.metadata.id == asked.metadata.id
-        && answer.metadata.message_type == hickory_proto::op::MessageType::Response
-        && answer.queries.iter().all(same_question)
-}
-
-async fn over_udp(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
-    let local: IpAddr = match server {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let mut why = String::new();
-    for _ in 0..manner.attempts {
-        // A new socket, so a new port, and a new id: a late or forged answer to an earlier question fits neither.
-        let (asked, bytes) = question(query, manner.recursion)?;
-        let socket = UdpSocket::bind((local, 0)).await.map_err(|error| error.to_string())?;
-        // Connected, so that the system drops what others send.
-        socket.connect(server).await.map_err(|error| error.to_string())?;
-        let exchange = async {
-            socket.send(&bytes).await.map_err(|error| error.to_string())?;
-            let mut buffer = vec![0; usize::from(u16::MAX)];
-            loop {
-                let length = socket.recv(&mut buffer).await.map_err(|error| error.to_string())?;
-                match Message::from_vec(buffer.get(..length).unwrap_or_default()) {
-                    Ok(answer) if belongs(&answer, &asked) => return Ok(answer),
-                    // Noise; the answer may still come.
-                    _ => {}
-                }
-            }
-        };
-        match timeout(UDP_LIMIT, exchange).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => why = error,
-            Err(_) => "no answer in time".clone_into(&mut why),
-        }
-    }
-    Err(why)
-}
-
-async fn over_tcp(server: SocketAddr, query: &Query, manner: Manner) -> Result<Message, String> {
-    let (asked, bytes) = question(query, manner.recursion)?;
-    let length = u16::try_from(bytes.len()).map_err(|_| "the question is too long".to_owned())?;
-    let io = |error: std::io::Error| format!("over TCP: {error}");
-    let mut stream = TcpStream::connect(server).await.map_err(io)?;
-    stream.write_all(&[length.to_be_bytes().as_slice(), &bytes].concat()).await.map_err(io)?;
-    let length = stream.read_u16().await.map_err(io)?;
-    let mut buffer = vec![0; usize::from(length)];
-    stream.read_exact(&mut buffer).await.map_err(io)?;
-    match Message::from_vec(&buffer) {
-        Ok(answer) if belongs(&answer, &asked) && !answer.metadata.truncation => Ok(answer),
-        Ok(_) => Err("the answer over TCP is to another question".to_owned()),
-        Err(error) => Err(format!("the answer over TCP cannot be read: {error}")),
-    }
-}
-
-/// The values in an answer, sorted.
-fn values(answer: &Message, query: &Query) -> Result<Vec<String>, String> {
-    let meta = &answer.metadata;
-    match meta.response_code {
-        ResponseCode::NXDomain => return Ok(Vec::new()),
-        ResponseCode::NoError => {}
-        code => return Err(format!("the server says {code}")),
-    }
-    let is_delegation = |record: &Record| record.record_type() == rr::RecordType::NS;
-    if answer.answers.is_empty() && !meta.authoritative && answer.authorities.iter().any(is_delegation) {
-        return Err("the server refers to other servers: it does not hold this zone".to_owned());
-    }
-    let mut owner = query.name().clone();
-    for _ in 0..MAX_ALIASES {
-        let here = || answer.answers.iter().filter(|record| record.name == owner);
-        let mut found: Vec<String> = here()
-            .filter(|record| record.record_type() == query.query_type())
-            .filter_map(|record| value(&record.data))
-            .collect();
-        if !found.is_empty() {
-            found.sort_unstable();
-            found.dedup();
-            return Ok(found);
-        }
-        let alias = here().find_map(|record| match &record.data {
-            RData::CNAME(target) => Some(target.0.clone()),
-            _ => None,
-        });
-        match alias {
-            Some(target) => owner = target,
-            None => break,
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// A value as the zone's configuration writes it: names in lower case without the final dot, a text's strings joined.
-fn value(data: &RData) -> Option<String> {
-    match data {
-        RData::A(address) => Some(address.to_string()),
-        RData::AAAA(address) => Some(address.to_string()),
-        RData::CNAME(name) => Some(name.0.to_ascii().trim_end_matches('.').to_ascii_lowercase()),
-        RData::TXT(text) => Some(text.txt_data.iter().map(|part| String::from_utf8_lossy(part)).collect()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use hickory_proto::op::{MessageType, OpCode};
-    use hickory_proto::rr::rdata;
-
-    fn name(text: &str) -> Name {
-        Name::from_ascii(text).unwrap()
-    }
-
-    fn answer(code: ResponseCode, records: Vec<Record>) -> Message {
-        let mut message = Message::new(1, MessageType::Response, OpCode::Query);
-        message.metadata.response_code = code;
-        message.metadata.authoritative = true;
-        message.add_answers(records);
-        message
-    }
-
-    fn a(owner: &str, last: u8) -> Record {
-        Record::from_rdata(name(owner), 60, RData::A(rdata::A::new(192, 0, 2, last)))
-    }
-
-    #[test]
-    fn no_name_and_no_record_are_empty_and_failures_are_errors() {
-        let query = Query::query(name("www.example.test."), rr::RecordType::A);
-        assert_eq!(values(&answer(ResponseCode::NXDomain, vec![]), &query), Ok(vec![]));
-        assert_eq!(values(&answer(ResponseCode::NoError, vec![]), &query), Ok(vec![]));
-        assert!(values(&answer(ResponseCode::ServFail, vec![]), &query).is_err());
-        assert!(values(&answer(ResponseCode::Refused, vec![]), &query).is_err());
-    }
-
-    #[test]
-    fn a_referral_is_not_an_empty_answer() {
-        let query = Query::query(name("www.example.test."), rr::RecordType::A);
-        let mut referral = answer(ResponseCode::NoError, vec![]);
-        referral.metadata.authoritative = false;
-        let servers = RData::NS(rdata::NS(name("ns.example.")));
-        referral.add_authority(Record::from_rdata(name("example.test."), 60, servers));
-        assert!(values(&referral, &query).unwrap_err().contains("does not hold this zone"));
-    }
-
-    #[test]
-    fn answers_are_sorted_and_aliases_followed_and_strangers_left_out() {
-        let query = Query::query(name("www.example.test."), rr::RecordType::A);
-        let alias =
-            Record::from_rdata(name("WWW.example.test."), 60, RData::CNAME(rdata::CNAME(name("Lb.example.test."))));
-        let records = vec![a("lb.example.test.", 9), a("lb.example.test.", 1), a("other.test.", 5), alias.clone()];
-        assert_eq!(values(&answer(ResponseCode::NoError, records), &query).unwrap(), ["192.0.2.1", "192.0.2.9"]);
-        let query = Query::query(name("www.example.test."), rr::RecordType::CNAME);
-        assert_eq!(values(&answer(ResponseCode::NoError, vec![alias]), &query).unwrap(), ["lb.example.test"]);
-    }
-
-    #[test]
-    fn an_answer_to_another_question_is_not_ours() {
-        let query = Query::query(name("www.example.test."), rr::RecordType::A);
-        let (asked, _) = question(&query, false).unwrap();
-        assert!(!asked.metadata.recursion_desired);
-        let mut theirs = Message::new(asked.metadata.id, MessageType::Response, OpCode::Query);
-        assert!(belongs(&theirs, &asked));
-        theirs.add_query(Query::query(name("mail.example.test."), rr::RecordType::A));
-        assert!(!belongs(&theirs, &asked) && !belongs(&asked, &asked));
     }
 }

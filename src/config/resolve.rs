@@ -391,7 +391,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn names(&self) -> dns::Judge<'_, 'a> {
-        dns::Judge { vault: &self.vault, report: self.report }
+        dns::Judge { folder: &self.folder, vault: &self.vault, report: self.report }
     }
 
     /// The two sites must be two: a flip between records that say the same moves nothing.

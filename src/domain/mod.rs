@@ -4,6 +4,7 @@ pub mod adoption;
 mod authority;
 mod batch;
 mod detector;
+mod dnssec;
 mod drain;
 pub mod drift;
 mod error;
@@ -39,6 +40,7 @@ pub use adoption::{AdoptionError, Mending};
 pub use authority::{Authority, Epoch, Fence};
 pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};
+pub use dnssec::{AnchorKey, Dnssec, DnssecMode, SignedAnswer, Trust, TrustAnchor};
 pub use drain::{Curve, DrainEnd, DrainRecord, PublicWord, Straggler, curve_in_words, public_in_words};
 pub use error::{Class, PortError};
 pub use flag::{

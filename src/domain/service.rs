@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{CheckName, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window};
+use super::{CheckName, Dnssec, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window};
 
 /// Where probes run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +130,8 @@ pub struct DnsTarget {
     pub also: Vec<MovedName>,
     /// The authoritative servers to verify at; empty means those that the zone's delegation names.
     pub authoritative: Vec<SocketAddr>,
+    /// How their signatures are judged.
+    pub dnssec: Dnssec,
 }
 
 /// What holds for all services together.

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use super::PortError;
 use crate::domain::zone_lint::Soa;
-use crate::domain::{ChangeBatch, Fence, Moment, RecordSet, RecordType, Said, Sighting, VantageName};
+use crate::domain::{
+    ChangeBatch, Dnssec, Fence, Moment, RecordSet, RecordType, Said, Sighting, SignedAnswer, VantageName,
+};
 
 /// How far the provider has got with a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +62,14 @@ pub trait DnsProvider: Send + Sync {
 pub trait Resolver: Send + Sync {
     /// What this server itself answers, in sorted order, without any cache. No such name or no such record is an empty answer.
     async fn ask(&self, server: SocketAddr, name: &str, kind: RecordType) -> Result<Vec<String>, PortError>;
+
+    /// The answers of these servers to these names, asked for with signatures, and what the signatures say: one for each question, in
+    /// their order. An error is a server that could not be asked; what could not be found out otherwise is `Trust::Unknown`.
+    async fn ask_signed(
+        &self,
+        rules: &Dnssec,
+        questions: &[(SocketAddr, String, RecordType)],
+    ) -> Vec<Result<SignedAnswer, PortError>>;
 
     /// The start of authority of the zone that this server holds the name in; none when it shows none.
     async fn soa(&self, server: SocketAddr, name: &str) -> Result<Option<Soa>, PortError>;

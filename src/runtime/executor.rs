@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::outside::Ports;
 use super::register::Managed;
+use super::signatures::Answered;
 use crate::domain::{Answer, ClusterName, MovedName, Outcome, RecordType, Role, Service, Step, StepDetail};
 use crate::engine::{StepOrder, StepSuccess};
 use crate::ports::{ChangeState, PortError, ProbeRequest, Resolution, WriteProbe};
@@ -164,13 +165,23 @@ impl Executor {
         let until = Instant::now() + ASK_FOR;
         // Of two providers one may be dead: its servers go on answering what they had, and are named instead of waited for.
         let remarks = self.managed.dns.remarks();
-        let (mut answers, mut lagging) = (Vec::new(), Vec::new());
+        let (mut answers, mut lagging, mut signed) = (Vec::new(), Vec::new(), Vec::new());
         for name in self.managed.service.moved() {
             let wanted = self.wanted(&name, to).await?;
             let mut right = 0;
             for (host, addr) in &servers {
-                match self.verify_answer(&name, &wanted, (host, *addr), until).await {
-                    Ok(()) => right += 1,
+                let one = Answered {
+                    host: host.clone(),
+                    addr: *addr,
+                    name: name.name.clone(),
+                    kind: name.kind,
+                    wanted: wanted.clone(),
+                };
+                match self.verify_answer(&one, until).await {
+                    Ok(()) => {
+                        right += 1;
+                        signed.push(one);
+                    }
                     Err(error) if remarks.is_empty() => return Err(error),
                     Err(error) => lagging.push(error),
                 }
@@ -182,31 +193,33 @@ impl Executor {
             }
             answers.push(name.answer(to).value.clone());
         }
+        let signatures = match self.validate(&signed, until).await {
+            Ok(said) => said.map(|said| format!("; {said}")).unwrap_or_default(),
+            Err(error) if remarks.is_empty() => return Err(error),
+            Err(error) => {
+                lagging.push(error);
+                String::new()
+            }
+        };
         let count = servers.len();
         let noun = if count == 1 { "server answers" } else { "servers answer" };
         let but: Vec<String> = lagging.iter().map(|error| format!("; but {error}")).collect();
         let text = if but.is_empty() { "" } else { "at least one of " };
-        Ok(said(format!("{text}{count} authoritative {noun} {}{}", answers.join(", "), but.concat())))
+        Ok(said(format!("{text}{count} authoritative {noun} {}{signatures}{}", answers.join(", "), but.concat())))
     }
 
-    async fn verify_answer(
-        &self,
-        name: &MovedName,
-        wanted: &[String],
-        (host, addr): (&String, SocketAddr),
-        until: Instant,
-    ) -> Result<(), PortError> {
-        // An alias may be answered with some of its addresses.
-        let is_wanted = |answer: &String| wanted.contains(&answer.trim_end_matches('.').to_ascii_lowercase());
+    async fn verify_answer(&self, one: &Answered, until: Instant) -> Result<(), PortError> {
+        let Answered { host, addr, name, kind, wanted } = one;
         loop {
-            let found = match self.ports.resolver.ask(addr, &name.name, name.kind).await {
-                Ok(answers) if !answers.is_empty() && answers.iter().all(is_wanted) => return Ok(()),
+            let found = match self.ports.resolver.ask(*addr, name, *kind).await {
+                // An alias may be answered with some of its addresses.
+                Ok(answers) if one.is_wanted(&answers) => return Ok(()),
                 Ok(answers) if answers.is_empty() => "nothing".to_owned(),
                 Ok(others) => others.join(", "),
                 Err(error) => error.to_string(),
             };
             if Instant::now() >= until {
-                let (wanted, name) = (wanted.join(" or "), &name.name);
+                let wanted = wanted.join(" or ");
                 return Err(PortError::retry(format!(
                     "{host} ({addr}) answers {found} for {name} instead of {wanted}"
                 )));

@@ -13,7 +13,7 @@ use super::executor::Executor;
 use super::register::{Home, Managed};
 use crate::domain::drift::{AnswerSeen, FlagSeen, Sighting, ZoneSeen};
 use crate::domain::zone_lint::{self, ZoneFacts};
-use crate::domain::{MovedName, Role};
+use crate::domain::{DnssecMode, MovedName, Role, SignedAnswer};
 use crate::ports::{FlagCopy, PortError};
 
 /// How long one provider, all stores together, or one server may take: a person may be waiting for the answer.
@@ -62,8 +62,23 @@ impl Executor {
                 Err(why) => Err(why.clone()),
             }
         };
-        let (siblings, soa) = tokio::join!(join_all(asked), soa);
-        ZoneFacts { zones, soa, siblings, primary, standby, name_servers }
+        let signed = async {
+            let rules = &service.dns.dnssec;
+            match &server {
+                _ if rules.mode == DnssecMode::Off => None,
+                Ok(server) => Some(in_time(self.signed(*server)).await),
+                Err(why) => Some(Err(why.clone())),
+            }
+        };
+        let (siblings, soa, signed) = tokio::join!(join_all(asked), soa, signed);
+        ZoneFacts { zones, soa, signed, siblings, primary, standby, name_servers }
+    }
+
+    async fn signed(&self, server: SocketAddr) -> Result<SignedAnswer, PortError> {
+        let dns = &self.managed.service.dns;
+        let question = (server, dns.name.clone(), dns.kind);
+        let mut found = self.ports.resolver.ask_signed(&dns.dnssec, &[question]).await;
+        found.pop().unwrap_or_else(|| Err(PortError::broken("no answer to a question about signatures")))
     }
 
     /// What the probes of that site reach.

@@ -24,10 +24,16 @@ pub(crate) const SIDE_STAIRS: [&str; 2] = ["config", "wire"];
 const SIDE_DOOR: u8 = 3;
 
 /// Rooms of `src/adapters` that others of its rooms may import, each with the reason.
-const SHARED_ADAPTERS: [(&str, &str); 1] = [(
-    "outbound",
-    "the one careful HTTP client (no redirects, capped answers, no URL in an error) of those that call out",
-)];
+const SHARED_ADAPTERS: [(&str, &str); 2] = [
+    (
+        "outbound",
+        "the one careful HTTP client (no redirects, capped answers, no URL in an error) of those that call out",
+    ),
+    (
+        "question",
+        "one question to one name server, and whether its signatures hold: for flips, for agents and for checks",
+    ),
+];
 
 /// Rooms that name one adapter although they are not the composition root, each with the reason.
 const NAMED_ADAPTERS: [(&str, &str, &str); 1] = [(

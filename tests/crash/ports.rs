@@ -248,6 +248,14 @@ impl<T: Resolver> Resolver for Watched<T> {
         self.around(&self.of_plan("ask"), self.inner.ask(server, name, kind)).await
     }
 
+    async fn ask_signed(
+        &self,
+        rules: &quorate::domain::Dnssec,
+        questions: &[(SocketAddr, String, RecordType)],
+    ) -> Vec<Result<quorate::domain::SignedAnswer, PortError>> {
+        self.inner.ask_signed(rules, questions).await
+    }
+
     async fn soa(
         &self,
         server: std::net::SocketAddr,

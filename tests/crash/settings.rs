@@ -8,7 +8,7 @@ use std::time::Duration;
 use quorate::adapters::route53::Route53;
 use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiRunner};
 use quorate::domain::{
-    CheckName, ClusterName, DnsLane, DnsTarget, Policy, PolicyValues, RecordType, Routing, Secret, Service,
+    CheckName, ClusterName, DnsLane, DnsTarget, Dnssec, Policy, PolicyValues, RecordType, Routing, Secret, Service,
     ServiceName, Site, SiteName, Vantage, VantageName,
 };
 use serde::{Deserialize, Serialize};
@@ -96,6 +96,7 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
             routing: Routing::Failover,
             lane: DnsLane::Records,
             also: Vec::new(),
+            dnssec: Dnssec::off(),
             authoritative: vec![dns],
         },
         primary: site("aws", PRIMARY),

@@ -8,9 +8,9 @@ use aws_sdk_route53::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_route53::types as sdk;
 use quorate::adapters::route53::Route53;
 use quorate::domain::{
-    Authority, CheckName, ClusterName, DnsLane, DnsTarget, Epoch, Failover, Fence, FlipIntent, Moment, OwnedRecords,
-    PlanDigest, Policy, PolicyValues, RecordSet, RecordType, Role, Routing, Secret, Service, ServiceName, Site,
-    SiteName,
+    Authority, CheckName, ClusterName, DnsLane, DnsTarget, Dnssec, Epoch, Failover, Fence, FlipIntent, Moment,
+    OwnedRecords, PlanDigest, Policy, PolicyValues, RecordSet, RecordType, Role, Routing, Secret, Service,
+    ServiceName, Site, SiteName,
 };
 use quorate::lab::{Lab, LabOptions};
 use quorate::ports::DnsProvider;
@@ -249,6 +249,7 @@ pub(crate) fn service(zone: &str) -> Service {
             routing: Routing::Failover,
             lane: DnsLane::Records,
             also: Vec::new(),
+            dnssec: Dnssec::off(),
             authoritative: Vec::new(),
         },
         primary: site("aws", PRIMARY),

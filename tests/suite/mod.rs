@@ -32,6 +32,8 @@ mod dns;
 mod dns_lab;
 /// Support: a zone with a service's records, over either.
 mod dns_world;
+/// Signed zones: validated, refused, left open.
+mod dnssec;
 /// How users follow a move, with the real processes.
 mod drain;
 /// The battery of dynamic updates, over BIND and Knot.

@@ -43,6 +43,7 @@ pub(crate) struct NameServer {
     program: Program,
     folder: TempDir,
     port: u16,
+    zone: String,
     child: Option<Child>,
 }
 
@@ -129,10 +130,90 @@ impl NameServer {
     }
 
     async fn start(program: Program, folder: TempDir, port: u16, config: &str) -> Self {
+        Self::start_with(program, folder, port, ZONE, config).await
+    }
+
+    async fn start_with(program: Program, folder: TempDir, port: u16, zone: &str, config: &str) -> Self {
         fs::write(folder.path().join("config"), config).unwrap();
-        let mut server = Self { program, folder, port, child: None };
+        let mut server = Self { program, folder, port, zone: zone.to_owned(), child: None };
         server.resume().await;
         server
+    }
+
+    /// A server of that zone, with the whole of the zone's file as text, which both keys may change; `signing` is whether it signs the zone by
+    /// itself, and whatever changes in it.
+    pub(crate) async fn of_zone(program: Program, zone: &str, text: &str, signing: bool) -> Self {
+        let port = free_port();
+        let folder = folder();
+        fs::write(folder.path().join("zone"), text).unwrap();
+        let dir = folder.path().display().to_string();
+        let config = match program {
+            Program::Bind => {
+                let signs = if signing { "dnssec-policy default; inline-signing yes; " } else { "" };
+                format!(
+                    "{}\nzone \"{zone}\" {{ type primary; file \"zone\"; {signs}update-policy {{ grant {CONSOLE} zonesub ANY; \
+                     grant {KEY} zonesub ANY; }}; }};\n",
+                    bind_options(&dir, port)
+                )
+            }
+            Program::Knot => {
+                let signs = if signing { "    dnssec-signing: on\n" } else { "" };
+                format!(
+                    "{}acl:\n  - id: all\n    key: [{CONSOLE}, {KEY}]\n    action: update\nzone:\n  - domain: {zone}\n    file: zone\n    \
+                     storage: \"{dir}\"\n    acl: all\n    zonefile-sync: -1\n    journal-content: all\n    zonefile-load: difference-no-serial\n{signs}",
+                    knot_options(&dir, port)
+                )
+            }
+        };
+        Self::start_with(program, folder, port, zone, &config).await
+    }
+
+    /// A resolver (BIND) that validates with that anchor, and asks these servers for these zones.
+    pub(crate) async fn resolver(anchor: &str, forwards: &[(&str, SocketAddr)]) -> Self {
+        let port = free_port();
+        let folder = folder();
+        let dir = folder.path().display().to_string();
+        let zones: String = forwards
+            .iter()
+            .map(|(zone, at)| {
+                let at = format!("{} port {}", at.ip(), at.port());
+                format!("zone \"{zone}\" {{ type forward; forward only; forwarders {{ {at}; }}; }};\n")
+            })
+            .collect();
+        let options = bind_options(&dir, port)
+            .replace("recursion no; dnssec-validation no;", "recursion yes; dnssec-validation yes;");
+        let words: Vec<&str> = anchor.split_whitespace().collect();
+        let [zone, _, _, tag, algorithm, kind, digest @ ..] = words.as_slice() else { panic!("{anchor}") };
+        let anchors =
+            format!("trust-anchors {{ {zone} static-ds {tag} {algorithm} {kind} \"{}\"; }};\n", digest.concat());
+        Self::start_with(Program::Bind, folder, port, "", &format!("{options}{anchors}{zones}")).await
+    }
+
+    /// The DS records of the zone's key signing keys, in one line each, once it is signed.
+    pub(crate) async fn ds(&self) -> String {
+        let signed = async {
+            loop {
+                let keys = self.dig_all(&self.zone, "DNSKEY");
+                // The zone is signed when its start of authority is.
+                if self.dig_all(&self.zone, "SOA").contains("RRSIG") && keys.contains("DNSKEY\t257") {
+                    return ds_of(&self.zone, &keys);
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(START_LIMIT, signed).await.unwrap_or_else(|_| panic!("{} is not signed", self.zone))
+    }
+
+    /// All that `dig` is given of a name, signatures included, as a zone file has it.
+    pub(crate) fn dig_all(&self, name: &str, kind: &str) -> String {
+        let port = self.port.to_string();
+        let question = ["@127.0.0.1", "-p", &port, name, kind];
+        let output = Command::new(program("dig"))
+            .args(["+noall", "+answer", "+dnssec", "+tcp"])
+            .args(question)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Starts the program (again), and waits until it answers for the zone.
@@ -150,14 +231,26 @@ impl NameServer {
         let up = async {
             // Without a key: Knot calls a key bad that no rule of the zone names.
             let provider = Rfc2136::new(self.address(), None, Arc::new(SystemClock::new()));
-            while !matches!(provider.has_zone(ZONE).await, Ok(true)) {
+            let serves = async || match self.zone.as_str() {
+                // A resolver is up when it says anything.
+                "" => self.says_anything(),
+                zone => matches!(provider.has_zone(zone).await, Ok(true)),
+            };
+            while !serves().await {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         if tokio::time::timeout(START_LIMIT, up).await.is_err() {
             let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            panic!("{:?} does not serve {ZONE}:\n{log}", self.program);
+            panic!("{:?} does not serve {}:\n{log}", self.program, self.zone);
         }
+    }
+
+    fn says_anything(&self) -> bool {
+        let port = self.port.to_string();
+        let mut dig = Command::new(program("dig"));
+        dig.args(["+time=1", "+tries=1", "@127.0.0.1", "-p", &port, "version.bind", "CH", "TXT"]);
+        dig.output().unwrap().status.success()
     }
 
     /// Kills it. What it has on disk stays.
@@ -166,6 +259,11 @@ impl NameServer {
             drop(child.stdin.take());
             child.wait().unwrap();
         }
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// Where it listens.
@@ -187,7 +285,7 @@ impl NameServer {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let head = format!("server 127.0.0.1 {}\nzone {ZONE}\n", self.port);
+        let head = format!("server 127.0.0.1 {}\nzone {}\n", self.port, self.zone);
         let text = format!("{head}{}\nsend\n", lines.join("\n"));
         child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -209,6 +307,44 @@ impl Drop for NameServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The DS records of those keys.
+pub(crate) fn ds_of(zone: &str, keys: &str) -> String {
+    let mut child = Command::new(program("dnssec-dsfromkey"))
+        .args(["-2", "-f", "-", zone])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let only: String =
+        keys.lines().filter(|line| line.contains("DNSKEY\t257")).map(|line| format!("{line}\n")).collect();
+    child.stdin.take().unwrap().write_all(only.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "dnssec-dsfromkey {keys}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A zone file signed by hand, with new keys, and its DS records: from then until then, as `dnssec-signzone` writes times.
+pub(crate) fn signed_by_hand(zone: &str, text: &str, from: &str, until: &str) -> (String, String) {
+    signed_with(zone, text, from, until, &[])
+}
+
+/// The same with more arguments of `dnssec-signzone`.
+pub(crate) fn signed_with(zone: &str, text: &str, from: &str, until: &str, more: &[&str]) -> (String, String) {
+    let folder = folder();
+    let run = |name: &str, arguments: &[&str]| {
+        let output = Command::new(program(name)).current_dir(folder.path()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    fs::write(folder.path().join("zone"), text).unwrap();
+    run("dnssec-keygen", &["-q", "-a", "ECDSAP256SHA256", "-f", "KSK", zone]);
+    run("dnssec-keygen", &["-q", "-a", "ECDSAP256SHA256", zone]);
+    // Unverified, because signatures of the past would not pass.
+    let arguments = ["-q", "-S", "-P", "-x", "-s", from, "-e", until, "-o", zone];
+    run("dnssec-signzone", &[&arguments, more, &["zone"]].concat());
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    (read("zone.signed"), read(&format!("dsset-{}.", zone.trim_end_matches('.'))))
 }
 
 /// The key, as an operator would configure it.

@@ -8,4 +8,4 @@ mod names;
 mod tcp;
 mod websockets;
 /// Support: probes, certificates, servers.
-mod world;
+pub(super) mod world;

@@ -729,6 +729,7 @@ name = "login.e2e.test"
 type = "A"
 ttl = "30s"
 authoritative = ["SERVER"]
+dnssec = "off"
 lane = "LANE"
 
 [service.primary]

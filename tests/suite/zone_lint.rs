@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use quorate::adapters::resolver::Hickory;
 use quorate::domain::drift::ZoneSeen;
 use quorate::domain::zone_lint::{FindingLevel, Soa, ZoneFacts, lint, siblings};
-use quorate::domain::{DnsLane, OwnedRecords, RecordSet, RecordType, Role, Routing, Service};
+use quorate::domain::{DnsLane, OwnedRecords, RecordSet, RecordType, Role, Routing, Service, SignedAnswer, Trust};
 use quorate::lab::{Lab, LabOptions};
 use quorate::ports::Resolver;
 
@@ -27,6 +27,7 @@ fn facts(service: &Service) -> ZoneFacts {
     ZoneFacts {
         zones: vec![ZoneSeen { at: "zone Z1".to_owned(), routing: service.dns.routing, records: Ok(records) }],
         soa: Ok(Some(Soa { zone: "example.test".to_owned(), ttl_s: 900, minimum_s: 60 })),
+        signed: None,
         siblings: vec![("quorate-1.example.test".to_owned(), Ok(Vec::new()))],
         primary: address("192.0.2.1"),
         standby: address("198.51.100.1"),
@@ -171,4 +172,27 @@ async fn the_start_of_authority_is_found_from_any_name_of_the_zone_with_its_own_
         Hickory::new().soa(lab.dns_addr(), "example.org").await.is_err(),
         "a server that refuses is no empty answer"
     );
+}
+
+#[test]
+fn signatures_that_fail_or_run_out_are_warned_of_and_a_signed_zone_must_be_signed_anew() {
+    let with = |signed: Option<Result<(Trust, Option<u64>), &str>>, routing: Routing| {
+        let signed = signed.map(|signed| {
+            signed
+                .map(|(trust, holds_s)| SignedAnswer { values: Vec::new(), trust, holds_s })
+                .map_err(ToOwned::to_owned)
+        });
+        let service = service(|service| service.dns.routing = routing);
+        codes(&service, |facts| facts.signed = signed)
+    };
+    let (day, hours) = (Some(86_400), Some(5 * 3600));
+    let failover = |signed| with(signed, Routing::Failover);
+    assert_eq!(failover(Some(Ok((Trust::Secure, day)))), [""; 0], "Route 53 signs what it answers");
+    assert_eq!(with(Some(Ok((Trust::Secure, day))), Routing::Simple), ["dnssec-signed"]);
+    assert_eq!(with(Some(Ok((Trust::Secure, hours))), Routing::Simple), ["dnssec-expiring"]);
+    assert_eq!(failover(Some(Ok((Trust::Bogus("ran out".to_owned()), None)))), ["dnssec-bogus"]);
+    assert_eq!(failover(Some(Ok((Trust::Unknown("silence".to_owned()), None)))), ["unchecked"]);
+    assert_eq!(failover(Some(Err("silence"))), ["unchecked"]);
+    assert_eq!(failover(Some(Ok((Trust::Insecure("no DS".to_owned()), None)))), [""; 0]);
+    assert_eq!(failover(None), [""; 0]);
 }

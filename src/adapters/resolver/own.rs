@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use hickory_proto::op::{Message, Query};
-use hickory_resolver::config::ProtocolConfig;
-use hickory_resolver::system_conf::read_system_conf;
+use hickory_proto::op::{Message, Query, ResponseCode};
 
-use super::{Manner, exchange, owner, values, wire_kind};
+use super::{owner, wire_kind};
+use crate::adapters::question::{Manner, exchange, system, values};
 use crate::domain::{RecordType, Said};
 use crate::ports::OwnResolvers;
 
@@ -55,8 +54,13 @@ impl OwnResolvers for Recursive {
     async fn look_up(&self, resolver: SocketAddr, name: &str, kind: RecordType) -> Said {
         let found = async {
             let query = Query::query(owner(name)?, wire_kind(kind));
-            let manner = Manner { recursion: true, attempts: UDP_ATTEMPTS };
+            let manner = Manner { recursion: true, attempts: UDP_ATTEMPTS, signed: false };
             let answer = exchange(resolver, &query, manner).await?;
+            if answer.metadata.response_code == ResponseCode::ServFail
+                && let Some(kept) = kept_from_us(resolver, &query, manner).await
+            {
+                return Err(kept);
+            }
             let values = values(&answer, &query)?;
             let ttl_s = if values.is_empty() { None } else { least_ttl(&answer) };
             Ok(Said::Values { values, ttl_s })
@@ -65,14 +69,14 @@ impl OwnResolvers for Recursive {
     }
 }
 
-/// The system's resolvers, in its order.
-fn system() -> Result<Vec<SocketAddr>, String> {
-    let (config, _) = read_system_conf().map_err(|error| error.to_string())?;
-    let servers = config.name_servers().iter().filter_map(|server| {
-        let udp = server.connections.iter().find(|way| matches!(way.protocol, ProtocolConfig::Udp))?;
-        Some(SocketAddr::new(server.ip, udp.port))
-    });
-    Ok(servers.collect())
+/// What the resolver answers only who does not ask it to check: it holds the signatures to be bogus, and its users get nothing.
+async fn kept_from_us(resolver: SocketAddr, query: &Query, manner: Manner) -> Option<String> {
+    let answer = exchange(resolver, query, Manner { signed: true, ..manner }).await.ok()?;
+    let kept = values(&answer, query).ok().filter(|values| !values.is_empty())?;
+    Some(format!(
+        "it says SERVFAIL, and {} to who does not ask it to check signatures: to it the zone's DNSSEC is bogus",
+        kept.join(", ")
+    ))
 }
 
 /// An answer is as old as its oldest part: an alias may run out before what it means.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::dnssec::DnssecDraft;
 use crate::config::problem::{At, Report, Spot};
 use crate::config::reader::Reader;
 use crate::config::values::{filled, host, human, record_type, socket};
@@ -26,6 +27,7 @@ pub(in crate::config) struct DnsDraft {
     pub(in crate::config) lane: Option<At<DnsLane>>,
     pub(in crate::config) also: Vec<AlsoDraft>,
     pub(in crate::config) second: Option<ZoneDraft>,
+    pub(in crate::config) dnssec: DnssecDraft,
 }
 
 /// A zone and who serves it.
@@ -102,6 +104,7 @@ impl DnsDraft {
             lane: table.text("lane", lane),
             also: table.sections("also").into_iter().map(AlsoDraft::read).collect(),
             second,
+            dnssec: DnssecDraft::read(&mut table),
             zone: ZoneDraft::read(&mut table),
         }
     }

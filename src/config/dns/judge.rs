@@ -1,5 +1,6 @@
 //! Judges the two tables: values that stand together must fit together.
 
+use std::path::Path;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -19,6 +20,8 @@ const SEED_BYTES: usize = 32;
 
 /// Judges one service's tables.
 pub(in crate::config) struct Judge<'a, 'v> {
+    /// Where relative paths start.
+    pub(in crate::config) folder: &'a Path,
     pub(in crate::config) vault: &'a Vault<'v>,
     pub(in crate::config) report: &'a Report,
 }
@@ -39,6 +42,13 @@ impl Judge<'_, '_> {
         let also: Option<Vec<MovedName>> = draft.also.iter().map(|also| self.also(draft, also)).collect();
         let second = draft.second.as_ref().map(|second| self.second(draft, second, lane));
         let ttl = draft.ttl.as_ref().map_or(TTL, |ttl| ttl.value);
+        let names: Vec<&str> = draft
+            .name
+            .iter()
+            .chain(draft.also.iter().filter_map(|also| also.name.as_ref()))
+            .map(|name| name.value.as_str())
+            .collect();
+        let dnssec = draft.dnssec.judge(&names, self.folder, self.report);
         let target = DnsTarget {
             zone: draft.zone.zone.as_ref()?.value.clone(),
             name: draft.name.as_ref()?.value.clone(),
@@ -48,6 +58,7 @@ impl Judge<'_, '_> {
             lane,
             also: also?,
             authoritative: servers(&draft.zone),
+            dnssec: dnssec?,
         };
         let second = match second {
             None => None,

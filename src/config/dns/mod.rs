@@ -2,6 +2,7 @@
 //!
 //! Refused here: a lane without what it stands on, a key that its provider has no use for, and two zones that are one.
 
+mod dnssec;
 mod draft;
 mod judge;
 

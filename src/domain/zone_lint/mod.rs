@@ -4,11 +4,12 @@
 //! Numbers come from safety.md 1.4 and 1.8; what could not be looked at is said as a note, and is never a finding against anybody.
 
 mod fate;
+mod signatures;
 
 use std::net::IpAddr;
 
 use super::drift::ZoneSeen;
-use super::{DnsLane, Failover, RecordSet, RecordType, Routing, Service};
+use super::{DnsLane, Failover, RecordSet, RecordType, Routing, Service, SignedAnswer};
 
 /// The longest time to live, in seconds, with which a flip of the records reaches users within two minutes: browsers keep an answer for up
 /// to 60 s more (Chromium), and a change takes up to 60 s to all servers.
@@ -77,6 +78,8 @@ pub struct ZoneFacts {
     pub zones: Vec<ZoneSeen>,
     /// The start of authority, as an authoritative server has it; none when it shows none.
     pub soa: Result<Option<Soa>, String>,
+    /// The service's name, asked for with signatures; none where nobody is to look.
+    pub signed: Option<Result<SignedAnswer, String>>,
     /// Names beside the moved ones that nobody has made, and what they are answered with.
     pub siblings: Vec<(String, Result<Vec<String>, String>)>,
     /// The addresses behind the primary's and the standby's URL.
@@ -99,6 +102,9 @@ pub fn lint(service: &Service, facts: &ZoneFacts) -> Vec<Finding> {
     match &facts.soa {
         Ok(soa) => found.extend(soa.as_ref().and_then(negative)),
         Err(why) => found.push(unchecked("the SOA record", why)),
+    }
+    if let Some(signed) = &facts.signed {
+        found.extend(signatures::lint(service, signed));
     }
     for (name, answer) in &facts.siblings {
         match answer {

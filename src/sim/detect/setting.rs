@@ -4,8 +4,8 @@ use super::catalogue::{Scenario, Twist};
 use super::desk::DeskError;
 use super::fault::{PRIMARY_CLOUD, STANDBY_CLOUD, Seat};
 use crate::domain::{
-    CheckName, DnsLane, DnsTarget, Policy, RecordType, Routing, Service, ServiceName, Site, SiteName, Vantage,
-    VantageName,
+    CheckName, DnsLane, DnsTarget, Dnssec, Policy, RecordType, Routing, Service, ServiceName, Site, SiteName,
+    Vantage, VantageName,
 };
 
 /// Agents unless said otherwise (safety.md 3.7).
@@ -69,6 +69,7 @@ impl Setting {
                         routing: Routing::Failover,
                         lane: DnsLane::Records,
                         also: Vec::new(),
+                        dnssec: Dnssec::off(),
                         authoritative: Vec::new(),
                     },
                     primary: site(PRIMARY_CLOUD, "192.0.2.1")?,

@@ -19,8 +19,8 @@ use super::provider::Fate;
 use super::state::{Point, State};
 use crate::domain::zone_lint::Soa;
 use crate::domain::{
-    ChangeBatch, CheckName, Failover, FailureKind, Fence, Generation, Level, Moment, Outcome, OwnedRecords, PlanId,
-    Positions, ProbeReport, RecordSet, RecordType, Role, ServiceName, Step, WallTime,
+    ChangeBatch, CheckName, Dnssec, Failover, FailureKind, Fence, Generation, Level, Moment, Outcome, OwnedRecords,
+    PlanId, Positions, ProbeReport, RecordSet, RecordType, Role, ServiceName, SignedAnswer, Step, WallTime,
 };
 use crate::ports::{
     ChangeState, Clock, Delivery, DnsProvider, Notifier, PortError, ProbeRequest, ProbeRunner, Resolution, Resolver,
@@ -234,6 +234,14 @@ impl Resolver for Door {
             self.call(Party::NameServers, Duration::ZERO, move |state, now_ms| answers(state, now_ms, &name)).await;
         self.point("after ask").await;
         found.ok_or_else(lost)
+    }
+
+    async fn ask_signed(
+        &self,
+        _rules: &Dnssec,
+        questions: &[(SocketAddr, String, RecordType)],
+    ) -> Vec<Result<SignedAnswer, PortError>> {
+        questions.iter().map(|_| Err(PortError::broken("nothing is signed here"))).collect()
     }
 
     async fn soa(&self, _server: SocketAddr, name: &str) -> Result<Option<Soa>, PortError> {

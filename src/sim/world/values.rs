@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::SimError;
 use crate::domain::{
-    CheckName, ClusterName, DnsLane, DnsTarget, Policy, PolicyValues, RecordType, Routing, Service, ServiceName,
-    Site, SiteName, Vantage, VantageName,
+    CheckName, ClusterName, DnsLane, DnsTarget, Dnssec, Policy, PolicyValues, RecordType, Routing, Service,
+    ServiceName, Site, SiteName, Vantage, VantageName,
 };
 
 /// Five vantages in three clouds, as the default policy asks for.
@@ -97,6 +97,7 @@ fn service(policy: Policy) -> Result<Service, SimError> {
             routing: Routing::Failover,
             lane: DnsLane::Records,
             also: Vec::new(),
+            dnssec: Dnssec::off(),
             authoritative: ["192.0.2.53:53", "198.51.100.53:53"]
                 .iter()
                 .map(|addr| addr.parse().map_err(SimError::of))

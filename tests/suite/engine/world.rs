@@ -42,6 +42,7 @@ pub(super) fn service(name: &str) -> Service {
             routing: Routing::Failover,
             lane: DnsLane::Records,
             also: Vec::new(),
+            dnssec: Dnssec::off(),
             authoritative: Vec::new(),
         },
         primary: site("aws", "192.0.2.1"),

@@ -134,8 +134,19 @@ async fn what_is_wrong_with_a_question_is_the_scripts_mistake() {
         (r#"dns("a", "AZ", #{ server: "127.0.0.1" })"#, "'AZ' is no type of DNS record"),
         (r#"dns("a", "AXFR", #{ server: "127.0.0.1" })"#, "AXFR is a transfer of a zone"),
         (r#"dns("a", "A", #{ server: "ns1.example.test" })"#, "must be an address such as 192.0.2.1"),
-        (r#"dns("a", "A", #{ sever: "127.0.0.1" })"#, "dns: unknown option 'sever': there are server, tcp, dnssec"),
+        (
+            r#"dns("a", "A", #{ sever: "127.0.0.1" })"#,
+            "dns: unknown option 'sever': there are server, tcp, dnssec, validate, anchor",
+        ),
         (r#"dns("a", "A", #{ server: "127.0.0.1", tcp: 1 })"#, "the option 'tcp' must be true or false, and is i64"),
+        (
+            r#"dns("a", "A", #{ anchor: "a. DS 1 13 2 00" })"#,
+            "dns: the option 'anchor': it has no use without validate: true",
+        ),
+        (
+            r#"dns("a", "A", #{ validate: true, anchor: "a. DS 1 13 2 00" })"#,
+            "dns: the option 'anchor': the digest of key 1 must be 64 hexadecimal digits",
+        ),
         (r#"dns("a", "A", #{ server: "127.0.0.1:0" })"#, "a probe may not connect to 127.0.0.1:0: port 0 is none"),
     ];
     for (source, saying) in cases {

@@ -16,10 +16,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::options::{self, Options};
+use super::signed::{self, Validation};
 use super::{Outcome, Result, Shelf, dial};
 use crate::adapters::script::ending::Ending;
 use crate::adapters::script::flow::{self, Flow};
-use crate::domain::{FailureKind, Protocol};
+use crate::domain::{FailureKind, Protocol, Trust};
 use crate::ports::Resolution;
 
 /// How long one datagram is waited for, unless the deadline is near.
@@ -44,14 +45,14 @@ pub(super) fn register(shelf: &mut Shelf) {
     );
     shelf.add(
         "dns(name: string, type: string, options: map) -> array",
-        "The same with options: `server` (`\"ip:port\"`), `tcp`, `dnssec` (signatures come along).",
+        "The same with options: `server` (`\"ip:port\"`), `tcp`, `dnssec` (signatures come along), `validate` (a bogus answer fails), `anchor` (a zone's DS, for private ones).",
         |context: NativeCallContext<'_>, name: &str, kind: &str, options: Map| {
             records_of(&context, name, kind, options)
         },
     );
     shelf.add(
         "dns_answer(name: string, type: string) -> map",
-        "The whole answer: `#{rcode, authoritative, authenticated, answers, authority, server}`.",
+        "The whole answer: `#{rcode, authoritative, authenticated, dnssec, dnssec_why, answers, authority, server}`.",
         |context: NativeCallContext<'_>, name: &str, kind: &str| answer_of(&context, name, kind, Map::new()),
     );
     shelf.add(
@@ -66,7 +67,7 @@ pub(super) fn register(shelf: &mut Shelf) {
 fn records_of(context: &NativeCallContext<'_>, name: &str, kind: &str, options: Map) -> Result<Array> {
     let flow = flow::of(context)?;
     let (asked, question) = question("dns", &flow, name, kind, options)?;
-    let (server, answer) = ask(&flow, &asked, &question)?;
+    let (server, answer, trust) = ask(&flow, &asked, &question)?;
     let code = answer.metadata.response_code;
     if !matches!(code, ResponseCode::NoError | ResponseCode::NXDomain) {
         let reason = format!("the name server {server} says {} to {question}", rcode(code));
@@ -74,17 +75,26 @@ fn records_of(context: &NativeCallContext<'_>, name: &str, kind: &str, options: 
             .blame(if code == ResponseCode::Refused { FailureKind::Denied } else { FailureKind::ServerError }, reason)
             .into());
     }
+    if let Some(trust) = trust {
+        signed::accepted(&trust, &question.to_string(), server)?;
+    }
     Ok(records(&answer.answers)?)
 }
 
 fn answer_of(context: &NativeCallContext<'_>, name: &str, kind: &str, options: Map) -> Result<Map> {
     let flow = flow::of(context)?;
     let (asked, question) = question("dns_answer", &flow, name, kind, options)?;
-    let (server, answer) = ask(&flow, &asked, &question)?;
+    let (server, answer, trust) = ask(&flow, &asked, &question)?;
+    let (word, why) = match &trust {
+        Some(trust) => (trust.as_str(), trust.why().unwrap_or_default().to_owned()),
+        None => ("", String::new()),
+    };
     Ok(options::map([
         ("rcode", rcode(answer.metadata.response_code).into()),
         ("authoritative", answer.metadata.authoritative.into()),
         ("authenticated", answer.metadata.authentic_data.into()),
+        ("dnssec", word.into()),
+        ("dnssec_why", why.into()),
         ("answers", records(&answer.answers)?.into()),
         ("authority", records(&answer.authorities)?.into()),
         ("server", server.to_string().into()),
@@ -136,6 +146,7 @@ struct Question {
     query: Query,
     tcp: bool,
     dnssec: bool,
+    validation: Option<Validation>,
 }
 
 impl Question {
@@ -152,7 +163,7 @@ impl std::fmt::Display for Question {
 }
 
 fn question(function: &'static str, flow: &Flow, name: &str, kind: &str, map: Map) -> Outcome<(Asked, Question)> {
-    let mut options = Options::new(function, map, &["server", "tcp", "dnssec"])?;
+    let mut options = Options::new(function, map, &["server", "tcp", "dnssec", "validate", "anchor"])?;
     let asked = match (options.text("server")?, &flow.request.resolution) {
         (Some(server), _) => Asked::Named(address(&server)?),
         (None, Resolution::Through(server)) => Asked::Settled(*server),
@@ -162,6 +173,7 @@ fn question(function: &'static str, flow: &Flow, name: &str, kind: &str, map: Ma
         query: query(name, record_type(kind)?)?,
         tcp: options.flag("tcp")?,
         dnssec: options.flag("dnssec")?,
+        validation: Validation::wanted(function, options.flag("validate")?, options.text("anchor")?.as_deref())?,
     };
     Ok((asked, question))
 }
@@ -212,14 +224,17 @@ fn own_servers() -> Outcome<Vec<SocketAddr>> {
     Ok(servers)
 }
 
-/// The answer and who gave it.
-fn ask(flow: &Flow, asked: &Asked, question: &Question) -> Outcome<(SocketAddr, Message)> {
+/// The answer and who gave it, and what its signatures are worth, where that is asked.
+fn ask(flow: &Flow, asked: &Asked, question: &Question) -> Outcome<(SocketAddr, Message, Option<Trust>)> {
     let server = asked.servers().first().map(ToString::to_string).unwrap_or_default();
     let url = format!("dns://{server}/{}", question.name());
     flow.asks(Protocol::Dns, &question.query.query_type().to_string(), &url, || {
         let (server, answer) = answered(flow, asked, question)?;
-        let said = rcode(answer.metadata.response_code);
-        Ok(((server, answer), said))
+        let mut said = rcode(answer.metadata.response_code);
+        let Some(validation) = &question.validation else { return Ok(((server, answer, None), said)) };
+        let (answer, trust) = validation.of(flow, server, &question.query, answer)?;
+        said = format!("{said}, {}", trust.as_str());
+        Ok(((server, answer, Some(trust)), said))
     })
 }
 
@@ -325,6 +340,8 @@ async fn over_tcp(own: bool, server: SocketAddr, question: &Question) -> Outcome
 fn message(question: &Question) -> Outcome<(Message, Vec<u8>)> {
     let mut message = Message::query();
     message.metadata.recursion_desired = true;
+    // A resolver that validates keeps what it holds to be bogus from those who do not say that they look themselves.
+    message.metadata.checking_disabled = question.validation.is_some();
     message.add_query(question.query.clone());
     let mut edns = Edns::new();
     edns.set_max_payload(UDP_PAYLOAD);

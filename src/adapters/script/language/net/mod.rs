@@ -19,6 +19,7 @@ mod options;
 mod post;
 mod response;
 mod secure;
+mod signed;
 mod smtp;
 mod tcp;
 mod websocket;
