@@ -2,6 +2,8 @@
 
 /// Records taken over, records that differ, and records put back.
 mod adoption;
+/// Each process asks for the secrets that it uses, and for no others.
+mod agent_secrets;
 /// Agents and the controller that they tell.
 mod agents;
 /// The API and the commands that read it, with the real binary.

@@ -8,6 +8,7 @@ use super::draft::{AlsoDraft, DnsDraft, FlagDraft, ProviderWord, ZoneDraft};
 use super::{Flag, Provider, SecondZone, TsigAlgorithm, TsigKey};
 use crate::config::draft::ServiceDraft;
 use crate::config::problem::{At, Report};
+use crate::config::values::whole;
 use crate::config::values::{answer, host};
 use crate::config::vault::Vault;
 use crate::domain::{Answer, DnsLane, DnsTarget, FlagPhrase, MovedName, RecordType, Routing, Secret};
@@ -25,8 +26,16 @@ pub(in crate::config) struct Judge<'a, 'v> {
 
 /// What a service's names are and where they live.
 pub(in crate::config) struct Judged {
-    pub(in crate::config) provider: Provider,
     pub(in crate::config) target: DnsTarget,
+    /// Whether it is Route 53 that serves them.
+    pub(in crate::config) route53: bool,
+    /// By what they are moved; absent without its keys.
+    pub(in crate::config) means: Option<Means>,
+}
+
+/// By what a service's names are moved.
+pub(in crate::config) struct Means {
+    pub(in crate::config) provider: Provider,
     pub(in crate::config) second: Option<SecondZone>,
 }
 
@@ -49,15 +58,14 @@ impl Judge<'_, '_> {
             also: also?,
             authoritative: servers(&draft.zone),
         };
-        let second = match second {
-            None => None,
-            Some(judged) => {
-                let (provider, zone, routing, authoritative, at) = judged?;
-                let target = DnsTarget { zone, routing, authoritative, ..target.clone() };
-                Some(SecondZone { provider, target, at })
-            }
-        };
-        Some(Judged { provider: provider?, target, second })
+        let second = second.map(|judged| {
+            let (provider, zone, routing, authoritative, at) = judged?;
+            let target = DnsTarget { zone, routing, authoritative, ..target.clone() };
+            Some(SecondZone { provider, target, at })
+        });
+        let route53 = draft.zone.provider.as_ref()?.value == ProviderWord::Route53;
+        let means = whole(second).and_then(|second| Some(Means { provider: provider?, second }));
+        Some(Judged { target, route53, means })
     }
 
     fn provider(&self, draft: &ZoneDraft) -> Option<Provider> {
@@ -279,7 +287,7 @@ impl Judge<'_, '_> {
             }
         };
         let phrase = draft.phrase.as_ref().and_then(|name| {
-            let secret = self.vault.get(name, self.report)?;
+            let secret = self.vault.of_controller(name, self.report)?;
             let report = |error| self.report.error(&name.spot, format!("the secret '{}': {error}", name.value));
             FlagPhrase::new(secret).map_err(report).ok()
         });
@@ -289,7 +297,7 @@ impl Judge<'_, '_> {
 
     /// A secret that must be Base64 of so many bytes.
     fn base64(&self, name: &At<String>, bytes: Option<usize>) -> Option<Secret> {
-        let secret = self.vault.get(name, self.report)?;
+        let secret = self.vault.of_controller(name, self.report)?;
         let sound = BASE64
             .decode(secret.expose().as_bytes())
             .is_ok_and(|decoded| !decoded.is_empty() && bytes.is_none_or(|bytes| decoded.len() == bytes));

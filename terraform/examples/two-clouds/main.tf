@@ -40,9 +40,6 @@ locals {
   # What an agent in AWS reads of its secrets, from Parameter Store of its own region.
   agent_secrets = { for name in ["api-token", "probe-user", "probe-password"] : name => "ssm:/quorate/${name}" }
 
-  # What no agent needs, and so gets none of.
-  controller_secrets = concat(["standby-admin"], local.with_flags ? ["flag-phrase", "flag-signing"] : [])
-
   agent_files = {
     for each in ["checks/login.rhai", "policies/default.toml"] : each => file("${path.module}/../../../${each}")
   }
@@ -137,7 +134,6 @@ module "agent_frankfurt" {
   binary_url    = var.agent_binary.url
   binary_sha256 = var.agent_binary.sha256
   secrets       = local.agent_secrets
-  withheld      = local.controller_secrets
 }
 
 module "agent_sydney" {
@@ -151,5 +147,4 @@ module "agent_sydney" {
   binary_url    = var.agent_binary.url
   binary_sha256 = var.agent_binary.sha256
   secrets       = local.agent_secrets
-  withheld      = local.controller_secrets
 }
