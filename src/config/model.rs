@@ -123,6 +123,8 @@ pub struct ServiceConfig {
     pub provider: Provider,
     /// The second zone with its names, at another provider.
     pub second: Option<SecondZone>,
+    /// Whether the provider is to refuse every change of the records while the service is frozen; default no.
+    pub protect: bool,
     /// The flag; always there where the lane has one.
     pub flag: Option<Flag>,
     /// How its standby is made read-only.

@@ -85,8 +85,8 @@ impl<'a> Resolver<'a> {
     pub(super) fn resolve(mut self) -> Option<Config> {
         let parts = self.parts();
         let services = parts.services.into_iter().map(|(service, held)| {
-            let Held { means: dns::Means { provider, second }, flag, read_only, zone_at } = held?;
-            Some(ServiceConfig { service: service?.service, provider, second, flag, read_only, zone_at })
+            let Held { means: dns::Means { provider, second, protect }, flag, read_only, zone_at } = held?;
+            Some(ServiceConfig { service: service?.service, provider, second, protect, flag, read_only, zone_at })
         });
         Some(Config {
             cluster: self.draft.cluster.as_ref()?.value.clone(),

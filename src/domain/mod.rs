@@ -19,6 +19,7 @@ mod pace;
 mod plan;
 mod policy;
 mod probe;
+pub mod protection;
 mod records;
 mod redaction;
 mod register;
@@ -56,6 +57,7 @@ pub use probe::{
     AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, Protocol, RequestRecord, ScriptPlace,
     StepRecord,
 };
+pub use protection::{Protection, ProtectionState, RecordName};
 pub use records::{Alias, Change, Failover, RecordSet, RecordType, Routing};
 pub use redaction::{Redaction, URI_COMPONENT};
 pub use register::Register;

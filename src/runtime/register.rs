@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::protector::ProtectedZone;
 use super::{flag, zone};
 use crate::domain::{ClusterName, Fence, FlipIntent, Register, Role, Service, Step, StepDetail, Token};
 use crate::engine::StepSuccess;
@@ -27,6 +28,8 @@ pub struct Managed {
     pub dns: Arc<dyn DnsProvider>,
     /// Each of two providers by itself, for who must look at both (adoption, drift); empty where `dns` is the only one.
     pub homes: Vec<Home>,
+    /// The zones to be protected while the service is frozen; empty where nobody asks for it.
+    pub protected: Vec<ProtectedZone>,
     /// The stores of its flag; always there where the lane has one.
     pub flag: Option<Arc<dyn FlagStore>>,
 }
@@ -53,7 +56,7 @@ pub(super) struct TakenOver {
 
 impl Managed {
     /// Every zone of the service's names, each by itself.
-    pub(super) fn homes(&self) -> Vec<Home> {
+    pub fn homes(&self) -> Vec<Home> {
         if !self.homes.is_empty() {
             return self.homes.clone();
         }

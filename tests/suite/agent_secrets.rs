@@ -90,7 +90,8 @@ async fn who_only_looks_needs_no_secret_at_all() {
     world.start_controller().await;
     world.kill(CONTROLLER).await;
     fs::remove_file(world.dir.path().join("secrets.toml")).unwrap();
-    let arguments = ["replay", "--config", "quorate.toml", "--policy", "policies/brisk.toml", "--since", "1h", "--json"];
+    let arguments =
+        ["replay", "--config", "quorate.toml", "--policy", "policies/brisk.toml", "--since", "1h", "--json"];
     let ran = world.run(&arguments, &[]).await;
     // It got as far as the store, in which no agent has left anything.
     assert!(ran.code == Some(2) && ran.err.contains("no observations of 'login'"), "{ran:?}");

@@ -93,6 +93,8 @@ mod past;
 mod policies;
 /// Support: an agent in this process, and who listens to it.
 mod probing;
+/// A freeze that the provider itself keeps.
+mod protection;
 /// Support: Python packages for emulators.
 mod python;
 /// Support: small servers that misbehave on purpose.

@@ -24,6 +24,7 @@ pub(in crate::config) struct DnsDraft {
     pub(in crate::config) kind: Option<At<RecordType>>,
     pub(in crate::config) ttl: Option<At<Duration>>,
     pub(in crate::config) lane: Option<At<DnsLane>>,
+    pub(in crate::config) protect: Option<At<bool>>,
     pub(in crate::config) also: Vec<AlsoDraft>,
     pub(in crate::config) second: Option<ZoneDraft>,
 }
@@ -100,6 +101,7 @@ impl DnsDraft {
             kind: table.need("type", "\"A\"", record_type),
             ttl,
             lane: table.text("lane", lane),
+            protect: table.flag("protect"),
             also: table.sections("also").into_iter().map(AlsoDraft::read).collect(),
             second,
             zone: ZoneDraft::read(&mut table),

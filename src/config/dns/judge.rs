@@ -37,6 +37,8 @@ pub(in crate::config) struct Judged {
 pub(in crate::config) struct Means {
     pub(in crate::config) provider: Provider,
     pub(in crate::config) second: Option<SecondZone>,
+    /// Whether records are protected while the service is frozen.
+    pub(in crate::config) protect: bool,
 }
 
 impl Judge<'_, '_> {
@@ -64,7 +66,8 @@ impl Judge<'_, '_> {
             Some(SecondZone { provider, target, at })
         });
         let route53 = draft.zone.provider.as_ref()?.value == ProviderWord::Route53;
-        let means = whole(second).and_then(|second| Some(Means { provider: provider?, second }));
+        let protect = draft.protect.as_ref().is_some_and(|protect| protect.value);
+        let means = whole(second).and_then(|second| Some(Means { provider: provider?, second, protect }));
         Some(Judged { target, route53, means })
     }
 
@@ -336,6 +339,21 @@ pub(in crate::config) fn lint(draft: &ServiceDraft, report: &Report) {
         let message = "a health check on the standby's record can pull everybody back: while it fails, Route 53 answers with the \
                        primary, however sick that is; leave it out";
         report.warn(&check.spot, message);
+    }
+    if let Some(dns) = &draft.dns
+        && let Some(protect) = dns.protect.as_ref().filter(|protect| protect.value)
+    {
+        let zones = std::iter::once(&dns.zone).chain(&dns.second);
+        let updated =
+            |zone: &&ZoneDraft| zone.provider.as_ref().is_some_and(|word| word.value == ProviderWord::Rfc2136);
+        for zone in zones.filter(updated).filter_map(|zone| zone.zone.as_ref()) {
+            let message = format!(
+                "the server of the zone {} knows no protection of records: a freeze holds in the journal, and keeps nobody else from changing \
+                 them there",
+                zone.value
+            );
+            report.warn(&protect.spot, message);
+        }
     }
     for zone in draft.dns.iter().flat_map(|dns| std::iter::once(&dns.zone).chain(&dns.second)) {
         let updates = zone.provider.as_ref().filter(|word| word.value == ProviderWord::Rfc2136);
