@@ -177,6 +177,7 @@ impl ServiceState {
             lag: self.lag,
             maintenance: self.maintenance.as_deref(),
             drift: self.watch.drift(),
+            flag_behind: self.watch.behind(),
             unsettled: self.panel.unsettled(&self.service, now),
             all_moves: &common.moves,
             limits: common.limits,
@@ -260,8 +261,9 @@ impl ServiceState {
         }
     }
 
-    pub(super) fn fenced(&mut self, now: Moment, register: Register) {
+    pub(super) fn fenced(&mut self, now: Moment, register: Register, behind: Vec<String>) {
         self.watch.wrote(now);
+        self.watch.left_behind(behind);
         self.register = Some(register);
         self.fence_asked = false;
         self.fence_failures = 0;

@@ -52,6 +52,8 @@ pub(super) struct TakenOver {
     pub(super) before: Token,
     /// What it holds now.
     pub(super) register: Register,
+    /// The stores of a flag that could not be fenced, each with why.
+    pub(super) behind: Vec<String>,
 }
 
 impl Managed {
@@ -95,7 +97,7 @@ impl Managed {
         let (dns, service) = (self.dns.as_ref(), &self.service);
         if !service.dns.lane.has_flag() {
             let taken = zone::take_over(dns, fence, cluster, service).await?;
-            return Ok(TakenOver { before: taken.before, register: taken.records.into() });
+            return Ok(TakenOver { before: taken.before, register: taken.records.into(), behind: Vec::new() });
         }
         let taken = flag::take_over(self.flag()?, fence, cluster, &service.name).await?;
         for behind in &taken.behind {
@@ -118,7 +120,8 @@ impl Managed {
                 Err(error) => tracing::warn!(service = %service.name, "the records behind the flag: {error}"),
             }
         }
-        Ok(TakenOver { before, register: taken.flag.into() })
+        let behind = taken.behind.iter().map(ToString::to_string).collect();
+        Ok(TakenOver { before, register: taken.flag.into(), behind })
     }
 
     /// Moves the register by `intent`, which has been recorded before.

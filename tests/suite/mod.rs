@@ -125,6 +125,8 @@ mod terraform;
 mod totp_site;
 /// Two providers for one name: the lab's Route 53 and BIND.
 mod twin;
+/// One name at two providers, with the real processes.
+mod two_providers;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
 /// Support: a world of real processes for each test.

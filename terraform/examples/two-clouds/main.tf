@@ -111,16 +111,15 @@ module "flags_sydney" {
 module "controller" {
   source = "../../modules/controller-iam"
 
-  name              = "quorate-${var.cluster}"
-  zone_arns         = [module.zone.zone_arn]
-  names             = module.zone.services[var.service].names
-  marks             = [module.zone.services[var.service].mark]
-  types             = module.zone.services[var.service].types
-  health_check_arns = module.zone.health_check_arns
-  flag_object_arns  = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.object_arns[var.service]]
-  flag_bucket_arns  = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.bucket_arn]
-  trust_ec2         = length(var.controller_oidc) == 0
-  trust_oidc        = var.controller_oidc
+  name             = "quorate-${var.cluster}"
+  zone_arns        = [module.zone.zone_arn]
+  names            = module.zone.services[var.service].names
+  marks            = [module.zone.services[var.service].mark]
+  types            = module.zone.services[var.service].types
+  flag_object_arns = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.object_arns[var.service]]
+  flag_bucket_arns = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.bucket_arn]
+  trust_ec2        = length(var.controller_oidc) == 0
+  trust_oidc       = var.controller_oidc
 }
 
 module "agent_frankfurt" {
