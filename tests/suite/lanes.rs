@@ -141,7 +141,7 @@ async fn an_edited_flag_is_drift_that_names_the_store_and_what_is_wrong_with_it(
         let named = |service: &serde_json::Value| {
             let differences = service["drift"]["differences"].as_array().unwrap();
             differences.iter().any(|one| {
-                let text = format!("{}: {}", one["at"], one["what"]);
+                let text = format!("{}: {}", one["at"], one["text"]);
                 one["code"] == "flag-foreign"
                     && text.contains("flags-a")
                     && text.contains(words)
