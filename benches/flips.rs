@@ -106,6 +106,7 @@ impl World {
                 primary: None,
                 dns,
                 homes: Vec::new(),
+                protected: Vec::new(),
                 flag,
             });
         }
@@ -146,6 +147,20 @@ impl World {
         }
     }
 
+    /// When the lab was asked to move it. The lab serves a change before it has noted who asked: an entry from before the decision is of the move
+    /// before this one.
+    async fn written(&self, service: &Service, decided: u64) -> u64 {
+        let name = format!(" A {}", service.dns.name);
+        loop {
+            let moves = self.lab.requests().into_iter().rev();
+            let mut moves = moves.filter(|entry| entry.changes.iter().any(|change| change.contains(&name)));
+            if let Some(entry) = moves.next().filter(|entry| entry.at_ms >= decided) {
+                return entry.at_ms;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Moves a service there. How long our part took, and the provider's, in milliseconds.
     async fn take(&self, service: &Service, to: Role) -> (u64, u64) {
         let request = MoveRequest {
@@ -168,10 +183,7 @@ impl World {
             let written = std::fs::metadata(file).unwrap().modified().unwrap();
             u64::try_from(written.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()).unwrap()
         } else {
-            let name = format!(" A {}", service.dns.name);
-            let moves = self.lab.requests().into_iter().rev();
-            let mut moves = moves.filter(|entry| entry.changes.iter().any(|change| change.contains(&name)));
-            moves.next().unwrap().at_ms
+            self.written(service, decided).await
         };
         while self.handle.explain(Some(service.name.clone())).await.unwrap()[0].plan.is_some() {
             tokio::time::sleep(LOOK).await;

@@ -15,7 +15,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::controller_http::ControllerHttp;
 use crate::adapters::flag::ServedFlags;
 use crate::adapters::resolver::own::Recursive;
-use crate::config::Config;
+use crate::config::Outline;
 use crate::domain::{Role, VantageName};
 use crate::ports::{ObservationSink, Resolution, SightingSink};
 use crate::runtime::agent::{Agent, Assignment};
@@ -46,8 +46,11 @@ pub(super) struct Args {
 /// Runs until told to end.
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
     life::log();
-    let config = compose::config(&args.config)?;
     let vantage = VantageName::new(&args.vantage).ok();
+    let config = match &vantage {
+        Some(vantage) => compose::for_agent(&args.config, vantage)?,
+        None => compose::for_tool(&args.config)?,
+    };
     let Some(vantage) = vantage.filter(|name| config.vantages.iter().any(|vantage| vantage.name == *name)) else {
         let names: Vec<&str> = config.vantages.iter().map(|vantage| vantage.name.as_str()).collect();
         return Err(Failure::usage(format!(
@@ -127,7 +130,7 @@ async fn serve_flags(
 }
 
 /// What it looks out for beside the sites: the public names, as its own resolvers answer them.
-fn lookout(config: &Config, vantage: &VantageName, controllers: &[Arc<ControllerHttp>]) -> Option<Lookout> {
+fn lookout(config: &Outline, vantage: &VantageName, controllers: &[Arc<ControllerHttp>]) -> Option<Lookout> {
     let others = config.agents.resolvers_at(vantage).to_vec();
     let system = config.agents.system_resolvers;
     // Without a system's resolvers there is still somebody to log in through, or nobody to ask at all.

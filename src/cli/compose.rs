@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::exit::Failure;
 use crate::adapters::script::{CheckScript, Limits, ModuleScript, Reach, RhaiRunner};
-use crate::config::{Check, Config, Loaded, Loader, Problem, SharedScript};
+use crate::config::{Check, Config, Loaded, Loader, Outline, Problem, SharedScript};
+use crate::domain::VantageName;
 
 /// Loads the configuration, and refuses with every problem in it.
 pub(super) fn config(path: &Path) -> Result<Config, Failure> {
@@ -17,7 +18,17 @@ pub(super) fn config_of_files(path: &Path) -> Result<Config, Failure> {
     loaded(path, Loader::new(path).environment(|_| None).load())
 }
 
-fn loaded(path: &Path, loaded: Result<Loaded, Vec<Problem>>) -> Result<Config, Failure> {
+/// What an agent of that vantage uses of it, with no secret but its own.
+pub(super) fn for_agent(path: &Path, vantage: &VantageName) -> Result<Outline, Failure> {
+    loaded(path, Loader::new(path).load_for_agent(vantage))
+}
+
+/// What there is to look at in it, without any secret.
+pub(super) fn for_tool(path: &Path) -> Result<Outline, Failure> {
+    loaded(path, Loader::new(path).load_for_tool())
+}
+
+fn loaded<T>(path: &Path, loaded: Result<Loaded<T>, Vec<Problem>>) -> Result<T, Failure> {
     match loaded {
         Ok(loaded) => {
             for warning in &loaded.warnings {

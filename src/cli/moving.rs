@@ -12,14 +12,14 @@ use crate::adapters::twin::{Half, Twin};
 use crate::config::{Flag, Provider, SecondZone, ServiceConfig, TsigKey};
 use crate::domain::{ClusterName, DnsTarget, Service};
 use crate::ports::{Clock, DnsProvider, FlagStore, SiteControl};
-use crate::runtime::controller::{Home, Managed};
+use crate::runtime::controller::{Home, Managed, ProtectedZone};
 
 /// Makes what all services of a configuration are moved by.
 pub(super) struct Movers {
     cluster: ClusterName,
     clock: Arc<dyn Clock>,
     /// One client for all zones: they share an account, and its limit of five requests a second.
-    route53: Arc<dyn DnsProvider>,
+    route53: Arc<Route53>,
 }
 
 impl Movers {
@@ -30,7 +30,7 @@ impl Movers {
 
     /// What one service is moved by.
     pub(super) async fn of(&self, config: &ServiceConfig) -> Result<Managed, Failure> {
-        let ServiceConfig { service, provider, second, read_only, flag, .. } = config;
+        let ServiceConfig { service, provider, second, protect, read_only, flag, .. } = config;
         let (enter, probe, key) = (read_only.url.clone(), read_only.write_probe.clone(), read_only.key.clone());
         let standby = StandbyHttp::new(&service.standby.name, enter, probe, key, Arc::clone(&self.clock));
         let standby: Arc<dyn SiteControl> =
@@ -58,12 +58,28 @@ impl Movers {
             // What is asked after a flip: the servers of both, where the configuration names them.
             service.dns.authoritative.extend(&target.authoritative);
         }
-        Ok(Managed { service, standby, primary: None, dns, homes, flag })
+        let managed = Managed { service, standby, primary: None, dns, homes, protected: Vec::new(), flag };
+        let protected = if *protect { self.protected(&managed, provider, second.as_ref()) } else { Vec::new() };
+        Ok(Managed { protected, ..managed })
+    }
+
+    /// The zones of a service, with whoever can protect their records.
+    fn protected(&self, managed: &Managed, first: &Provider, second: Option<&SecondZone>) -> Vec<ProtectedZone> {
+        let providers = std::iter::once(first).chain(second.map(|second| &second.provider));
+        let zone = |(home, provider): (Home, &Provider)| ProtectedZone {
+            label: home.label,
+            zone: home.service.dns.zone,
+            provider: match provider {
+                Provider::Route53 => Some(Arc::<Route53>::clone(&self.route53)),
+                Provider::Rfc2136 { .. } => None,
+            },
+        };
+        managed.homes().into_iter().zip(providers).map(zone).collect()
     }
 
     fn provider(&self, provider: &Provider, servers: &[SocketAddr]) -> Result<Arc<dyn DnsProvider>, Failure> {
         match provider {
-            Provider::Route53 => Ok(Arc::clone(&self.route53)),
+            Provider::Route53 => Ok(Arc::<Route53>::clone(&self.route53)),
             Provider::Rfc2136 { server, tsig } => {
                 let signed = |key: &TsigKey| Tsig::new(&key.name, key.algorithm.as_str(), &key.key);
                 let tsig = tsig.as_ref().map(signed).transpose().map_err(Failure::usage)?;

@@ -48,7 +48,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let config = compose::config(&args.config)?;
+    let config = compose::for_tool(&args.config)?;
     let policy = policy(&args.policy)?;
     let services: Vec<Service> = config.services.iter().map(|service| service.service.clone()).collect();
     let wanted = |service: &&Service| args.service.as_ref().is_none_or(|name| service.name.as_str() == name);

@@ -181,6 +181,14 @@ fn under_way(out: &mut impl Write, service: &ServiceStatus) -> io::Result<()> {
     if let Some(freeze) = &service.frozen {
         writeln!(out, "  {WARN}frozen{WARN:#}   by {}: {}", freeze.by, freeze.reason)?;
     }
+    // At rest there is nothing to tell of it.
+    for one in service
+        .protection
+        .iter()
+        .filter(|one| service.frozen.is_some() || !one.settled || one.protected == Some(true))
+    {
+        writeln!(out, "  {WARN}zone{WARN:#}     {}: {}", one.zone, one.text)?;
+    }
     if let Some(pin) = &service.pinned {
         let left = seconds(pin.remaining_ms);
         writeln!(out, "  {WARN}pinned{WARN:#}   to the {} for another {left} by {}: {}", pin.to, pin.by, pin.reason)?;

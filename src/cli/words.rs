@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::api::{print_json, who};
 use super::client::Where;
 use super::exit::Failure;
-use crate::wire::api::{ApproveBody, PinBody, WordAnswer, WordBody};
+use crate::wire::api::{ApproveBody, PinBody, ProtectionStatus, WordAnswer, WordBody};
 
 /// What each of them takes.
 #[derive(Debug, clap::Args)]
@@ -139,7 +139,14 @@ fn said(service: &str, json: bool, answer: &WordAnswer, done: &str) -> Result<()
         }
         "plan-changed" => Err(Failure::refused("the plan is not the one that this digest is of; look again")),
         _ if json => Ok(()),
-        "already-so" => Ok(writeln!(anstream::stdout(), "{service}: it was so already")?),
-        _ => Ok(writeln!(anstream::stdout(), "{service}: {done}")?),
+        result => {
+            let done = if result == "already-so" { "it was so already" } else { done };
+            writeln!(anstream::stdout(), "{service}: {done}")?;
+            for ProtectionStatus { zone, settled, text, .. } in &answer.protection {
+                let again = if *settled { "" } else { "; it is tried again until it is so" };
+                writeln!(anstream::stdout(), "  {zone}: {text}{again}")?;
+            }
+            Ok(())
+        }
     }
 }

@@ -23,6 +23,7 @@ mod lint;
 mod maintenance;
 mod model;
 mod names;
+mod notices;
 mod placement;
 mod policies;
 mod problem;
@@ -36,7 +37,9 @@ use std::path::{Path, PathBuf};
 
 pub use dns::{Flag, Provider, SecondZone, StoreUrl, TsigAlgorithm, TsigKey};
 pub use library::load_library;
-pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, SharedScript, Sms, Store};
+pub use model::{
+    Agents, Check, Config, Controller, Notify, Outline, Outlined, ReadOnly, ServiceConfig, SharedScript, Sms, Store,
+};
 pub use problem::{Excerpt, Place, Problem, Severity};
 pub use values::nearest;
 
@@ -45,7 +48,7 @@ use reader::Document;
 use resolve::Resolver;
 use vault::Vault;
 
-use crate::domain::{Policy, Secrets};
+use crate::domain::{Policy, Secrets, VantageName};
 
 /// Looks up an environment variable.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -54,11 +57,22 @@ pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 /// in the engine that can.
 pub type ScriptJudge<'a> = dyn Fn(&Path, &str) -> Vec<Problem> + 'a;
 
+/// Who reads a configuration, and so which of the secrets that it names must be there. Others are not looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose<'a> {
+    /// Whoever decides and moves: all of them.
+    Controller,
+    /// The agent of one vantage: the controllers' token, and what the checks of its services list.
+    Agent(&'a VantageName),
+    /// Who only looks at what is configured: none.
+    Tool,
+}
+
 /// A configuration that can be used.
 #[derive(Debug, Clone)]
-pub struct Loaded {
+pub struct Loaded<T = Config> {
     /// The configuration.
-    pub config: Config,
+    pub config: T,
     /// What is legal but unwise, by place.
     pub warnings: Vec<Problem>,
 }
@@ -73,7 +87,7 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Problem>> {
 pub fn load_secrets(path: &Path) -> Result<Secrets, Vec<Problem>> {
     let report = Report::default();
     let environment: Box<Environment<'_>> = Box::new(variable);
-    let secrets = Vault::open(path, &environment, &report).alone(&report);
+    let secrets = Vault::open(path, &environment, Purpose::Controller, &report).alone(&report);
     if report.has_errors() { Err(report.sorted(&tidy(path))) } else { Ok(secrets) }
 }
 
@@ -146,8 +160,26 @@ impl<'a> Loader<'a> {
 
     /// As [`load`].
     pub fn load(&self) -> Result<Loaded, Vec<Problem>> {
+        self.load_by(Purpose::Controller, |resolver| resolver.resolve())
+    }
+
+    /// Loads what an agent of that vantage uses. The secrets that only controllers use need not be there, and are not read.
+    pub fn load_for_agent(&self, vantage: &VantageName) -> Result<Loaded<Outline>, Vec<Problem>> {
+        self.load_by(Purpose::Agent(vantage), |resolver| resolver.outline())
+    }
+
+    /// Loads what there is to look at, without any check or secret.
+    pub fn load_for_tool(&self) -> Result<Loaded<Outline>, Vec<Problem>> {
+        self.load_by(Purpose::Tool, |resolver| resolver.outline())
+    }
+
+    fn load_by<T>(
+        &self,
+        purpose: Purpose<'_>,
+        resolve: impl FnOnce(Resolver<'_>) -> Option<T>,
+    ) -> Result<Loaded<T>, Vec<Problem>> {
         let report = Report::default();
-        let config = self.read(&report);
+        let config = self.read(&report, purpose, resolve);
         let failed = report.has_errors();
         let problems = report.sorted(&tidy(&self.path));
         match config {
@@ -156,7 +188,12 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn read(&self, report: &Report) -> Option<Config> {
+    fn read<T>(
+        &self,
+        report: &Report,
+        purpose: Purpose<'_>,
+        resolve: impl FnOnce(Resolver<'_>) -> Option<T>,
+    ) -> Option<T> {
         let source = match Source::read(&self.path, false) {
             Ok(source) => source,
             Err(error) => {
@@ -175,7 +212,7 @@ impl<'a> Loader<'a> {
         }
         let draft = draft::Draft::read(&document, report);
         let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
-        Resolver::new(&draft, folder, &self.environment, &self.scripts, report).resolve()
+        resolve(Resolver::new(&draft, folder, &self.environment, purpose, &self.scripts, report))
     }
 }
 

@@ -37,6 +37,36 @@ pub struct Config {
     pub secrets: Secrets,
 }
 
+/// What those use of a configuration who are no controller: it holds no key that moves, signs or tells anything.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    /// All controllers with this name share one journal and own the same records.
+    pub cluster: ClusterName,
+    /// The controller's settings; the token is there for an agent only, which presents it.
+    pub controller: Controller,
+    /// The agents' settings.
+    pub agents: Agents,
+    /// What holds for all services together.
+    pub limits: Limits,
+    /// Where probes run, in the order of the file.
+    pub vantages: Vec<Vantage>,
+    /// What is looked after, in the order of the file.
+    pub services: Vec<Outlined>,
+    /// The checks that are run there, with their secrets: for an agent those of the services that its vantage watches.
+    pub checks: Vec<Check>,
+    /// The files that scripts share: `lib/*.rhai` in the folder of checks, in order.
+    pub library: Vec<SharedScript>,
+}
+
+/// A service without the keys to it.
+#[derive(Debug, Clone)]
+pub struct Outlined {
+    /// The service itself.
+    pub service: Service,
+    /// Whether it is Route 53 that serves its zone.
+    pub route53: bool,
+}
+
 /// The controller's own settings.
 #[derive(Debug, Clone)]
 pub struct Controller {
@@ -93,6 +123,8 @@ pub struct ServiceConfig {
     pub provider: Provider,
     /// The second zone with its names, at another provider.
     pub second: Option<SecondZone>,
+    /// Whether the provider is to refuse every change of the records while the service is frozen; default no.
+    pub protect: bool,
     /// The flag; always there where the lane has one.
     pub flag: Option<Flag>,
     /// How its standby is made read-only.

@@ -15,12 +15,13 @@ use super::library::load_library;
 use super::model::SharedScript;
 use super::policies::{DEFAULT_POLICY, Policies};
 use super::problem::{At, Problem, Report, Severity, tidy};
-use super::values::{nearest, url};
+use super::values::nearest;
 use super::vault::Vault;
 use super::{
-    Agents, Check, Config, Controller, Environment, Notify, ReadOnly, ScriptJudge, ServiceConfig, Sms, Store,
+    Agents, Check, Config, Controller, Environment, Flag, Notify, Outline, Outlined, Place, Purpose, ReadOnly,
+    ScriptJudge, ServiceConfig, Store,
 };
-use super::{canaries, judges, lint, names, placement};
+use super::{canaries, judges, lint, names, notices, placement};
 use crate::domain::{Answer, CheckName, Limits, Policy, Secret, Secrets, Service, Site, Vantage, VantageName};
 
 /// Where the controller listens when nothing else is said: this machine only.
@@ -31,12 +32,30 @@ const SPOOL: u32 = 10_000;
 const ACCOUNT: &str = "default";
 /// For how long observations are kept when nothing else is said: an incident is looked into within a week.
 const OBSERVATIONS_KEPT: Duration = Duration::from_secs(7 * 86_400);
-/// Twilio's API.
-const TWILIO: &str = "https://api.twilio.com";
+
+/// Every part of a configuration, of which some may not be whole.
+struct Parts {
+    controller: Option<Controller>,
+    agents: Option<Agents>,
+    vantages: Option<Vec<Vantage>>,
+    checks: Option<Vec<Check>>,
+    library: Option<Vec<SharedScript>>,
+    services: Vec<(Option<Outlined>, Option<Held>)>,
+    notify: Option<Notify>,
+}
+
+/// What only a controller knows of a service.
+struct Held {
+    means: dns::Means,
+    flag: Option<Flag>,
+    read_only: ReadOnly,
+    zone_at: Place,
+}
 
 /// Turns one draft into a configuration.
 pub(super) struct Resolver<'a> {
     draft: &'a Draft,
+    purpose: Purpose<'a>,
     folder: PathBuf,
     vault: Vault<'a>,
     policies: Policies,
@@ -50,19 +69,56 @@ impl<'a> Resolver<'a> {
         draft: &'a Draft,
         folder: PathBuf,
         environment: &'a Environment<'a>,
+        purpose: Purpose<'a>,
         judge: &'a ScriptJudge<'a>,
         report: &'a Report,
     ) -> Self {
         let under = |value: &Option<At<String>>, default: &str| {
             folder.join(value.as_ref().map_or(default, |folder| folder.value.as_str()))
         };
-        let vault = Vault::open(&under(&draft.secrets, "secrets.toml"), environment, report);
+        let vault = Vault::open(&under(&draft.secrets, "secrets.toml"), environment, purpose, report);
         let policies = Policies::new(under(&draft.policies, "policies"));
-        Self { draft, folder, vault, policies, judge, report }
+        Self { draft, purpose, folder, vault, policies, judge, report }
     }
 
     /// Judges everything; a configuration if every part of it is there.
     pub(super) fn resolve(mut self) -> Option<Config> {
+        let parts = self.parts();
+        let services = parts.services.into_iter().map(|(service, held)| {
+            let Held { means: dns::Means { provider, second, protect }, flag, read_only, zone_at } = held?;
+            Some(ServiceConfig { service: service?.service, provider, second, protect, flag, read_only, zone_at })
+        });
+        Some(Config {
+            cluster: self.draft.cluster.as_ref()?.value.clone(),
+            controller: parts.controller?,
+            agents: parts.agents?,
+            limits: self.limits(),
+            store: self.store(),
+            vantages: parts.vantages?,
+            services: services.collect::<Option<_>>()?,
+            checks: parts.checks?,
+            library: parts.library?,
+            notify: parts.notify?,
+            secrets: self.vault.all(),
+        })
+    }
+
+    /// Judges everything; what those use of it who are no controller, if all of that is there.
+    pub(super) fn outline(mut self) -> Option<Outline> {
+        let parts = self.parts();
+        Some(Outline {
+            cluster: self.draft.cluster.as_ref()?.value.clone(),
+            controller: parts.controller?,
+            agents: parts.agents?,
+            limits: self.limits(),
+            vantages: parts.vantages?,
+            services: parts.services.into_iter().map(|(service, _)| service).collect::<Option<_>>()?,
+            checks: parts.checks?.into_iter().filter(|check| self.runs(check.name.as_str())).collect(),
+            library: parts.library?,
+        })
+    }
+
+    fn parts(&mut self) -> Parts {
         let draft = self.draft;
         let controller = self.controller();
         let agents = self.agents();
@@ -77,27 +133,27 @@ impl<'a> Resolver<'a> {
         let names = draft.services.iter().filter_map(|service| service.dns.as_ref()?.name.as_ref());
         self.report.unique("service that moves", names);
         names::allowed(draft, self.report);
-        let services: Vec<Option<ServiceConfig>> =
-            draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
-        let notify = self.notify();
+        let services = draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
+        let notify = notices::Judge { vault: &self.vault, report: self.report }.notify(draft.notify.as_ref());
         lint::draft(draft, self.report);
         if !self.report.has_errors() {
             lint::whole(draft, self.report);
             self.vault.lint(self.report);
         }
-        Some(Config {
-            cluster: draft.cluster.as_ref()?.value.clone(),
-            controller: controller?,
-            agents: agents?,
-            limits: self.limits(),
-            store: self.store(),
-            vantages: vantages?,
-            services: services.into_iter().collect::<Option<_>>()?,
-            checks: checks.into_iter().collect::<Option<_>>()?,
-            library: library?,
-            notify: notify?,
-            secrets: self.vault.all(),
-        })
+        let checks = checks.into_iter().collect();
+        Parts { controller, agents, vantages, checks, library, services, notify }
+    }
+
+    /// Whether the check is run there: by a controller all of them, by an agent those of the services that it watches.
+    fn runs(&self, check: &str) -> bool {
+        let vantage = match self.purpose {
+            Purpose::Controller => return true,
+            Purpose::Tool => return false,
+            Purpose::Agent(vantage) => vantage,
+        };
+        let listed = |list: &At<Vec<At<VantageName>>>| list.value.iter().any(|listed| listed.value == *vantage);
+        let mine = self.draft.services.iter().filter(|service| service.vantages.as_ref().is_none_or(listed));
+        mine.flat_map(|service| &service.checks).flat_map(|list| &list.value).any(|one| one.value.as_str() == check)
     }
 
     fn controller(&self) -> Option<Controller> {
@@ -114,7 +170,8 @@ impl<'a> Resolver<'a> {
             );
         }
         let token = match &draft.token {
-            Some(name) => Some(self.secret(name)?),
+            Some(name) if self.purpose == Purpose::Tool => self.vault.skip(name),
+            Some(name) => Some(self.vault.get(name, self.report)?),
             None => None,
         };
         let data = draft.data.as_ref().map_or("quorate.db", |data| data.value.as_str());
@@ -220,14 +277,7 @@ impl<'a> Resolver<'a> {
         if let Err(error) = &name {
             self.report.error(&draft.key.spot, error.to_string());
         }
-        let found: Vec<Option<Secret>> = draft.secrets.iter().map(|name| self.secret(name)).collect();
-        let secrets: Option<Secrets> = draft
-            .secrets
-            .iter()
-            .zip(found)
-            .map(|(name, secret)| Some((name.value.clone(), secret?)))
-            .collect::<Option<Vec<_>>>()
-            .map(|pairs| pairs.into_iter().collect());
+        let secrets = self.secrets_of(draft);
         let params: Option<BTreeMap<String, String>> = draft
             .params
             .iter()
@@ -246,6 +296,17 @@ impl<'a> Resolver<'a> {
             max_requests: number(&draft.max_requests),
             max_body_kib: number(&draft.max_body_kib),
         })
+    }
+
+    /// The secrets that the check lists, where it is run; none elsewhere.
+    fn secrets_of(&self, draft: &CheckDraft) -> Option<Secrets> {
+        if !self.runs(&draft.key.value) {
+            draft.secrets.iter().for_each(|name| drop(self.vault.skip(name)));
+            return Some(Secrets::default());
+        }
+        let found: Vec<Option<Secret>> = draft.secrets.iter().map(|name| self.vault.get(name, self.report)).collect();
+        let pairs = draft.secrets.iter().zip(found).map(|(name, secret)| Some((name.value.clone(), secret?)));
+        pairs.collect()
     }
 
     fn checks_folder(&self) -> PathBuf {
@@ -286,7 +347,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn service(&mut self, draft: &ServiceDraft, vantages: Option<&[Vantage]>) -> Option<ServiceConfig> {
+    fn service(&mut self, draft: &ServiceDraft, vantages: Option<&[Vantage]>) -> (Option<Outlined>, Option<Held>) {
         let judges = judges::judges(draft, self.draft, self.report);
         let vantages = self.vantages_of(draft, vantages);
         let policy_name = draft.policy.as_ref().map_or(DEFAULT_POLICY, |policy| policy.value.as_str());
@@ -306,7 +367,7 @@ impl<'a> Resolver<'a> {
         let standby = draft.standby.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
         self.apart(draft);
         let read_only = draft.read_only.as_ref().and_then(|read_only| {
-            let key = read_only.key.as_ref().and_then(|key| self.secret(key));
+            let key = read_only.key.as_ref().and_then(|key| self.vault.of_controller(key, self.report));
             Some(ReadOnly {
                 url: read_only.url.as_ref()?.value.clone(),
                 write_probe: read_only.write_probe.as_ref()?.value.clone(),
@@ -314,25 +375,33 @@ impl<'a> Resolver<'a> {
                 key: key?,
             })
         });
-        let judges = judges?;
-        let dns = dns?;
-        let service = Service {
-            name: draft.name.as_ref()?.value.clone(),
-            public_url: draft.public_url.as_ref()?.value.clone(),
-            dns: dns.target,
-            primary: primary?,
-            standby: standby?,
-            checks: judges.checks,
-            critical: judges.critical,
-            veto: judges.veto,
-            fence: false,
-            policy: policy?,
-            maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
-            vantages: vantages?,
+        let (target, route53, means) = match dns {
+            Some(dns::Judged { target, route53, means }) => (Some(target), route53, means),
+            None => (None, false, None),
         };
-        let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
-        let (provider, second) = (dns.provider, dns.second);
-        Some(ServiceConfig { service, provider, second, flag: flag?, read_only: read_only?, zone_at })
+        let outlined = || {
+            let judges = judges?;
+            let service = Service {
+                name: draft.name.as_ref()?.value.clone(),
+                public_url: draft.public_url.as_ref()?.value.clone(),
+                dns: target?,
+                primary: primary?,
+                standby: standby?,
+                checks: judges.checks,
+                critical: judges.critical,
+                veto: judges.veto,
+                fence: false,
+                policy: policy?,
+                maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
+                vantages: vantages?,
+            };
+            Some(Outlined { service, route53 })
+        };
+        let held = || {
+            let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
+            Some(Held { means: means?, flag: flag?, read_only: read_only?, zone_at })
+        };
+        (outlined(), held())
     }
 
     /// A policy that limits the lag needs somewhere to ask for it.
@@ -423,53 +492,5 @@ impl<'a> Resolver<'a> {
                 );
             }
         }
-    }
-
-    fn notify(&self) -> Option<Notify> {
-        let Some(draft) = &self.draft.notify else { return Some(Notify::default()) };
-        let slack = draft.slack.as_ref().map(|name| self.webhook(name));
-        let slack_loud = draft.slack_loud.as_ref().map(|name| self.webhook(name));
-        let sms = draft.sms.as_ref().map(|sms| {
-            let token = sms.token.as_ref().and_then(|token| self.secret(token));
-            if let Some(to) = sms.to.as_ref().filter(|to| to.value.is_empty()) {
-                self.report.error(&to.spot, "'to' is empty: list a telephone number, or remove [notify.sms]");
-            }
-            self.report.unique("number", sms.to.iter().flat_map(|to| &to.value));
-            Some(Sms {
-                base_url: match &sms.base_url {
-                    Some(url) => url.value.clone(),
-                    None => Url::parse(TWILIO).ok()?,
-                },
-                account_sid: sms.account_sid.as_ref()?.value.clone(),
-                token: token?,
-                from: sms.from.as_ref()?.value.clone(),
-                to: sms.to.as_ref()?.value.iter().map(|number| number.value.clone()).collect(),
-            })
-        });
-        Some(Notify { slack: whole(slack)?, slack_loud: whole(slack_loud)?, sms: whole(sms)? })
-    }
-
-    fn webhook(&self, name: &At<String>) -> Option<Secret> {
-        let secret = self.secret(name)?;
-        if url(secret.expose()).is_err() {
-            // the value is not repeated: whoever has a webhook's URL can post
-            let message = format!("the secret '{}' must be an http or https URL, as a webhook is", name.value);
-            self.report.error(&name.spot, message);
-            return None;
-        }
-        Some(secret)
-    }
-
-    fn secret(&self, name: &At<String>) -> Option<Secret> {
-        self.vault.get(name, self.report)
-    }
-}
-
-/// What was not asked for is whole; what was asked for and is wrong is not.
-fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
-    match part {
-        None => Some(None),
-        Some(None) => None,
-        Some(part) => Some(part),
     }
 }

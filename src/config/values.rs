@@ -183,6 +183,15 @@ fn distance(a: &str, b: &str) -> usize {
     cell(&last, b.len())
 }
 
+/// What was not asked for is whole; what was asked for and is wrong is not.
+pub(super) fn whole<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    match part {
+        None => Some(None),
+        Some(None) => None,
+        Some(part) => Some(part),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

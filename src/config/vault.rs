@@ -7,10 +7,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::Environment;
 use super::problem::{At, Problem, Report, Severity, Source, tidy};
 use super::reader::Document;
 use super::values::{is_name, nearest};
+use super::{Environment, Purpose};
 use crate::domain::{Secret, Secrets};
 
 /// What became of the file.
@@ -28,6 +28,7 @@ pub(super) struct Vault<'a> {
     shown: PathBuf,
     file: File,
     environment: &'a Environment<'a>,
+    purpose: Purpose<'a>,
     used: RefCell<BTreeMap<String, Secret>>,
     named: RefCell<BTreeSet<String>>,
 }
@@ -39,7 +40,7 @@ pub(super) fn variable(name: &str) -> String {
 
 impl<'a> Vault<'a> {
     /// Reads the file, if there is one.
-    pub(super) fn open(path: &Path, environment: &'a Environment<'a>, report: &Report) -> Self {
+    pub(super) fn open(path: &Path, environment: &'a Environment<'a>, purpose: Purpose<'a>, report: &Report) -> Self {
         let shown = tidy(path);
         let file = match Source::read(path, true) {
             Ok(source) => match Document::parse(&source, report) {
@@ -53,7 +54,7 @@ impl<'a> Vault<'a> {
                 File::Broken
             }
         };
-        Self { shown, file, environment, used: RefCell::default(), named: RefCell::default() }
+        Self { shown, file, environment, purpose, used: RefCell::default(), named: RefCell::default() }
     }
 
     fn entries(document: &Document<'_>, report: &Report) -> BTreeMap<String, At<Option<Secret>>> {
@@ -76,6 +77,20 @@ impl<'a> Vault<'a> {
             entries.insert(name.value, At { value: secret, spot: name.spot });
         }
         entries
+    }
+
+    /// A secret that only a controller uses: nobody else looks for it.
+    pub(super) fn of_controller(&self, name: &At<String>, report: &Report) -> Option<Secret> {
+        match self.purpose {
+            Purpose::Controller => self.get(name, report),
+            Purpose::Agent(_) | Purpose::Tool => self.skip(name),
+        }
+    }
+
+    /// Notes that a secret is named, and leaves it where it is.
+    pub(super) fn skip(&self, name: &At<String>) -> Option<Secret> {
+        self.named.borrow_mut().insert(name.value.clone());
+        None
     }
 
     /// The secret that a key names. One that is nowhere is reported at that key.

@@ -39,7 +39,16 @@ pub struct FlagSeen {
     /// The object's place.
     pub store: String,
     /// Its token; none when the store says that there is no such object.
-    pub held: Result<Option<Token>, String>,
+    pub held: Result<Option<Token>, FlagTrouble>,
+}
+
+/// Why a store shows no token of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagTrouble {
+    /// Nothing is known of it: why.
+    Unknown(String),
+    /// What it holds is no flag of ours, and is left alone: what is wrong with it.
+    Foreign(String),
 }
 
 /// What one authoritative server answers.
@@ -121,7 +130,8 @@ pub fn judge(intended: Intended<'_>, seen: &Sighting) -> Drift {
     for flag in &seen.flags {
         match &flag.held {
             Ok(held) => drift.differences.extend(flag_difference(intended, flag, held.as_ref())),
-            Err(why) => drift.unknown.push(placed(&flag.store, why)),
+            Err(FlagTrouble::Unknown(why)) => drift.unknown.push(placed(&flag.store, why)),
+            Err(FlagTrouble::Foreign(what)) => drift.differences.push(foreign(intended, &flag.store, what)),
         }
     }
     for answer in &seen.answers {
@@ -146,6 +156,28 @@ pub fn flag_is_behind(seen: &Sighting, token: &Token) -> bool {
         Ok(Some(held)) => token.is_after(held) && !(held.serving == Role::Standby && token.serving == Role::Primary),
         Err(_) => false,
     })
+}
+
+/// The stores that are not known to hold the flag's token, each with why.
+pub fn stores_behind(seen: &Sighting, token: &Token) -> Vec<String> {
+    if seen.flags.is_empty() {
+        return vec!["its stores could not be asked".to_owned()];
+    }
+    let behind = seen.flags.iter().filter_map(|flag| match &flag.held {
+        Ok(Some(held)) if held == token => None,
+        Ok(Some(held)) => Some(format!("{}: it has '{held}', and not '{token}'", flag.store)),
+        Ok(None) => Some(format!("{}: it has no flag", flag.store)),
+        Err(FlagTrouble::Unknown(why) | FlagTrouble::Foreign(why)) => Some(placed(&flag.store, why)),
+    });
+    behind.collect()
+}
+
+/// An object that is there in the flag's place, and is none.
+fn foreign(intended: Intended<'_>, store: &str, what: &str) -> Difference {
+    // Errors of the port begin with the place, as the line of a difference does.
+    let what = what.strip_prefix(store).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(what);
+    let diff = intended.token.map(|token| format!("+ {token}")).into_iter().collect();
+    Difference { code: "flag-foreign", at: store.to_owned(), what: what.to_owned(), diff }
 }
 
 /// What errors of a port begin with is not said twice.

@@ -21,6 +21,7 @@ mod plan;
 mod policy;
 mod position;
 mod probe;
+pub mod protection;
 mod reconcile;
 mod records;
 mod redaction;
@@ -61,6 +62,7 @@ pub use probe::{
     AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, Protocol, RequestRecord, ScriptPlace,
     StepRecord,
 };
+pub use protection::{Protection, ProtectionState, RecordName};
 pub use reconcile::{Comparison, Divergence, LagReading, Look, WriteProbe, digest as reconciliation_digest};
 pub use records::{Alias, Change, Failover, RecordSet, RecordType, Routing};
 pub use redaction::{Redaction, URI_COMPONENT};

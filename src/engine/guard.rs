@@ -178,6 +178,12 @@ pub enum Blocker {
     NothingToApprove,
     /// Nothing is stuck.
     NothingStuck,
+    /// Not every store of the flag is known to hold its token: one that is up, or that a predecessor's write still reaches, would keep the standby in
+    /// service.
+    FlagBehind {
+        /// Which, and why.
+        stores: Vec<String>,
+    },
     /// The site that would serve is itself down.
     TargetDown {
         /// Which site.
@@ -242,6 +248,7 @@ impl Blocker {
             Self::PrimaryUnfenced { .. } => "primary-unfenced",
             Self::NothingToApprove => "nothing-to-approve",
             Self::NothingStuck => "nothing-stuck",
+            Self::FlagBehind { .. } => "flag-behind",
             Self::TargetDown { .. } => "target-down",
             Self::TargetUnproven { .. } => "target-unproven",
         }
@@ -340,6 +347,13 @@ impl fmt::Display for Blocker {
             }
             Self::NothingToApprove => f.write_str("no open plan of that name waits for approval"),
             Self::NothingStuck => f.write_str("nothing is stuck"),
+            Self::FlagBehind { stores } => {
+                write!(
+                    f,
+                    "the flag cannot be lowered everywhere ({}); every store is looked at again each minute",
+                    stores.join("; ")
+                )
+            }
             Self::TargetDown { role, votes } => {
                 write!(f, "the {role} is down: {votes} vantages say so, and moving there would help nobody")
             }
@@ -386,6 +400,10 @@ pub(super) fn against_opening(scene: &Scene<'_>, to: Role, asker: Asker) -> Vec<
         }
         blockers.extend(limits::against_automatic(scene));
         blockers.extend(against_source(scene, to.other()));
+    }
+    // One store is enough to raise it.
+    if to == Role::Primary && !scene.flag_behind.is_empty() {
+        blockers.push(Blocker::FlagBehind { stores: scene.flag_behind.to_vec() });
     }
     blockers.extend(limits::against_pin(scene, to));
     blockers.extend(limits::against_lag(scene, to));

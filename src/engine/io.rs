@@ -70,6 +70,8 @@ pub enum Input {
         service: ServiceName,
         /// What was fenced, as it is now.
         register: Register,
+        /// The stores of a flag that were not, each with why.
+        behind: Vec<String>,
     },
     /// The service's token could not be written.
     FenceFailed {

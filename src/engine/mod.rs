@@ -125,8 +125,8 @@ impl Engine {
             Input::Maintenance { service, window } => {
                 self.with(now, &service, output, |state, _| state.maintenance(window));
             }
-            Input::Fenced { service, register } => {
-                self.with(now, &service, output, |state, _| state.fenced(now, register));
+            Input::Fenced { service, register, behind } => {
+                self.with(now, &service, output, |state, _| state.fenced(now, register, behind));
             }
             Input::FenceFailed { service, error } => {
                 self.with(now, &service, output, |state, output| state.fence_failed(now, &error, output));

@@ -36,6 +36,8 @@ pub(super) struct Scene<'a> {
     pub(super) maintenance: Option<&'a str>,
     /// What the names themselves showed at the last look.
     pub(super) drift: Option<&'a Drift>,
+    /// The stores that are not known to hold the flag's token, each with why.
+    pub(super) flag_behind: &'a [String],
     /// Why what was seen is not to be trusted yet, and until when.
     pub(super) unsettled: Option<(String, Moment)>,
     /// The automatic moves of all services, not long ago.

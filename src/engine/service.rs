@@ -181,6 +181,7 @@ impl ServiceState {
             sites: &self.sites,
             maintenance: self.maintenance.as_deref(),
             drift: self.watch.drift(),
+            flag_behind: self.watch.behind(),
             unsettled: self.panel.unsettled(&self.service, now),
             all_moves: &common.moves,
             limits: common.limits,
@@ -268,8 +269,9 @@ impl ServiceState {
         }
     }
 
-    pub(super) fn fenced(&mut self, now: Moment, register: Register) {
+    pub(super) fn fenced(&mut self, now: Moment, register: Register, behind: Vec<String>) {
         self.watch.wrote(now);
+        self.watch.left_behind(behind);
         self.register = Some(register);
         self.fence_asked = false;
         self.fence_failures = 0;

@@ -9,12 +9,24 @@ use crate::domain::drift::Drift;
 pub(super) struct Watch {
     drift: Option<Drift>,
     settled: Moment,
+    /// The stores that are not known to hold the flag's token, each with why.
+    behind: Vec<String>,
 }
 
 impl Watch {
     /// What is known to differ, and what could not be told; none before the first look that counts.
     pub(super) fn drift(&self) -> Option<&Drift> {
         self.drift.as_ref()
+    }
+
+    /// The stores that are not known to hold the flag's token.
+    pub(super) fn behind(&self) -> &[String] {
+        &self.behind
+    }
+
+    /// These are not known to hold it, and all others are.
+    pub(super) fn left_behind(&mut self, behind: Vec<String>) {
+        self.behind = behind;
     }
 
     /// Something was, or may have been, written.

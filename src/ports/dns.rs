@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use super::PortError;
 use crate::domain::zone_lint::Soa;
 use crate::domain::{
-    ChangeBatch, Dnssec, Fence, Moment, RecordSet, RecordType, Said, Sighting, SignedAnswer, VantageName,
+    ChangeBatch, Dnssec, Fence, Moment, Protection, RecordName, RecordSet, RecordType, Said, Sighting, SignedAnswer,
+    VantageName,
 };
 
 /// How far the provider has got with a change.
@@ -55,6 +56,26 @@ pub trait DnsProvider: Send + Sync {
     async fn catch_up(&self, _fence: &Fence) -> Result<Option<String>, PortError> {
         Ok(None)
     }
+}
+
+/// A provider that can keep records from being changed, by whomever.
+#[async_trait]
+pub trait RecordProtection: Send + Sync {
+    /// The zone's protections.
+    async fn list(&self, zone: &str) -> Result<Vec<Protection>, PortError>;
+
+    /// Protects all records of these names and types. The comment is shown to whoever is refused.
+    ///
+    /// # Errors
+    /// `Refused`: it said no, as when one of them is protected already. `Retry`: it may have been done. `Broken`: the zone is not there, or
+    /// permission is missing. The caller lists again after each.
+    async fn create(&self, fence: &Fence, zone: &str, names: &[RecordName], comment: &str) -> Result<(), PortError>;
+
+    /// Takes those protections away.
+    ///
+    /// # Errors
+    /// As `create`; `Refused` also when one of them is not there.
+    async fn delete(&self, fence: &Fence, zone: &str, names: &[RecordName]) -> Result<(), PortError>;
 }
 
 /// Asking name servers.

@@ -33,6 +33,8 @@ pub struct FlagCopy {
     /// Errors: `Retry`: nothing is known. `Broken`: the object is no flag of ours (unreadable, edited, wrongly signed, another cluster's or service's, raised with another phrase), or
     /// there is no bucket or no permission to read. It is never overwritten.
     pub held: Result<Option<HeldFlag>, PortError>,
+    /// What is wrong with the object, where there is one and it is no flag of ours; none where it is one, and where nothing is known.
+    pub foreign: Option<String>,
 }
 
 /// What became of the write to one store.

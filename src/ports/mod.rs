@@ -15,7 +15,7 @@ mod store;
 pub use crate::domain::{Class, PortError};
 pub use canary::CanaryRunner;
 pub use clock::Clock;
-pub use dns::{ChangeState, DnsProvider, OwnResolvers, Resolver, SightingSink};
+pub use dns::{ChangeState, DnsProvider, OwnResolvers, RecordProtection, Resolver, SightingSink};
 pub use flag::{FlagBodies, FlagCopy, FlagStore, FlagVersion, FlagWrite, HeldFlag};
 pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};

@@ -27,6 +27,8 @@ use super::executor::Executor;
 use super::outbox;
 pub use super::outside::Ports;
 use super::pace::Paces;
+pub use super::protector::ProtectedZone;
+use super::protector::{Protector, Protectors, keep};
 pub use super::register::{Home, Managed};
 use super::surroundings::Surroundings;
 use super::upkeep::keep_up;
@@ -116,6 +118,7 @@ pub struct Handle {
     events: Arc<Events>,
     paces: Arc<Paces>,
     journal: Arc<dyn JournalStore>,
+    pub(super) protectors: Protectors,
 }
 
 impl Handle {
@@ -205,6 +208,7 @@ pub async fn start(
     let journal = ports.journal.load().await.map_err(StartError::Journal)?;
     tracing::info!(%epoch, entries = journal.len(), "leading");
 
+    let protectors = protectors(&setup);
     let (mailbox, messages) = mpsc::channel(MAILBOX);
     let events = Arc::new(Events::default());
     let paces = Arc::new(Paces::new());
@@ -213,6 +217,7 @@ pub async fn start(
         events: Arc::clone(&events),
         paces: Arc::clone(&paces),
         journal: Arc::clone(&ports.journal),
+        protectors: Arc::clone(&protectors),
     };
     let outbox_news = Arc::new(Notify::new());
     tasks.spawn(outbox::run(
@@ -232,10 +237,16 @@ pub async fn start(
             keep_up(tasks, closing, format!("the look at the names of {}", service.name), watch);
         }
     }
+    for (service, protector) in protectors.iter() {
+        let (protector, handle) = (Arc::clone(protector), handle.clone());
+        let look = move || keep(Arc::clone(&protector), handle.clone());
+        keep_up(tasks, closing, format!("the protection of {service}"), look);
+    }
     let cluster = setup.cluster.clone();
     let executors = setup.services.into_iter().map(|managed| {
         let (cluster, ports) = (cluster.clone(), ports.clone());
-        (managed.service.name.clone(), Arc::new(Executor { cluster, managed, ports }))
+        let protector = protectors.get(&managed.service.name).cloned();
+        (managed.service.name.clone(), Arc::new(Executor { cluster, managed, ports, protector }))
     });
     let controller = Controller {
         engine: Engine::new(setup.cluster, setup.limits, services),
@@ -252,6 +263,16 @@ pub async fn start(
     };
     tasks.spawn(controller.run(journal, noticed, authority, messages));
     Ok(handle)
+}
+
+/// Whoever protects records of the services that ask for it.
+fn protectors(setup: &Setup) -> Protectors {
+    let asked = setup.services.iter().filter(|managed| !managed.protected.is_empty());
+    let made = asked.map(|Managed { service, protected, .. }| {
+        let protector = Protector::new(setup.cluster.clone(), service, protected.clone());
+        (service.name.clone(), Arc::new(protector))
+    });
+    Arc::new(made.collect())
 }
 
 /// The newest epoch among the registers that answer in time.

@@ -1,11 +1,13 @@
 //! Carries out one step, which leaves nothing to choose, and says how it went. Each can be run again without doubling its effect.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
 use super::outside::Ports;
+use super::protector::Protector;
 use super::register::Managed;
 use super::signatures::Answered;
 use crate::domain::{Answer, ClusterName, MovedName, Outcome, RecordType, Role, Service, Step, StepDetail};
@@ -28,6 +30,8 @@ pub(super) struct Executor {
     pub(super) cluster: ClusterName,
     pub(super) managed: Managed,
     pub(super) ports: Ports,
+    /// Whoever protects its records while it is frozen.
+    pub(super) protector: Option<Arc<Protector>>,
 }
 
 pub(super) fn said(text: impl Into<String>) -> StepSuccess {
@@ -67,7 +71,10 @@ impl Executor {
                 Ok(said("its time to live and a minute have passed since a write was seen refused"))
             }
             Step::FlipRecords | Step::RaiseFlag | Step::LowerFlag => self.switch(order).await,
-            Step::PinRecords => self.managed.pin(&order.fence, &self.cluster, &order.plan).await,
+            Step::PinRecords => {
+                self.unprotected()?;
+                self.managed.pin(&order.fence, &self.cluster, &order.plan).await
+            }
             Step::AwaitInSync => self.await_in_sync(order).await,
             Step::VerifyAnswers => self.verify_answers(order.plan.to()).await,
             Step::VerifyPublicLogin => self.public_login(order.plan.to()).await,
@@ -101,7 +108,15 @@ impl Executor {
         let Some(switch) = &order.switch else {
             return Err(PortError::broken(format!("to {}, without its tokens", order.step.sentence())));
         };
+        if order.step == Step::FlipRecords {
+            self.unprotected()?;
+        }
         self.managed.switch(&order.fence, &self.cluster, order.step, switch).await
+    }
+
+    /// Records that we protect ourselves are not yet to be written.
+    fn unprotected(&self) -> Result<(), PortError> {
+        self.protector.as_ref().map_or(Ok(()), |protector| protector.in_the_way())
     }
 
     async fn await_in_sync(&self, order: &StepOrder) -> Result<StepSuccess, PortError> {

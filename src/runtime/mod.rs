@@ -16,6 +16,7 @@ mod outbox;
 mod outside;
 mod pace;
 pub mod past;
+mod protector;
 mod register;
 mod signatures;
 mod sites;

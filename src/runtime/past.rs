@@ -93,7 +93,7 @@ impl Past {
         let _ = engine.handle(start, Input::Recovered { journal, wall: from });
         let _ = engine.handle(start, Input::Led(Authority::new(epoch, None)));
         let register = register_of(&self.cluster, service, epoch, ledger.serving())?;
-        let _ = engine.handle(start, Input::Fenced { service: service.name.clone(), register });
+        let _ = engine.handle(start, Input::Fenced { service: service.name.clone(), register, behind: Vec::new() });
         Ok(engine)
     }
 }

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::protector::ProtectedZone;
 use super::{flag, zone};
 use crate::domain::{ClusterName, Fence, FlipIntent, Register, Role, Service, Step, StepDetail, Token};
 use crate::engine::StepSuccess;
@@ -29,6 +30,8 @@ pub struct Managed {
     pub dns: Arc<dyn DnsProvider>,
     /// Each of two providers by itself, for who must look at both (adoption, drift); empty where `dns` is the only one.
     pub homes: Vec<Home>,
+    /// The zones to be protected while the service is frozen; empty where nobody asks for it.
+    pub protected: Vec<ProtectedZone>,
     /// The stores of its flag; always there where the lane has one.
     pub flag: Option<Arc<dyn FlagStore>>,
 }
@@ -51,11 +54,13 @@ pub(super) struct TakenOver {
     pub(super) before: Token,
     /// What it holds now.
     pub(super) register: Register,
+    /// The stores of a flag that could not be fenced, each with why.
+    pub(super) behind: Vec<String>,
 }
 
 impl Managed {
     /// Every zone of the service's names, each by itself.
-    pub(super) fn homes(&self) -> Vec<Home> {
+    pub fn homes(&self) -> Vec<Home> {
         if !self.homes.is_empty() {
             return self.homes.clone();
         }
@@ -94,7 +99,7 @@ impl Managed {
         let (dns, service) = (self.dns.as_ref(), &self.service);
         if !service.dns.lane.has_flag() {
             let taken = zone::take_over(dns, fence, cluster, service).await?;
-            return Ok(TakenOver { before: taken.before, register: taken.records.into() });
+            return Ok(TakenOver { before: taken.before, register: taken.records.into(), behind: Vec::new() });
         }
         let taken = flag::take_over(self.flag()?, fence, cluster, &service.name).await?;
         for behind in &taken.behind {
@@ -117,7 +122,8 @@ impl Managed {
                 Err(error) => tracing::warn!(service = %service.name, "the records behind the flag: {error}"),
             }
         }
-        Ok(TakenOver { before, register: taken.flag.into() })
+        let behind = taken.behind.iter().map(ToString::to_string).collect();
+        Ok(TakenOver { before, register: taken.flag.into(), behind })
     }
 
     /// Moves the register by `intent`, which has been recorded before.

@@ -11,7 +11,7 @@ use url::Host;
 use super::chance::nonce;
 use super::executor::Executor;
 use super::register::{Home, Managed};
-use crate::domain::drift::{AnswerSeen, FlagSeen, Sighting, ZoneSeen};
+use crate::domain::drift::{AnswerSeen, FlagSeen, FlagTrouble, Sighting, ZoneSeen};
 use crate::domain::zone_lint::{self, ZoneFacts};
 use crate::domain::{DnssecMode, MovedName, Role, SignedAnswer};
 use crate::ports::{FlagCopy, PortError};
@@ -99,10 +99,12 @@ impl Executor {
         let seen = |copy: FlagCopy| {
             let held = match copy.held {
                 Ok(Some(held)) if held.token.cluster != self.cluster => {
-                    Err(format!("the flag is the cluster '{}''s", held.token.cluster))
+                    Err(FlagTrouble::Foreign(format!("the flag is the cluster '{}''s", held.token.cluster)))
                 }
                 Ok(held) => Ok(held.map(|held| held.token)),
-                Err(error) => Err(error.to_string()),
+                Err(error) => {
+                    Err(copy.foreign.map_or_else(|| FlagTrouble::Unknown(error.to_string()), FlagTrouble::Foreign))
+                }
             };
             FlagSeen { store: copy.store, held }
         };

@@ -209,11 +209,12 @@ async fn status_now(api: &Api) -> Result<Status, Refusal> {
     Ok(status)
 }
 
-/// Adds what the checks measured, which is known of now only.
+/// Adds what is known of now only: what the checks measured, and how providers protect what is frozen.
 fn measured(api: &Api, status: &mut Status) {
     for service in &api.services {
         let name = service.name.as_str();
         if let Some(known) = status.services.iter_mut().find(|known| known.service == name) {
+            known.protection = show::protection(api.controller.protections(&service.name), known.frozen.is_some());
             known.metrics = api.intake.measured(&service.name).into_iter().map(show::metric).collect();
         }
     }

@@ -6,18 +6,29 @@ use std::time::Duration;
 use super::{sites, zone};
 use crate::domain::zone_lint::Finding;
 use crate::domain::{
-    Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex,
-    Verdict, Vote, curve_in_words, public_in_words,
+    Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, ProtectionState, Role, Service,
+    Step, StepIndex, Verdict, Vote, curve_in_words, public_in_words,
 };
 use crate::engine::{Blocker, DrainView, Explanation, LastPlan, Moved, PlanView, RuleView, SiteView};
 use crate::runtime::{Event as Noticed, Measured};
 use crate::wire::VERSION;
 use crate::wire::api::{
     BlockerStatus, DrainStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, MetricStatus, MoveStatus,
-    PinStatus, PlanPreview, PlanStatus, PublicStatus, RuleStatus, ServiceStatus, SiteStatus, Status, StepStatus,
-    StragglerStatus, VoteStatus, Word,
+    PinStatus, PlanPreview, PlanStatus, ProtectionStatus, PublicStatus, RuleStatus, ServiceStatus, SiteStatus,
+    Status, StepStatus, StragglerStatus, VoteStatus, Word,
 };
 use crate::wire::zone::FindingStatus;
+
+/// How zones stand whose records are to be protected while the service is frozen.
+pub(super) fn protection(zones: Vec<(String, ProtectionState)>, frozen: bool) -> Vec<ProtectionStatus> {
+    let status = |(zone, state): (String, ProtectionState)| ProtectionStatus {
+        zone,
+        protected: state.protected(),
+        settled: state.is_settled(frozen),
+        text: state.words(),
+    };
+    zones.into_iter().map(status).collect()
+}
 
 pub(super) fn status(cluster: &str, explanations: Vec<Explanation>) -> Status {
     let epoch = explanations.first().and_then(|service| service.epoch).map(|epoch| epoch.get());
@@ -52,6 +63,7 @@ fn service(known: Explanation) -> ServiceStatus {
             .incident
             .map(|incident| IncidentStatus { number: incident.number, escalated: incident.escalated }),
         frozen: known.frozen.map(|freeze| Word { by: freeze.by, reason: freeze.reason }),
+        protection: Vec::new(),
         stuck: known.stuck,
         drain: known.drain.as_ref().map(drain),
         plan: known.plan.map(plan),

@@ -20,11 +20,17 @@ pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
 pub(super) type Answer = Result<Json<WordAnswer>, Refusal>;
 
 pub(super) async fn freeze(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
-    plain(state, path, body, |service, by, reason| Ask::Freeze { service, by, reason }).await
+    let (state, service, by, reason) = plainly(state, &path, body)?;
+    let reply = state.0.controller.freeze(Ask::Freeze { service: service.clone(), by, reason }).await?;
+    let protection = show::protection(state.0.controller.protections(&service), true);
+    Ok(Json(WordAnswer { protection, ..answer(&state.0, &path, reply)? }))
 }
 
 pub(super) async fn unfreeze(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
-    plain(state, path, body, |service, by, reason| Ask::Unfreeze { service, by, reason }).await
+    let (state, service, by, reason) = plainly(state, &path, body)?;
+    let reply = state.0.controller.unfreeze(Ask::Unfreeze { service: service.clone(), by, reason }).await?;
+    let protection = show::protection(state.0.controller.protections(&service), false);
+    Ok(Json(WordAnswer { protection, ..answer(&state.0, &path, reply)? }))
 }
 
 pub(super) async fn unpin(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
@@ -62,14 +68,33 @@ async fn plain(
     body: Body<WordBody>,
     ask: impl FnOnce(ServiceName, String, String) -> Ask,
 ) -> Answer {
+    let (state, service, by, reason) = plainly(state, &path, body)?;
+    word(&state.0, &path, ask(service, by, reason)).await
+}
+
+/// Who says it of which service, and why.
+fn plainly(
+    state: Shared,
+    path: &str,
+    body: Body<WordBody>,
+) -> Result<(Shared, ServiceName, String, String), Refusal> {
     let Json(WordBody { by, reason }) = body?;
-    let service = known(&state.0, &path)?.name.clone();
-    word(&state.0, &path, ask(service, said(&by, "by")?, said(&reason, "reason")?)).await
+    let service = known(&state.0, path)?.name.clone();
+    Ok((state, service, said(&by, "by")?, said(&reason, "reason")?))
 }
 
 pub(super) async fn word(api: &Api, name: &str, ask: Ask) -> Answer {
-    let answer = |result: &str| WordAnswer { v: VERSION, result: result.to_owned(), blockers: Vec::new() };
-    Ok(Json(match api.controller.ask(ask).await? {
+    Ok(Json(answer(api, name, api.controller.ask(ask).await?)?))
+}
+
+fn answer(api: &Api, name: &str, reply: Reply) -> Result<WordAnswer, Refusal> {
+    let answer = |result: &str| WordAnswer {
+        v: VERSION,
+        result: result.to_owned(),
+        blockers: Vec::new(),
+        protection: Vec::new(),
+    };
+    Ok(match reply {
         Reply::Done | Reply::Opened(_) => answer("done"),
         Reply::PlanChanged(_) => answer("plan-changed"),
         Reply::AlreadySo => answer("already-so"),
@@ -77,5 +102,5 @@ pub(super) async fn word(api: &Api, name: &str, ask: Ask) -> Answer {
             WordAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked") }
         }
         Reply::NoSuchService => return Err(no_such_service(api, name)),
-    }))
+    })
 }

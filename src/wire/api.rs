@@ -63,6 +63,9 @@ pub struct ServiceStatus {
     pub incident: Option<IncidentStatus>,
     /// The freeze in force.
     pub frozen: Option<Word>,
+    /// Of each zone whose provider is to refuse changes while the service is frozen, whether it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protection: Vec<ProtectionStatus>,
     /// Why a person is needed.
     pub stuck: Option<String>,
     /// How users' resolvers follow the last move, or followed it.
@@ -433,6 +436,19 @@ pub struct WordBody {
     pub reason: String,
 }
 
+/// Whether a provider keeps a service's records from being changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProtectionStatus {
+    /// The provider and its zone.
+    pub zone: String,
+    /// Whether it does; none while nobody can tell.
+    pub protected: Option<bool>,
+    /// Whether that is as the freeze, or its absence, wants it; if not it is tried again.
+    pub settled: bool,
+    /// The same in words, and why.
+    pub text: String,
+}
+
 /// Its answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WordAnswer {
@@ -442,6 +458,9 @@ pub struct WordAnswer {
     pub result: String,
     /// What is against it.
     pub blockers: Vec<BlockerStatus>,
+    /// After `freeze` and `unfreeze`: how the providers' protections stand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protection: Vec<ProtectionStatus>,
 }
 
 /// `GET /v1/services/NAME/history`.

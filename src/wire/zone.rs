@@ -17,7 +17,7 @@ pub struct DriftStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DifferenceStatus {
     /// A stable word: `missing`, `unexpected`, `changed`, `other-type`, `mark-missing`, `mark-foreign`, `mark-stale`, `mark-changed`,
-    /// `flag-behind`, `flag-changed` or `answer`.
+    /// `flag-behind`, `flag-changed`, `flag-foreign` or `answer`.
     pub code: String,
     /// Where: a zone, a store or a server.
     pub at: String,

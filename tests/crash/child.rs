@@ -111,7 +111,15 @@ async fn run(settings: Settings) {
         notifier: Arc::new(Watched::new(notifiers(&settings), &gun)),
     };
     let dns = Arc::new(Watched::new(settings.provider(), &gun));
-    let managed = Managed { service: service.clone(), standby, primary: None, dns, homes: Vec::new(), flag: None };
+    let managed = Managed {
+        service: service.clone(),
+        standby,
+        primary: None,
+        dns,
+        homes: Vec::new(),
+        protected: Vec::new(),
+        flag: None,
+    };
     let setup = Setup {
         cluster: settings::cluster(),
         limits: Limits::default(),

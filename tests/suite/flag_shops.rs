@@ -211,6 +211,16 @@ impl Shop {
         (wire, (url, self.access.clone()))
     }
 
+    /// The same at another endpoint, which passes on to this one.
+    pub(crate) fn through(&self, endpoint: &Url) -> (String, Access) {
+        (self.url(BUCKET, Some(endpoint)), self.access.clone())
+    }
+
+    /// Where it is.
+    pub(crate) fn endpoint(&self) -> Url {
+        self.endpoint.clone().unwrap()
+    }
+
     /// The same where nobody listens: the discard port.
     pub(crate) fn away(&self) -> (String, Access) {
         (self.url(BUCKET, Some(&Url::parse("http://127.0.0.1:9/").unwrap())), self.access.clone())

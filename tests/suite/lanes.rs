@@ -97,3 +97,97 @@ async fn by_the_flag_alone_no_record_is_ever_changed() {
     assert_eq!((raised(&world), world.answer().await.as_str()), ([false; 2], PRIMARY));
     assert_eq!(world.lab.requests().len(), before, "the control plane was only read");
 }
+
+/// A world that looks at its stores often, and soon tells of what differs.
+async fn watchful(lane: &'static str) -> World {
+    let controller = &["--watch-every", "500ms", "--drift-after", "1s"];
+    let world = World::healthy(Options { lane, controller, ..Options::default() }).await;
+    world.until_so("the primary is answered", async || world.answer().await == PRIMARY).await;
+    world
+}
+
+/// Takes the second store away, or brings it back.
+fn second_store(world: &World, there: bool) {
+    let (here, away) = (world.dir.path().join("flags-b"), world.dir.path().join("flags-b-away"));
+    let (from, to) = if there { (away, here) } else { (here, away) };
+    fs::rename(from, to).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_was_away_at_the_flip_catches_up_when_it_is_back() {
+    let world = watchful("both").await;
+    second_store(&world, false);
+    world.break_primary().await;
+    world.until_held().await;
+    assert_eq!((raised(&world), world.answer().await.as_str()), ([true, false], STANDBY), "one is enough");
+    second_store(&world, true);
+    world.until_so("it catches up", async || raised(&world) == [true, true]).await;
+    world.until("nothing differs", |service| service["drift"]["differences"] == serde_json::json!([])).await;
+}
+
+#[tokio::test]
+async fn an_edited_flag_is_drift_that_names_the_store_and_what_is_wrong_with_it() {
+    let world = watchful("flag").await;
+    let path = world.dir.path().join("flags-a/login.flag");
+    let good = fs::read_to_string(&path).unwrap();
+    for (from, to, words) in [
+        ("e=1;", "e=7;", "the flag was edited, or signed with another key"),
+        ("c=e2e;", "c=e3e;", "the flag is the cluster 'e3e''s"),
+        ("quorate-flag v1", "somebody's notes", "flags-a"),
+    ] {
+        assert!(good.contains(from), "{good}");
+        let edited = good.replacen(from, to, 1);
+        fs::write(&path, &edited).unwrap();
+        let named = |service: &serde_json::Value| {
+            let differences = service["drift"]["differences"].as_array().unwrap();
+            differences.iter().any(|one| {
+                let text = format!("{}: {}", one["at"], one["text"]);
+                one["code"] == "flag-foreign"
+                    && text.contains("flags-a")
+                    && text.contains(words)
+                    && text.contains("left alone")
+            })
+        };
+        world.until(&format!("it is told that {words}"), named).await;
+        assert_eq!(fs::read_to_string(&path).unwrap(), edited, "it is left alone");
+    }
+    world.until("everybody is told", |service| service["alerts"].to_string().contains("drift")).await;
+    let drift = world.cli(&["drift", "login"]).await;
+    assert!(drift.code == Some(1) && drift.out.contains("flags-a"), "{drift:?}");
+    // It is one store of two: the other still moves the name.
+    world.break_primary().await;
+    world.until_held().await;
+    assert_eq!((raised(&world), world.answer().await.as_str()), ([false, true], STANDBY));
+    fs::write(&path, good).unwrap();
+    world.until_so("what was put right catches up", async || raised(&world) == [true, true]).await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_at_a_takeover_stands_in_the_way_back_and_not_in_that_of_a_failover() {
+    let mut world = watchful("flag").await;
+    world.kill(CONTROLLER).await;
+    second_store(&world, false);
+    world.start_controller().await;
+    world.until("the flag is fenced", |service| service["token"].as_str().is_some_and(|t| t.contains(";e=2;"))).await;
+    world.break_primary().await;
+    world.until_held().await;
+    assert_eq!((raised(&world), world.answer().await.as_str()), ([true, false], STANDBY));
+
+    world.fault(&world.primary, serde_json::json!({ "login": "ok" })).await;
+    world.until_verdict(0, "healthy").await;
+    let failback = ["failback", "login", "--reason", "it is repaired", "--yes"];
+    for more in [&[][..], &["--force"]] {
+        let refused = world.cli(&[&failback[..], more].concat()).await;
+        assert_eq!(refused.code, Some(3), "{refused:?}");
+        let said = format!("{}{}", refused.out, refused.err);
+        assert!(said.contains("cannot be lowered everywhere") && said.contains("flags-b"), "{refused:?}");
+    }
+    assert_eq!(world.answer().await, STANDBY, "nothing was half done");
+
+    second_store(&world, true);
+    world.until_so("it catches up", async || raised(&world) == [true, true]).await;
+    world.until("that is seen", |service| !service["blockers"].to_string().contains("flag-behind")).await;
+    let back = world.cli(&failback).await;
+    assert_eq!(back.code, Some(0), "{back:?}");
+    assert_eq!((raised(&world), world.answer().await.as_str()), ([false, false], PRIMARY));
+}

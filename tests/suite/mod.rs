@@ -2,6 +2,8 @@
 
 /// Records taken over, records that differ, and records put back.
 mod adoption;
+/// Each process asks for the secrets that it uses, and for no others.
+mod agent_secrets;
 /// Agents and the controller that they tell.
 mod agents;
 /// The API and the commands that read it, with the real binary.
@@ -95,6 +97,8 @@ mod past;
 mod policies;
 /// Support: an agent in this process, and who listens to it.
 mod probing;
+/// A freeze that the provider itself keeps.
+mod protection;
 /// Support: Python packages for emulators.
 mod python;
 /// Support: small servers that misbehave on purpose.
@@ -125,6 +129,8 @@ mod terraform;
 mod totp_site;
 /// Two providers for one name: the lab's Route 53 and BIND.
 mod twin;
+/// One name at two providers, with the real processes.
+mod two_providers;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
 /// Support: a world of real processes for each test.

@@ -49,12 +49,6 @@ async fn a_mistake_in_the_configuration_stops_every_command_at_its_place() {
         ("policies/brisk.toml", "quorum = 2", "quorum = 4", &["quorum", "4", "3"]),
         ("checks/login.rhai", "step(", "step((", &["checks/login.rhai:"]),
         ("secrets.toml", "probe-password", "other-password", &["probe-password", "QUORATE_SECRET_PROBE_PASSWORD"]),
-        (
-            "quorate.toml",
-            "key = \"standby-admin\"",
-            "key = \"nowhere\"",
-            &["quorate.toml:", "nowhere", "QUORATE_SECRET_NOWHERE"],
-        ),
     ] {
         let world = changed(file, from, to).await;
         for ran in all(&world).await {

@@ -1,10 +1,12 @@
 //! A controller's start: which epoch it takes, and that every zone is fenced under it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_route53::types as sdk;
 use quorate::adapters::clock::SystemClock;
+use quorate::adapters::flag::{Access, FlagKey, FlagOwner, FlagStores};
 use quorate::adapters::notify::Notifiers;
 use quorate::adapters::resolver::Hickory;
 use quorate::adapters::route53::Route53;
@@ -12,8 +14,8 @@ use quorate::adapters::script::RhaiRunner;
 use quorate::adapters::sqlite::SqliteStore;
 use quorate::adapters::standby_http::StandbyHttp;
 use quorate::config::{Notify, ServiceConfig};
-use quorate::domain::{ClusterName, Limits, OwnedRecords, Secret, Service, ServiceName};
-use quorate::lab::{Lab, LabOptions};
+use quorate::domain::{ClusterName, DnsLane, FlagPhrase, Limits, OwnedRecords, Secret, Service, ServiceName};
+use quorate::lab::{FaultChange, Lab, LabOptions};
 use quorate::runtime::controller::{Handle, Managed, Ports, Setup, start};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,7 +34,15 @@ fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> Managed {
     let standby =
         StandbyHttp::new(&service.standby.name, read_only.url, read_only.write_probe, read_only.key, clock).unwrap();
     let dns = Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret")));
-    Managed { service, standby: Arc::new(standby), primary: None, dns, homes: Vec::new(), flag: None }
+    Managed {
+        service,
+        standby: Arc::new(standby),
+        primary: None,
+        dns,
+        homes: Vec::new(),
+        protected: Vec::new(),
+        flag: None,
+    }
 }
 
 /// Writes a service's mark by hand.
@@ -80,7 +90,19 @@ async fn late_zone(mark: &str, wanted: &str) {
     write_mark(&lab, &ahead, "somebody is editing this").await;
 
     let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::open(folder.path().join("quorate.db")).unwrap());
+    let (controller, closing) = started(&cluster, services, folder.path()).await;
+    let epoch = |token: &Option<String>, epoch: &str| token.as_ref().is_some_and(|token| token.contains(epoch));
+    until_tokens(&controller, |tokens| tokens[0].is_none() && epoch(&tokens[1], ";e=1;")).await;
+
+    write_mark(&lab, &ahead, mark).await;
+    until_tokens(&controller, |tokens| tokens.iter().all(|token| epoch(token, wanted))).await;
+    closing.cancel();
+    controller.ended().await;
+}
+
+/// A new store, and a controller on it.
+async fn started(cluster: &ClusterName, services: Vec<Managed>, folder: &Path) -> (Handle, CancellationToken) {
+    let store = Arc::new(SqliteStore::open(folder.join("quorate.db")).unwrap());
     let ports = Ports {
         clock: Arc::new(SystemClock::new()),
         resolver: Arc::new(Hickory::new()),
@@ -92,18 +114,53 @@ async fn late_zone(mark: &str, wanted: &str) {
     };
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
     let controller = start(
-        Setup { cluster, limits: Limits::default(), services, halt_file: None, watch_every: None },
+        Setup { cluster: cluster.clone(), limits: Limits::default(), services, halt_file: None, watch_every: None },
         ports,
         &tasks,
         &closing,
     )
     .await
     .unwrap();
-    let epoch = |token: &Option<String>, epoch: &str| token.as_ref().is_some_and(|token| token.contains(epoch));
-    until_tokens(&controller, |tokens| tokens[0].is_none() && epoch(&tokens[1], ";e=1;")).await;
+    (controller, closing)
+}
 
-    write_mark(&lab, &ahead, mark).await;
-    until_tokens(&controller, |tokens| tokens.iter().all(|token| epoch(token, wanted))).await;
+/// Two registers, and each may be the further one. Looking at the flag's alone gave the zone's epoch to a second controller (S6).
+#[tokio::test]
+async fn in_both_lanes_the_further_of_flag_and_zone_says_whether_an_epoch_was_used_before() {
+    let lab = Lab::start(LabOptions { propagation: Duration::ZERO, ..LabOptions::default() }).await.unwrap();
+    let cluster = ClusterName::new("demo").unwrap();
+    let (folder, flags) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut managed = service(&lab, &cluster, "both");
+    managed.service.dns.lane = DnsLane::Both;
+    let owner = FlagOwner {
+        cluster: cluster.clone(),
+        service: managed.service.name.clone(),
+        phrase: FlagPhrase::new(Secret::new("0123456789abcdef0123456789abcdef")).unwrap(),
+        key: FlagKey::from_seed(&Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")).unwrap(),
+    };
+    let stores = vec![(format!("file://{}", flags.path().display()), Access::Usual)];
+    managed.flag = Some(Arc::new(FlagStores::open(owner, stores).await.unwrap()));
+    // Another controller has led under epoch 1, and the flag's store has lost it.
+    write_mark(&lab, &managed.service, "v1;c=demo;e=1;s=3;t=primary;d=-").await;
+    // The zone does not answer while the epoch is chosen, which is one read with its repetitions, and does when it is fenced.
+    lab.set_faults(FaultChange { unavailable: Some(3), ..FaultChange::default() });
+    let service = managed.service.clone();
+    let (controller, closing) = started(&cluster, vec![managed], folder.path()).await;
+    assert_eq!(lab.set_faults(FaultChange::default()).unavailable, 0, "the zone was silent for just this read");
+    until_tokens(&controller, |tokens| tokens[0].as_ref().is_some_and(|token| token.contains(";e=2;"))).await;
+    let console = console(&lab.api_url());
+    let mark = OwnedRecords::mark_name(&service.dns.name);
+    let epoch_of_the_zone = async || {
+        let sets = console.list_resource_record_sets().hosted_zone_id(&service.dns.zone).send().await.unwrap();
+        let set = sets.resource_record_sets.into_iter().find(|set| set.name.trim_end_matches('.') == mark).unwrap();
+        set.resource_records.unwrap_or_default().remove(0).value
+    };
+    let fenced = async {
+        while !epoch_of_the_zone().await.contains(";e=2;") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), fenced).await.expect("the zone is fenced under the same epoch");
     closing.cancel();
     controller.ended().await;
 }

@@ -8,11 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use aws_sdk_route53::types as sdk;
+use quorate::adapters::flag::{FlagKey, FlagOwner, FlagStores};
 use quorate::adapters::route53::Route53;
 use quorate::config::{Config, Loader};
-use quorate::domain::{Answer, DnsLane, MovedName, PlanDigest, RecordType, Role, Secret, adoption};
-use quorate::ports::DnsProvider;
-use quorate::runtime::zone;
+use quorate::domain::{
+    Answer, ClusterName, DnsLane, FlagPhrase, MovedName, PlanDigest, RecordName, RecordType, Role, Secret,
+    ServiceName, adoption,
+};
+use quorate::ports::{DnsProvider, RecordProtection};
+use quorate::runtime::{flag, zone};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -20,6 +24,7 @@ use self::permissions::{ACTIONS, NAMES, Question, Recorder, TYPES, ask};
 use self::tool::{Copied, Terraform, repository};
 use super::dns_world::{NAME, World, record};
 use super::emulators::Emulator;
+use super::flag_shops::Shop;
 
 /// Every folder with a configuration of its own.
 const FOLDERS: [&str; 5] = [
@@ -216,10 +221,10 @@ fn policies(terraform: &Terraform, zone: &str) -> (Value, Value) {
           names             = ["{NAME}", "www.example.test"]
           marks             = ["_quorate.{NAME}"]
           types             = ["A", "CNAME"]
-          health_check_arns = ["arn:aws:route53:::healthcheck/0123-abc"]
           flag_object_arns  = values(module.flags.object_arns)
           flag_bucket_arns  = ["arn:aws:s3:::flags-a"]
           trust_ec2         = true
+          record_protections = true
         }}
         output "controller" {{ value = module.controller.policy_json }}
         output "bucket" {{ value = module.flags.policy_json }}
@@ -269,17 +274,55 @@ async fn asked_of_route_53(world: &mut World) -> Vec<Question> {
     recorder.take()
 }
 
-/// What the flag lane asks of S3, by what object_store sends: a read, a swap by `If-Match`, a first write by `If-None-Match`.
-fn asked_of_s3() -> [Question; 4] {
-    let object = "arn:aws:s3:::flags-a/quorate/login.flag";
-    [
-        Question::new("s3:GetObject", object, json!({})),
-        Question::new("s3:PutObject", object, json!({ "s3:if-match": "\"0123\"" })),
-        Question::new("s3:PutObject", object, json!({ "s3:if-none-match": "*" })),
-        // What S3 itself asks when the object is absent, to say 404 instead of 403.
-        Question::new("s3:ListBucket", "arn:aws:s3:::flags-a", json!({})),
-    ]
-    .map(|question| question.with("aws:SecureTransport", json!("true")))
+/// Everything that an adoption, a lint and a freeze at the provider ask of Route 53 besides.
+async fn asked_beside() -> Vec<Question> {
+    let world = World::lab(super::dns_world::Begin::Owned).await;
+    let recorder = Recorder::before(Url::parse(&world.lab.as_ref().unwrap().api_url()).unwrap()).await;
+    let provider = Route53::at(recorder.url(), "key", &Secret::new("secret"));
+    let (cluster, service, fence) = (&ClusterName::new("merged").unwrap(), &world.service, World::fence(9));
+    let zone = &service.dns.zone;
+    let found = provider.read(zone, &service.names()).await.unwrap();
+    let from = Some(&world.cluster);
+    let batch =
+        adoption::adopt(cluster, service, &found, from, &fence).unwrap().expect("there is something to adopt");
+    zone::mend(&provider, &fence, cluster, service, &batch).await.unwrap();
+    // What the lint asks of the provider: the rest it asks of name servers.
+    provider.read(zone, &service.names()).await.unwrap();
+    provider.name_servers(zone).await.unwrap();
+    let names = [RecordName { name: service.dns.name.clone(), kind: service.dns.kind }];
+    provider.create(&fence, zone, &names, "a test").await.unwrap();
+    assert_eq!(provider.list(zone).await.unwrap().len(), 1);
+    provider.delete(&fence, zone, &names).await.unwrap();
+    // The zone of this world is called otherwise than the policies' one.
+    let zone = format!("hostedzone/{zone}");
+    let mut asked = recorder.take();
+    for question in &mut asked {
+        let resource = question.0["resource"].as_str().unwrap().replace(&zone, "hostedzone/ZONE");
+        question.0["resource"] = json!(resource);
+    }
+    asked
+}
+
+/// Everything that the flag lane asks of S3 in its life, recorded before an emulator.
+async fn asked_of_s3() -> Vec<Question> {
+    let shop = Shop::ministack().await;
+    let recorder = Recorder::before(shop.endpoint()).await;
+    let (cluster, service) = (ClusterName::new("main").unwrap(), ServiceName::new("login").unwrap());
+    let owner = FlagOwner {
+        cluster: cluster.clone(),
+        service: service.clone(),
+        phrase: FlagPhrase::new(Secret::new("0123456789abcdef0123456789abcdef")).unwrap(),
+        key: FlagKey::from_seed(&Secret::new("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")).unwrap(),
+    };
+    let stores = FlagStores::open(owner, vec![shop.through(recorder.url())]).await.unwrap();
+    let mut flag = flag::take_over(&stores, &World::fence(1), &cluster, &service).await.unwrap().flag;
+    for to in [Role::Standby, Role::Primary] {
+        let new = flag.token().moved(&World::fence(1), to, PlanDigest::parse("0123456789abcdef").unwrap()).unwrap();
+        let intent = quorate::domain::FlipIntent { expected: flag.token().clone(), new };
+        let fence = World::fence(1);
+        flag = flag::move_flag(&stores, &fence, &cluster, &service, &flag, &intent).await.unwrap().flag;
+    }
+    recorder.take_s3()
 }
 
 #[tokio::test]
@@ -291,12 +334,27 @@ async fn the_permissions_allow_what_the_adapter_asks_and_nothing_else() {
     let (policy, bucket) = policies(&terraform, zone);
     let zone_arn = format!("arn:aws:route53:::hostedzone/{zone}");
 
-    // What adopt and lint read beside.
-    let reads = [
-        Question::new("route53:GetDNSSEC", &zone_arn, json!({})),
-        Question::new("route53:GetHealthCheck", "arn:aws:route53:::healthcheck/0123-abc", json!({})),
-    ];
-    let needed: Vec<Question> = route_53.iter().cloned().chain(asked_of_s3()).chain(reads).collect();
+    let of_s3 = asked_of_s3().await;
+    let kinds: BTreeSet<&str> = of_s3.iter().map(|question| question.0["action"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["s3:GetObject", "s3:ListBucket", "s3:PutObject"].into());
+    let beside = asked_beside().await.into_iter().map(|question| {
+        let resource =
+            question.0["resource"].as_str().unwrap().replace("hostedzone/ZONE", &format!("hostedzone/{zone}"));
+        question.of(&resource)
+    });
+    // The simulator knows the actions of AWS's reference, and these were not in it: they are compared as they stand.
+    let (protections, beside): (Vec<Question>, Vec<Question>) =
+        beside.partition(|question| question.0["action"].as_str().unwrap().ends_with("Protections"));
+    let asked: BTreeSet<&str> = protections.iter().map(|question| question.0["action"].as_str().unwrap()).collect();
+    let statements = policy["Statement"].as_array().unwrap();
+    let (frozen, statements): (Vec<&Value>, Vec<&Value>) =
+        statements.iter().partition(|statement| statement["Sid"] == "FreezeAtTheServer");
+    let allowed = frozen[0]["Action"].as_array().unwrap().iter().map(|action| action.as_str().unwrap());
+    assert_eq!((allowed.collect::<BTreeSet<_>>(), &frozen[0]["Resource"]), (asked, &json!([zone_arn])));
+    assert!(protections.iter().all(|question| question.0["resource"] == json!(zone_arn)), "{protections:?}");
+    let policy = json!({ "Version": policy["Version"], "Statement": statements });
+
+    let needed: Vec<Question> = route_53.iter().cloned().chain(of_s3.clone()).chain(beside).collect();
     for (question, answer) in needed.iter().zip(ask(&[&policy], None, &needed)) {
         assert_eq!((answer.result.as_str(), answer.allow.len()), ("Allowed", 1), "{question:?}: {answer:?}");
     }
@@ -344,6 +402,8 @@ async fn the_permissions_allow_what_the_adapter_asks_and_nothing_else() {
         Question::new("route53:DeleteHostedZone", &zone_arn, json!({})),
         Question::new("route53:ChangeTagsForResource", &zone_arn, json!({})),
         Question::new("route53:GetHostedZone", "arn:aws:route53:::hostedzone/ZSOMEBODYELSES", json!({})),
+        Question::new("route53:GetDNSSEC", &zone_arn, json!({})),
+        Question::new("route53:GetHealthCheck", "arn:aws:route53:::healthcheck/0123-abc", json!({})),
         Question::new("route53:UpdateHealthCheck", "arn:aws:route53:::healthcheck/0123-abc", json!({})),
         Question::new("route53:DeleteHealthCheck", "arn:aws:route53:::healthcheck/0123-abc", json!({})),
         Question::new("s3:PutObject", object, json!({})),
@@ -377,7 +437,7 @@ async fn the_permissions_allow_what_the_adapter_asks_and_nothing_else() {
     for (question, answer) in others.iter().zip(ask(&[], Some(&bucket), &others)) {
         assert_ne!(answer.result, "Allowed", "{question:?}: {answer:?}");
     }
-    for answer in ask(&[&policy], Some(&bucket), &asked_of_s3()) {
+    for answer in ask(&[&policy], Some(&bucket), &of_s3) {
         assert_eq!(answer.result, "Allowed", "{answer:?}");
     }
     let blind = Question::new("s3:PutObject", object, json!({ "aws:SecureTransport": "true" }));

@@ -116,6 +116,8 @@ pub(crate) struct Options {
     pub(crate) maintenance: bool,
     /// By what the name is moved.
     pub(crate) lane: &'static str,
+    /// More lines about its names.
+    pub(crate) dns: &'static str,
     /// More arguments of the controller.
     pub(crate) controller: &'static [&'static str],
 }
@@ -133,6 +135,7 @@ impl Default for Options {
             policy: "",
             maintenance: false,
             lane: "records",
+            dns: "",
             controller: &[],
         }
     }
@@ -274,6 +277,7 @@ impl World {
             .replace("SERVER", &self.lab.dns_addr().to_string())
             .replace("NOTICES", &self.lab.api_url())
             .replace("LANE", self.options.lane)
+            .replace("MORE-OF-DNS", self.options.dns)
             .replace(
                 "CHECKED",
                 &self.health_check.as_ref().map_or(String::new(), |id| format!("health_check = \"{id}\"")),
@@ -731,6 +735,7 @@ ttl = "30s"
 authoritative = ["SERVER"]
 dnssec = "off"
 lane = "LANE"
+MORE-OF-DNS
 
 [service.primary]
 name = "aws"

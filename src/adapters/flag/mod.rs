@@ -97,12 +97,16 @@ impl FlagStores {
 
     async fn read_one(&self, shelf: &dyn Shelf) -> FlagCopy {
         let store = shelf.shown().to_owned();
-        let held = match shelf.get().await {
-            Ok(Some(body)) => self.held(&store, body).map(Some),
-            Ok(None) => Ok(None),
-            Err(error) => Err(error),
+        let (held, foreign) = match shelf.get().await {
+            Ok(Some(body)) => {
+                let held = self.held(&store, body);
+                let foreign = held.as_ref().err().map(|error| error.what.clone());
+                (held.map(Some), foreign)
+            }
+            Ok(None) => (Ok(None), None),
+            Err(error) => (Err(error), None),
         };
-        FlagCopy { store, held }
+        FlagCopy { store, held, foreign }
     }
 
     /// What a body says, if it is ours.

@@ -37,6 +37,20 @@ where
     }
 }
 
+/// An error of a change of protections: like any write's, and of no batch.
+pub(super) fn protection<E>(error: &SdkError<E, HttpResponse>, zone: &str, call: &str) -> PortError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match of(error, zone, call) {
+        Some(error) => error,
+        None => match (code(error), text(error)) {
+            (Some(code), text) => PortError::refused(format!("{call} of {zone}: {code}: {text}")),
+            (None, text) => unknown(zone, call, &text),
+        },
+    }
+}
+
 /// An error of a read, which has no effect: unknown is merely "try again".
 pub(super) fn read<E>(error: &SdkError<E, HttpResponse>, what: &str, call: &str) -> PortError
 where

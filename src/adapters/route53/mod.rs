@@ -15,6 +15,7 @@
 //! What it refuses: to retry a write, to create or delete zones, and to guess a record that it cannot express.
 
 mod errors;
+mod protections;
 mod rate;
 mod records;
 

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::super::exit::Failure;
 use super::super::{compose, life};
-use crate::config::{Config, Provider};
+use crate::config::Outline;
 use crate::lab::{Lab, LabOptions};
 
 /// The zone to try when nobody says another: no name below `test` is anybody's (RFC 6761).
@@ -43,7 +43,7 @@ pub(super) struct AloneArgs {
 
 /// Runs until Ctrl-C or SIGTERM.
 pub(super) async fn run(args: AloneArgs) -> Result<(), Failure> {
-    let config = args.config.as_deref().map(compose::config).transpose()?;
+    let config = args.config.as_deref().map(compose::for_tool).transpose()?;
     let options = LabOptions { api: args.api, dns: args.dns, propagation: args.propagation, ..LabOptions::default() };
     let lab = Lab::start(options).await.map_err(Failure::usage)?;
     let mut zones = config.as_ref().map(|config| seed(&lab, config)).transpose()?.unwrap_or_default();
@@ -69,9 +69,9 @@ pub(super) async fn run(args: AloneArgs) -> Result<(), Failure> {
 
 /// The zones of a configuration's services, with the ids that it gives them, and their records as they are before a
 /// controller has moved any.
-fn seed(lab: &Lab, config: &Config) -> Result<Vec<(String, String)>, Failure> {
+fn seed(lab: &Lab, config: &Outline) -> Result<Vec<(String, String)>, Failure> {
     let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let in_route53 = || config.services.iter().filter(|service| matches!(service.provider, Provider::Route53));
+    let in_route53 = || config.services.iter().filter(|service| service.route53);
     for service in in_route53().map(|service| &service.service) {
         names.entry(&service.dns.zone).or_default().extend(service.names());
     }

@@ -92,7 +92,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
 
 /// The first line on standard output says that it is ready, as JSON.
 async fn serve(args: ServeArgs) -> Result<(), Failure> {
-    let config = compose::config(&args.config)?;
+    let config = compose::for_tool(&args.config)?;
     let propagation = Duration::from_millis(args.propagation_ms);
     let options = LabOptions { api: args.api, dns: args.dns, propagation, ..LabOptions::default() };
     let lab = Lab::start(options).await.map_err(Failure::usage)?;

@@ -9,6 +9,7 @@ use super::draft::{AlsoDraft, DnsDraft, FlagDraft, ProviderWord, ZoneDraft};
 use super::{Flag, Provider, SecondZone, TsigAlgorithm, TsigKey};
 use crate::config::draft::ServiceDraft;
 use crate::config::problem::{At, Report};
+use crate::config::values::whole;
 use crate::config::values::{answer, host};
 use crate::config::vault::Vault;
 use crate::domain::{Answer, DnsLane, DnsTarget, FlagPhrase, MovedName, RecordType, Routing, Secret};
@@ -28,9 +29,19 @@ pub(in crate::config) struct Judge<'a, 'v> {
 
 /// What a service's names are and where they live.
 pub(in crate::config) struct Judged {
-    pub(in crate::config) provider: Provider,
     pub(in crate::config) target: DnsTarget,
+    /// Whether it is Route 53 that serves them.
+    pub(in crate::config) route53: bool,
+    /// By what they are moved; absent without its keys.
+    pub(in crate::config) means: Option<Means>,
+}
+
+/// By what a service's names are moved.
+pub(in crate::config) struct Means {
+    pub(in crate::config) provider: Provider,
     pub(in crate::config) second: Option<SecondZone>,
+    /// Whether records are protected while the service is frozen.
+    pub(in crate::config) protect: bool,
 }
 
 impl Judge<'_, '_> {
@@ -60,15 +71,15 @@ impl Judge<'_, '_> {
             authoritative: servers(&draft.zone),
             dnssec: dnssec?,
         };
-        let second = match second {
-            None => None,
-            Some(judged) => {
-                let (provider, zone, routing, authoritative, at) = judged?;
-                let target = DnsTarget { zone, routing, authoritative, ..target.clone() };
-                Some(SecondZone { provider, target, at })
-            }
-        };
-        Some(Judged { provider: provider?, target, second })
+        let second = second.map(|judged| {
+            let (provider, zone, routing, authoritative, at) = judged?;
+            let target = DnsTarget { zone, routing, authoritative, ..target.clone() };
+            Some(SecondZone { provider, target, at })
+        });
+        let route53 = draft.zone.provider.as_ref()?.value == ProviderWord::Route53;
+        let protect = draft.protect.as_ref().is_some_and(|protect| protect.value);
+        let means = whole(second).and_then(|second| Some(Means { provider: provider?, second, protect }));
+        Some(Judged { target, route53, means })
     }
 
     fn provider(&self, draft: &ZoneDraft) -> Option<Provider> {
@@ -290,7 +301,7 @@ impl Judge<'_, '_> {
             }
         };
         let phrase = draft.phrase.as_ref().and_then(|name| {
-            let secret = self.vault.get(name, self.report)?;
+            let secret = self.vault.of_controller(name, self.report)?;
             let report = |error| self.report.error(&name.spot, format!("the secret '{}': {error}", name.value));
             FlagPhrase::new(secret).map_err(report).ok()
         });
@@ -300,7 +311,7 @@ impl Judge<'_, '_> {
 
     /// A secret that must be Base64 of so many bytes.
     fn base64(&self, name: &At<String>, bytes: Option<usize>) -> Option<Secret> {
-        let secret = self.vault.get(name, self.report)?;
+        let secret = self.vault.of_controller(name, self.report)?;
         let sound = BASE64
             .decode(secret.expose().as_bytes())
             .is_ok_and(|decoded| !decoded.is_empty() && bytes.is_none_or(|bytes| decoded.len() == bytes));
@@ -339,6 +350,21 @@ pub(in crate::config) fn lint(draft: &ServiceDraft, report: &Report) {
         let message = "a health check on the standby's record can pull everybody back: while it fails, Route 53 answers with the \
                        primary, however sick that is; leave it out";
         report.warn(&check.spot, message);
+    }
+    if let Some(dns) = &draft.dns
+        && let Some(protect) = dns.protect.as_ref().filter(|protect| protect.value)
+    {
+        let zones = std::iter::once(&dns.zone).chain(&dns.second);
+        let updated =
+            |zone: &&ZoneDraft| zone.provider.as_ref().is_some_and(|word| word.value == ProviderWord::Rfc2136);
+        for zone in zones.filter(updated).filter_map(|zone| zone.zone.as_ref()) {
+            let message = format!(
+                "the server of the zone {} knows no protection of records: a freeze holds in the journal, and keeps nobody else from changing \
+                 them there",
+                zone.value
+            );
+            report.warn(&protect.spot, message);
+        }
     }
     for zone in draft.dns.iter().flat_map(|dns| std::iter::once(&dns.zone).chain(&dns.second)) {
         let updates = zone.provider.as_ref().filter(|word| word.value == ProviderWord::Rfc2136);

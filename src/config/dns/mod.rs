@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use url::Url;
 
 pub(super) use draft::{DnsDraft, FlagDraft};
-pub(super) use judge::{Judge, lint};
+pub(super) use judge::{Judge, Judged, Means, lint};
 
 use super::Place;
 use crate::domain::{DnsTarget, FlagPhrase, Secret};

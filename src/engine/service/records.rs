@@ -30,9 +30,12 @@ impl ServiceState {
         let token = register.map(Register::token);
         let serving = self.serving(common);
         let drift = drift::judge(Intended { cluster, service: &self.service, serving, token }, seen);
-        let flag = match register {
-            Some(Register::Flag(flag)) => Some(flag).filter(|flag| drift::flag_is_behind(seen, flag.token())),
-            Some(Register::Records(_)) | None => None,
+        let (flag, behind) = match register {
+            Some(Register::Flag(flag)) => {
+                let behind = drift::stores_behind(seen, flag.token());
+                (Some(flag).filter(|flag| drift::flag_is_behind(seen, flag.token())), Some(behind))
+            }
+            Some(Register::Records(_)) | None => (None, None),
         };
         let zone = register.is_some()
             && seen.zones.len() > 1
@@ -42,6 +45,9 @@ impl ServiceState {
         {
             let (service, flag) = (self.service.name.clone(), flag.cloned());
             output.commands.push(Command::CatchUp { service, fence, flag, zone });
+        }
+        if let Some(behind) = behind {
+            self.watch.left_behind(behind);
         }
         if let Some(text) = self.watch.take(drift) {
             output.notes.push(self.note("drift", None, text));

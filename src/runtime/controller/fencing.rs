@@ -41,7 +41,8 @@ impl Controller {
             }
             Ok(taken) => {
                 self.fenced_once.insert(service.clone());
-                self.feed(Input::Fenced { service, register: taken.register }).await
+                let TakenOver { register, behind, .. } = taken;
+                self.feed(Input::Fenced { service, register, behind }).await
             }
             Err(error) => {
                 tracing::warn!(%service, "fencing the zone: {error}");

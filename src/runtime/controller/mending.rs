@@ -35,6 +35,8 @@ pub(in crate::runtime) struct Standing {
     fence: Option<Fence>,
     register: Option<Register>,
     serving: Role,
+    /// People have stopped it.
+    frozen: bool,
     /// A plan is under way.
     pub(in crate::runtime) open: bool,
     blockers: Vec<Blocker>,
@@ -107,6 +109,12 @@ impl Handle {
     /// What is to be known of a service before anything is written to its records; none when there is no such service.
     async fn standing(&self, service: &ServiceName) -> Result<Option<Standing>, PortError> {
         Ok(self.ask_for(|sender| Message::Standing(service.clone(), sender)).await?)
+    }
+
+    /// Whether the service is frozen, by the journal, and the authority to write in its zone, while there is one. None when nobody can tell.
+    pub(in crate::runtime) async fn freeze_and_fence(&self, service: &ServiceName) -> Option<(bool, Option<Fence>)> {
+        let standing = self.standing(service).await.ok()??;
+        Some((standing.frozen, standing.fence))
     }
 
     /// Looks at the service's names now; none when there is no such service.
@@ -290,6 +298,7 @@ impl Controller {
             fence: self.engine.authority().and_then(|held| held.fence(now)),
             register: register.cloned(),
             serving,
+            frozen: self.engine.ledger(service)?.frozen.is_some(),
             open: self.engine.ledger(service)?.open.is_some(),
             blockers: self.engine.against_mending(now, service)?,
         })

@@ -197,7 +197,7 @@ impl Desk {
         if let Some(new) = fence.and_then(|fence| zone.token().advanced(&fence)) {
             *zone = zone.after(&ChangeBatch::fence(zone, new));
             let register = zone.clone().into();
-            self.give(now, Input::Fenced { service, register });
+            self.give(now, Input::Fenced { service, register, behind: Vec::new() });
         }
     }
 

@@ -40,9 +40,6 @@ locals {
   # What an agent in AWS reads of its secrets, from Parameter Store of its own region.
   agent_secrets = { for name in ["api-token", "probe-user", "probe-password"] : name => "ssm:/quorate/${name}" }
 
-  # What no agent needs, and so gets none of.
-  controller_secrets = concat(["standby-admin"], local.with_flags ? ["flag-phrase", "flag-signing"] : [])
-
   agent_files = {
     for each in ["checks/login.rhai", "policies/default.toml"] : each => file("${path.module}/../../../${each}")
   }
@@ -114,16 +111,15 @@ module "flags_sydney" {
 module "controller" {
   source = "../../modules/controller-iam"
 
-  name              = "quorate-${var.cluster}"
-  zone_arns         = [module.zone.zone_arn]
-  names             = module.zone.services[var.service].names
-  marks             = [module.zone.services[var.service].mark]
-  types             = module.zone.services[var.service].types
-  health_check_arns = module.zone.health_check_arns
-  flag_object_arns  = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.object_arns[var.service]]
-  flag_bucket_arns  = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.bucket_arn]
-  trust_ec2         = length(var.controller_oidc) == 0
-  trust_oidc        = var.controller_oidc
+  name             = "quorate-${var.cluster}"
+  zone_arns        = [module.zone.zone_arn]
+  names            = module.zone.services[var.service].names
+  marks            = [module.zone.services[var.service].mark]
+  types            = module.zone.services[var.service].types
+  flag_object_arns = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.object_arns[var.service]]
+  flag_bucket_arns = [for flags in concat(module.flags_frankfurt, module.flags_sydney) : flags.bucket_arn]
+  trust_ec2        = length(var.controller_oidc) == 0
+  trust_oidc       = var.controller_oidc
 }
 
 module "agent_frankfurt" {
@@ -137,7 +133,6 @@ module "agent_frankfurt" {
   binary_url    = var.agent_binary.url
   binary_sha256 = var.agent_binary.sha256
   secrets       = local.agent_secrets
-  withheld      = local.controller_secrets
 }
 
 module "agent_sydney" {
@@ -151,5 +146,4 @@ module "agent_sydney" {
   binary_url    = var.agent_binary.url
   binary_sha256 = var.agent_binary.sha256
   secrets       = local.agent_secrets
-  withheld      = local.controller_secrets
 }

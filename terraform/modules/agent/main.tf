@@ -75,7 +75,7 @@ locals {
         {
           path        = "/etc/systemd/system/quorate-agent.service"
           permissions = "0644"
-          content     = templatefile("${path.module}/files/quorate-agent.service.tftpl", { vantage = var.vantage, withheld = var.withheld })
+          content     = templatefile("${path.module}/files/quorate-agent.service.tftpl", { vantage = var.vantage })
         },
       ],
       [for path, text in var.files : { path = "/etc/quorate/${path}", permissions = "0644", encoding = "b64", content = base64encode(text) }],

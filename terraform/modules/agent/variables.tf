@@ -71,18 +71,6 @@ variable "secrets" {
   }
 }
 
-variable "withheld" {
-  description = "Secrets that quorate.toml names and only the controller uses: the agent gets zeros for them, in Base64, because it does not start without a value."
-  type        = set(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for name in var.withheld : can(regex("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", name)) && !contains(keys(var.secrets), name)])
-    error_message = "withheld must hold names as in quorate.toml, and none that is in secrets."
-  }
-}
-
 variable "kms_key_arns" {
   description = "ARNs of the keys that encrypt those secrets, where they are not AWS's own aws/ssm and aws/secretsmanager."
   type        = list(string)

@@ -50,7 +50,7 @@ locals {
       {
         Sid      = "ReadTheZones"
         Effect   = "Allow"
-        Action   = ["route53:GetDNSSEC", "route53:GetHostedZone", "route53:ListResourceRecordSets"]
+        Action   = ["route53:GetHostedZone", "route53:ListResourceRecordSets"]
         Resource = var.zone_arns
       },
       {
@@ -62,14 +62,6 @@ locals {
       },
     ],
     # A list of objects that differ cannot stand in "condition ? [] : list".
-    [for statement in [
-      {
-        Sid      = "ReadHealthChecks"
-        Effect   = "Allow"
-        Action   = "route53:GetHealthCheck"
-        Resource = var.health_check_arns
-      },
-    ] : statement if length(var.health_check_arns) > 0],
     [for statement in [
       {
         Sid    = "FreezeAtTheServer"

@@ -55,18 +55,6 @@ variable "types" {
   }
 }
 
-variable "health_check_arns" {
-  description = "ARNs of health checks that the controller may read."
-  type        = list(string)
-  default     = []
-  nullable    = false
-
-  validation {
-    condition     = alltrue([for arn in var.health_check_arns : can(regex("^arn:aws:route53:::healthcheck/[A-Za-z0-9-]{1,64}$", arn))])
-    error_message = "Each of health_check_arns must look like arn:aws:route53:::healthcheck/ID."
-  }
-}
-
 variable "flag_object_arns" {
   description = "ARNs of the flag objects in S3; empty without the flag lane."
   type        = list(string)

@@ -1,8 +1,8 @@
 //! Drift, as the engine tells it, and what a person's repair does to a decision.
 
-use quorate::domain::drift::{AnswerSeen, FlagSeen, Sighting, ZoneSeen};
+use quorate::domain::drift::{AnswerSeen, FlagSeen, FlagTrouble, Sighting, ZoneSeen};
 use quorate::domain::*;
-use quorate::engine::{Ask, Input};
+use quorate::engine::{Ask, Input, MoveRequest, Reply};
 
 use super::world::World;
 
@@ -121,7 +121,7 @@ fn a_look_that_began_before_a_fence_is_not_counted() {
     let seen = Box::new(seen(&world, answers("198.51.100.9")));
     world.pass_until(world.now + SECOND);
     let register = world.register();
-    world.give(Input::Fenced { service: service.clone(), register });
+    world.give(Input::Fenced { service: service.clone(), register, behind: Vec::new() });
     world.give(Input::Surveyed { service, began, seen });
     assert_eq!(differences(&world), [""; 0]);
 }
@@ -173,7 +173,9 @@ fn a_store_of_the_flag_that_is_behind_is_caught_up_and_one_that_is_away_is_not_a
     world.pass_until(10 * SECOND);
     let token = world.register().token().clone();
     let flag = |held| FlagSeen { store: "s3://one".to_owned(), held };
-    look(&mut world, |seen| seen.flags = vec![flag(Ok(Some(token.clone()))), flag(Err("away".to_owned()))]);
+    look(&mut world, |seen| {
+        seen.flags = vec![flag(Ok(Some(token.clone()))), flag(Err(FlagTrouble::Unknown("away".to_owned())))]
+    });
     assert!(!world.events.iter().any(|event| event.starts_with("catch up")), "{:?}", world.events);
     look(&mut world, |seen| seen.flags = vec![flag(Ok(Some(token.clone()))), flag(Ok(None))]);
     assert_eq!(count(&world, &format!("catch up {token}")), 1, "{:?}", world.events);
@@ -182,6 +184,43 @@ fn a_store_of_the_flag_that_is_behind_is_caught_up_and_one_that_is_away_is_not_a
     let up = Token { serving: Role::Standby, epoch: Epoch::new(0), ..token.clone() };
     look(&mut world, |seen| seen.flags = vec![flag(Ok(Some(token.clone()))), flag(Ok(Some(up)))]);
     assert_eq!(count(&world, &format!("catch up {token}")), 1);
+}
+
+#[test]
+fn a_store_that_is_not_known_to_be_fenced_stands_in_the_way_back_alone_until_a_look_shows_it_is() {
+    let mut world = World::in_lane(DnsLane::Flag);
+    world.lead();
+    world.pass_until(10 * SECOND);
+    let token = world.register().token().clone();
+    let blocked = |world: &World, to: Role| {
+        let (service, by, reason) = (world.service.name.clone(), "ada".to_owned(), "a test".to_owned());
+        match world.engine.draft(world.moment(), &MoveRequest { service, to, by, reason, force: true }) {
+            Reply::Blocked(blockers) => blockers.iter().any(|blocker| blocker.code() == "flag-behind"),
+            _ => false,
+        }
+    };
+    let both = |world: &World| (blocked(world, Role::Primary), blocked(world, Role::Standby));
+    assert_eq!(both(&world), (false, false));
+    let (service, register) = (world.service.name.clone(), world.register());
+    world.give(Input::Fenced { service, register, behind: vec!["s3://two: no answer".to_owned()] });
+    assert_eq!(both(&world), (true, false));
+    let flag = |held| FlagSeen { store: "s3://one".to_owned(), held };
+    let whole = || Ok(Some(token.clone()));
+    let cases = [
+        (whole(), false),
+        (Err(FlagTrouble::Unknown("away".to_owned())), true),
+        (whole(), false),
+        (Ok(None), true),
+        (Err(FlagTrouble::Foreign("s3://one: edited".to_owned())), true),
+    ];
+    for (held, wanted) in cases {
+        world.pass_until(world.now + SECOND);
+        look(&mut world, |seen| seen.flags = vec![flag(whole()), flag(held.clone())]);
+        assert_eq!(both(&world), (wanted, false), "{held:?}");
+    }
+    assert_eq!(differences(&world), ["flag-foreign"]);
+    look(&mut world, |_| {});
+    assert_eq!(both(&world), (true, false), "stores that could not even be asked");
 }
 
 fn repair(world: &World) -> Ask {

@@ -294,7 +294,7 @@ fn move_three(late: bool) {
         let mut zone = OwnedRecords::wanted(service, Role::Primary);
         zone.push(mark);
         let register = OwnedRecords::find(&ClusterName::new("demo").unwrap(), service, &zone).unwrap().into();
-        wall(&mut engine, 0, Input::Fenced { service: service.name.clone(), register });
+        wall(&mut engine, 0, Input::Fenced { service: service.name.clone(), register, behind: Vec::new() });
     }
     let mut seq = 0;
     for second in 1..120 {

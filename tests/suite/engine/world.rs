@@ -393,7 +393,7 @@ impl World {
                     assert!(self.apply(&Write::Batch(ChangeBatch::fence(&present, new))));
                 }
                 let register = self.register();
-                self.give(Input::Fenced { service, register });
+                self.give(Input::Fenced { service, register, behind: Vec::new() });
             }
         }
     }

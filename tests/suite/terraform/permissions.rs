@@ -1,4 +1,4 @@
-//! What the adapter asks of Route 53, as the questions that IAM would be asked.
+//! What the adapters ask of Route 53 and of S3, as the questions that IAM would be asked.
 
 use std::io::Write;
 use std::net::Ipv4Addr;
@@ -30,6 +30,11 @@ pub(crate) const TYPES: &str = "route53:ChangeResourceRecordSetsRecordTypes";
 /// Its actions.
 pub(crate) const ACTIONS: &str = "route53:ChangeResourceRecordSetsActions";
 
+/// The headers that are passed on. What counts of a signature at an emulator is that there is one.
+const PASSED: [&str; 5] = ["authorization", "cache-control", "content-type", "if-match", "if-none-match"];
+/// The headers of an answer that are.
+const KEPT: [&str; 3] = ["content-type", "etag", "last-modified"];
+
 /// One question.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question(pub(crate) Value);
@@ -58,6 +63,29 @@ impl Question {
         self
     }
 
+    /// What a request to S3 asks IAM, in the bucket and folder of the policies instead of the emulator's.
+    fn from_s3(asked: &Asked) -> Vec<Self> {
+        let name = asked.path.rsplit('/').next().unwrap();
+        let object = format!("arn:aws:s3:::flags-a/quorate/{name}");
+        let condition = |header: &str| asked.headers.get(header).map(|value| value.to_str().unwrap().to_owned());
+        let mut context = serde_json::Map::new();
+        for header in ["if-match", "if-none-match"] {
+            if let Some(value) = condition(header) {
+                context.insert(format!("s3:{header}"), value.into());
+            }
+        }
+        let mut questions = vec![match asked.method {
+            Method::GET => Self::new("s3:GetObject", &object, context.into()),
+            Method::PUT => Self::new("s3:PutObject", &object, context.into()),
+            ref other => panic!("the adapter asks S3 what nobody thought of: {other} {}", asked.path),
+        }];
+        if asked.method == Method::GET && asked.status == 404 {
+            // What S3 itself asks when the object is absent, to say 404 instead of 403.
+            questions.push(Self::new("s3:ListBucket", "arn:aws:s3:::flags-a", json!({})));
+        }
+        questions.into_iter().map(|question| question.with("aws:SecureTransport", json!("true"))).collect()
+    }
+
     /// What a request to Route 53 asks IAM.
     pub(crate) fn from_request(method: &Method, path: &str, body: &str) -> Self {
         let parts: Vec<&str> = path.trim_matches('/').split('/').skip(1).collect();
@@ -68,6 +96,15 @@ impl Question {
                 Self::new("route53:ListResourceRecordSets", &arn("hostedzone", id), json!({}))
             }
             ("GET", ["change", id]) => Self::new("route53:GetChange", &arn("change", id), json!({})),
+            ("GET", ["hostedzone", id, "rrsetprotection"]) => {
+                Self::new("route53:ListResourceRecordSetProtections", &arn("hostedzone", id), json!({}))
+            }
+            ("POST", ["hostedzone", id, "rrsetprotection"]) => {
+                Self::new("route53:CreateResourceRecordSetProtections", &arn("hostedzone", id), json!({}))
+            }
+            ("POST", ["hostedzone", id, "rrsetprotection", "delete"]) => {
+                Self::new("route53:DeleteResourceRecordSetProtections", &arn("hostedzone", id), json!({}))
+            }
             ("POST", ["hostedzone", id, "rrset"]) => {
                 let document = roxmltree::Document::parse(body).unwrap();
                 let all = |tag: &str| -> Vec<String> {
@@ -131,14 +168,23 @@ pub(crate) struct Recorder {
 struct Shared {
     upstream: Url,
     client: reqwest::Client,
-    questions: Mutex<Vec<Question>>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+/// One request, and how it ended.
+struct Asked {
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: String,
+    status: u16,
 }
 
 impl Recorder {
-    /// Stands before an endpoint of Route 53.
+    /// Stands before an endpoint.
     pub(crate) async fn before(upstream: Url) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let shared = Arc::new(Shared { upstream, client, questions: Mutex::default() });
+        let shared = Arc::new(Shared { upstream, client, asked: Mutex::default() });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
         let app = Router::new().fallback(pass_on).with_state(Arc::clone(&shared));
@@ -153,9 +199,15 @@ impl Recorder {
         &self.url
     }
 
-    /// What was asked since the last call.
+    /// What was asked of Route 53 since the last call.
     pub(crate) fn take(&self) -> Vec<Question> {
-        std::mem::take(&mut *self.shared.questions.lock().unwrap())
+        let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
+        asked.iter().map(|asked| Question::from_request(&asked.method, &asked.path, &asked.body)).collect()
+    }
+
+    /// What was asked of S3 since the last call.
+    pub(crate) fn take_s3(&self) -> Vec<Question> {
+        std::mem::take(&mut *self.shared.asked.lock().unwrap()).iter().flat_map(Question::from_s3).collect()
     }
 }
 
@@ -166,17 +218,17 @@ async fn pass_on(
     headers: HeaderMap,
     body: Bytes,
 ) -> (axum::http::StatusCode, HeaderMap, Bytes) {
-    let question = Question::from_request(&method, uri.path(), &String::from_utf8_lossy(&body));
-    shared.questions.lock().unwrap().push(question);
     let url = shared.upstream.join(uri.path_and_query().unwrap().as_str()).unwrap();
-    let mut request = shared.client.request(method, url).body(body);
-    if let Some(kind) = headers.get("content-type") {
-        request = request.header("content-type", kind);
+    let mut request = shared.client.request(method.clone(), url).body(body.clone());
+    for (name, value) in headers.iter().filter(|(name, _)| PASSED.contains(&name.as_str())) {
+        request = request.header(name, value);
     }
     let answer = request.send().await.unwrap();
     let (status, mut kept) = (answer.status(), HeaderMap::new());
-    if let Some(kind) = answer.headers().get("content-type") {
-        kept.insert("content-type", kind.clone());
+    for (name, value) in answer.headers().iter().filter(|(name, _)| KEPT.contains(&name.as_str())) {
+        kept.insert(name, value.clone());
     }
+    let (path, body) = (uri.path().to_owned(), String::from_utf8_lossy(&body).into_owned());
+    shared.asked.lock().unwrap().push(Asked { method, path, headers, body, status: status.as_u16() });
     (status, kept, answer.bytes().await.unwrap())
 }

@@ -19,7 +19,6 @@ variables {
   binary_url    = "s3://binaries/quorate"
   binary_sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
   secrets       = { probe-user = "ssm:/quorate/probe-user", probe-password = "secretsmanager:quorate/probe-password" }
-  withheld      = ["standby-admin"]
 }
 
 run "nothing_comes_in" {
@@ -67,7 +66,6 @@ run "the_unit_is_hardened" {
     condition = alltrue([for line in [
       "DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "IPAddressDeny=169.254.169.254 fd00:ec2::254",
       "ExecStart=/usr/local/bin/quorate agent --config /etc/quorate/quorate.toml --vantage aws-eu-central-1",
-      "Environment=QUORATE_SECRET_STANDBY_ADMIN=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     ] : strcontains([for file in yamldecode(output.user_data).write_files : file.content if file.path == "/etc/systemd/system/quorate-agent.service"][0], "${line}\n")])
     error_message = "The agent runs as nobody in particular, may change nothing, and cannot reach the role."
   }

@@ -77,15 +77,6 @@ run "a_value_instead_of_a_place" {
   expect_failures = [var.secrets]
 }
 
-run "a_secret_both_given_and_withheld" {
-  command = plan
-  variables {
-    secrets  = { probe-user = "ssm:/quorate/probe-user" }
-    withheld = ["probe-user"]
-  }
-  expect_failures = [var.withheld]
-}
-
 run "an_alias_of_a_key" {
   command = plan
   variables {

@@ -41,11 +41,10 @@ run "least_privilege" {
   }
 }
 
-run "flags_and_health_checks" {
+run "flags_and_protections" {
   command = apply
 
   variables {
-    health_check_arns  = ["arn:aws:route53:::healthcheck/0123-abc"]
     flag_object_arns   = ["arn:aws:s3:::flags-a/quorate/login.flag"]
     flag_bucket_arns   = ["arn:aws:s3:::flags-a"]
     record_protections = true
@@ -53,7 +52,7 @@ run "flags_and_health_checks" {
 
   assert {
     condition = toset([for statement in jsondecode(output.policy_json).Statement : statement.Sid]) == toset([
-      "SwapOurRecords", "NeverOverwrite", "NeverOtherTypes", "ReadTheZones", "FollowChanges", "ReadHealthChecks",
+      "SwapOurRecords", "NeverOverwrite", "NeverOtherTypes", "ReadTheZones", "FollowChanges",
       "FreezeAtTheServer", "ReadFlags", "SwapFlags", "MakeFirstFlags", "SeeThatFlagsAreAbsent",
     ])
     error_message = "Everything that is asked for is there."

@@ -94,14 +94,6 @@ run "any_subject" {
   expect_failures = [var.trust_oidc]
 }
 
-run "a_health_check_that_is_none" {
-  command = plan
-  variables {
-    health_check_arns = ["0123-abc"]
-  }
-  expect_failures = [var.health_check_arns]
-}
-
 run "a_name_that_iam_does_not_take" {
   command = plan
   variables {
