@@ -10,6 +10,7 @@ mod events;
 mod executor;
 pub mod flag;
 mod intake;
+pub mod lag;
 pub mod lookout;
 mod measures;
 mod outbox;
