@@ -16,6 +16,7 @@ mod records;
 mod replay;
 mod show;
 mod simulate;
+mod sites;
 pub mod validate;
 mod words;
 

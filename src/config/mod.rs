@@ -29,6 +29,7 @@ mod problem;
 mod reader;
 mod resolve;
 mod rules;
+mod sites;
 mod values;
 mod vault;
 
@@ -36,8 +37,9 @@ use std::path::{Path, PathBuf};
 
 pub use dns::{Flag, Provider, SecondZone, StoreUrl, TsigAlgorithm, TsigKey};
 pub use library::load_library;
-pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, SharedScript, Sms, Store};
+pub use model::{Agents, Check, Config, Controller, Notify, ServiceConfig, SharedScript, Sms, Store};
 pub use problem::{Excerpt, Place, Problem, Severity};
+pub use sites::{CommandControl, ControlConfig, ControlKind, DatabaseControl, Engine, HttpControl, SiteControls};
 pub use values::nearest;
 
 use problem::{Report, Source, tidy};

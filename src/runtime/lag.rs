@@ -67,8 +67,9 @@ impl Sampler {
         let mut behind = Duration::ZERO;
         let mut texts = Vec::new();
         for (name, there) in primary {
-            let here =
-                standby.get(name).ok_or_else(|| format!("the primary has a position of '{name}', and the standby has none"))?;
+            let here = standby
+                .get(name)
+                .ok_or_else(|| format!("the primary has a position of '{name}', and the standby has none"))?;
             let (reached, text) = self.reached(name, here, there)?;
             behind = behind.max(heard_at.since(reached));
             texts.push(if primary.len() > 1 { format!("{name}: {text}") } else { text });

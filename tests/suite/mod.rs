@@ -22,6 +22,8 @@ mod checks;
 mod code_flow;
 /// Every rule of the configuration by a file that breaks it, and what must never be printed.
 mod config;
+/// Support: database servers.
+mod databases;
 /// The whole demo.
 mod demo;
 /// Support: Django's admin, a login that nobody here wrote.
@@ -97,6 +99,8 @@ mod python;
 mod servers;
 /// What a policy buys: the detector in virtual time, beside other detectors.
 mod simulate;
+/// Controls of sites, against the servers that they control.
+mod sites;
 /// Support: servers that are processes of their own.
 mod spawned;
 /// The standby's signed contract.
