@@ -1,7 +1,9 @@
 //! Support: real database servers from Debian's packages, each with a folder and a port of its own, ended when dropped. They refuse to run
 //! as root, so that a test that does starts them as `nobody`.
 
+pub(crate) mod mariadb;
 pub(crate) mod postgres;
+pub(crate) mod redis;
 
 use std::net::TcpStream;
 use std::os::unix::fs::chown;

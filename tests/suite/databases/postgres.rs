@@ -1,10 +1,12 @@
 //! PostgreSQL: a server that takes writes, and a standby that follows it by streaming replication.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
 use quorate::adapters::site::{Database, Tls};
 use quorate::domain::Secret;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -33,6 +35,20 @@ CREATE TABLE orders (id bigserial PRIMARY KEY, what text);
 GRANT SELECT, INSERT ON orders TO app;
 GRANT USAGE ON SEQUENCE orders_id_seq TO app;
 ";
+
+/// A session, and the task that keeps it going.
+pub(crate) struct Session {
+    client: Client,
+    _task: JoinSet<()>,
+}
+
+impl Deref for Session {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
 
 /// One server.
 pub(crate) struct Postgres {
@@ -94,26 +110,26 @@ impl Postgres {
     }
 
     /// A session as that user.
-    pub(crate) async fn session(&self, user: &str, password: &str) -> Result<Client, tokio_postgres::Error> {
+    pub(crate) async fn session(&self, user: &str, password: &str) -> Result<Session, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
         config.host("127.0.0.1").port(self.server.port).user(user).password(password).dbname("postgres");
         let (client, connection) = config.connect(NoTls).await?;
-        #[expect(clippy::disallowed_methods, reason = "a session ends with the test's runtime")]
-        tokio::spawn(connection);
-        Ok(client)
+        let mut task = JoinSet::new();
+        task.spawn(async move { drop(connection.await) });
+        Ok(Session { client, _task: task })
     }
 
     /// A session as the administrator.
-    pub(crate) async fn admin(&self) -> Client {
+    pub(crate) async fn admin(&self) -> Session {
         self.session("postgres", ADMIN).await.unwrap()
     }
 
     /// A session as the application.
-    pub(crate) async fn app(&self) -> Client {
+    pub(crate) async fn app(&self) -> Session {
         self.session("app", APP).await.unwrap()
     }
 
-    async fn until_ready(&self, user: &str) -> Client {
+    async fn until_ready(&self, user: &str) -> Session {
         for _ in 0..1_500 {
             if let Ok(client) = self.session(user, ADMIN).await {
                 return client;
