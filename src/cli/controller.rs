@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::exit::Failure;
 use super::moving::Movers;
-use super::sites::Sites;
+use super::controls::Sites;
 use super::{compose, life};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::notify::Notifiers;

@@ -16,7 +16,7 @@ mod records;
 mod replay;
 mod show;
 mod simulate;
-mod sites;
+mod controls;
 pub mod validate;
 mod words;
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::exit::Failure;
-use super::sites::Sites;
+use super::controls::Sites;
 use crate::adapters::flag::{Access, FlagKey, FlagOwner, FlagStores};
 use crate::adapters::rfc2136::{Rfc2136, Tsig};
 use crate::adapters::route53::Route53;
