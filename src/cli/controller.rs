@@ -9,9 +9,9 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use super::controls::Sites;
 use super::exit::Failure;
 use super::moving::Movers;
-use super::controls::Sites;
 use super::{compose, life};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::notify::Notifiers;

@@ -6,6 +6,7 @@ pub mod check;
 mod client;
 mod compose;
 mod controller;
+mod controls;
 mod demo;
 mod exit;
 mod lab;
@@ -16,7 +17,7 @@ mod records;
 mod replay;
 mod show;
 mod simulate;
-mod controls;
+mod sites;
 pub mod validate;
 mod words;
 
@@ -51,6 +52,8 @@ enum Command {
     Events(api::EventsArgs),
     Failover(api::FailoverArgs),
     Failback(api::FailbackArgs),
+    Promote(sites::PromoteArgs),
+    Reconcile(sites::ReconcileArgs),
     Adopt(records::AdoptArgs),
     Drift(records::DriftArgs),
     Approve(words::ApproveArgs),
@@ -93,6 +96,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Events(args) => exit::said(api::events(args).await),
         Command::Failover(args) => exit::said(api::failover(args).await),
         Command::Failback(args) => exit::said(api::failback(args).await),
+        Command::Promote(args) => exit::said(sites::promote(args).await),
+        Command::Reconcile(args) => exit::said(sites::reconcile(args).await),
         Command::Adopt(args) => exit::said(records::adopt(args).await),
         Command::Drift(args) => exit::said(records::drift(args).await),
         Command::Approve(args) => exit::said(words::approve(args).await),

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::exit::Failure;
 use super::controls::Sites;
+use super::exit::Failure;
 use crate::adapters::flag::{Access, FlagKey, FlagOwner, FlagStores};
 use crate::adapters::rfc2136::{Rfc2136, Tsig};
 use crate::adapters::route53::Route53;

@@ -310,6 +310,7 @@ impl<'a> Resolver<'a> {
         let standby_controls = self.sites(|sites| sites.standby(draft));
         let judges = judges?;
         let dns = dns?;
+        let (primary_controls, standby_controls) = (primary_controls?, standby_controls?);
         let service = Service {
             name: draft.name.as_ref()?.value.clone(),
             public_url: draft.public_url.as_ref()?.value.clone(),
@@ -319,13 +320,13 @@ impl<'a> Resolver<'a> {
             checks: judges.checks,
             critical: judges.critical,
             veto: judges.veto,
+            fence: !primary_controls.controls.is_empty(),
             policy: policy?,
             maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
             vantages: vantages?,
         };
         let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
         let (provider, second) = (dns.provider, dns.second);
-        let (primary_controls, standby_controls) = (primary_controls?, standby_controls?);
         Some(ServiceConfig { service, provider, second, flag: flag?, primary_controls, standby_controls, zone_at })
     }
 

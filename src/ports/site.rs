@@ -5,22 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::PortError;
+pub use crate::domain::WriteProbe;
 use crate::domain::{Fence, PlanId, Positions, ServiceName};
-
-/// What became of a write that was tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteProbe {
-    /// The site said, in so many words, that it is read-only.
-    Refused {
-        /// What it said, in one line.
-        how: String,
-    },
-    /// The site took the write.
-    Accepted {
-        /// What it said, in one line.
-        how: String,
-    },
-}
 
 /// Control of one site's writes: of the standby, which is read-only while it serves, and of the primary, which is fenced when the
 /// name leaves it.
@@ -36,9 +22,10 @@ pub trait SiteControl: Send + Sync {
     async fn probe_write(&self, fence: &Fence, service: &ServiceName, plan: &PlanId)
     -> Result<WriteProbe, PortError>;
 
-    /// How far the site's data is behind the primary's: the age, by its own clock, of the last change that it has received and
-    /// applied. An answer that does not say so is an error: unknown is too much, never zero.
-    async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError>;
+    /// How far the site's data is behind the primary's by its own word: the age, by its own clock, of the last change that it has
+    /// received and applied. Nothing where the configuration gives it no word. An answer that does not say so is an error: unknown is too
+    /// much, never zero.
+    async fn lag(&self, service: &ServiceName) -> Result<Option<Duration>, PortError>;
 
     /// How far the site's data has come, in its databases' own terms; empty where no part of it can tell.
     async fn positions(&self, service: &ServiceName) -> Result<Positions, PortError>;

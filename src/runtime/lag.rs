@@ -14,22 +14,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::domain::{Distance, Moment, Position, Positions};
+use crate::domain::{Distance, LagReading, Moment, Position, Positions};
 
 /// The most samples that are kept: over an hour of one a second, while the primary writes without a pause. A standby that is further
 /// behind is too far for any policy, and its lag is unknown.
 const KEPT: usize = 4096;
-
-/// How far the standby is behind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lag {
-    /// At most how far, in time, when the primary was last heard of.
-    pub behind: Duration,
-    /// How long ago that was. What the primary has written since, nobody knows.
-    pub heard: Duration,
-    /// What that is read from, in words: amounts and positions.
-    pub text: String,
-}
 
 /// The primary's positions over time.
 #[derive(Debug, Clone, Default)]
@@ -56,11 +45,16 @@ impl Sampler {
         }
     }
 
+    /// Whether nothing was ever heard of the primary.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
     /// How far the standby is behind at `now`, having answered with these positions *after* the last sample was taken.
     ///
     /// # Errors
     /// Nobody can tell, and why.
-    pub fn lag(&self, now: Moment, standby: &Positions) -> Result<Lag, String> {
+    pub fn lag(&self, now: Moment, standby: &Positions) -> Result<LagReading, String> {
         let Some((heard_at, primary)) = self.samples.back() else {
             return Err("the primary's position was never read".to_owned());
         };
@@ -74,7 +68,7 @@ impl Sampler {
             behind = behind.max(heard_at.since(reached));
             texts.push(if primary.len() > 1 { format!("{name}: {text}") } else { text });
         }
-        Ok(Lag { behind, heard: now.since(*heard_at), text: texts.join("; ") })
+        Ok(LagReading { behind, heard: now.since(*heard_at), text: texts.join("; ") })
     }
 
     /// The last moment whose position the standby has reached, and what that looks like.

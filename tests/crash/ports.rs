@@ -73,6 +73,7 @@ pub(crate) fn entry_name(entry: &JournalEntry) -> String {
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
         JournalEntry::AdoptionAsked { .. } => "adoption-asked".to_owned(),
         JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
+        JournalEntry::Reconciled { .. } => "reconciled".to_owned(),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { .. } => "approved".to_owned(),
         JournalEntry::PlanOpened { plan } => format!("plan-opened ({})", plan.id()),
@@ -193,7 +194,7 @@ impl<T: SiteControl> SiteControl for Watched<T> {
         self.around(&self.of_plan("leave-read-only"), self.inner.leave_read_only(fence, service, plan)).await
     }
 
-    async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError> {
+    async fn lag(&self, service: &ServiceName) -> Result<Option<Duration>, PortError> {
         self.inner.lag(service).await
     }
 
