@@ -26,8 +26,8 @@ use quorate::adapters::notify::Notifiers;
 use quorate::adapters::resolver::Hickory;
 use quorate::adapters::route53::Route53;
 use quorate::adapters::script::RhaiRunner;
+use quorate::adapters::site::Chain;
 use quorate::adapters::sqlite::SqliteStore;
-use quorate::adapters::standby_http::StandbyHttp;
 use quorate::config::Notify;
 use quorate::domain::*;
 use quorate::engine::{Ask, MoveRequest, Reply};
@@ -91,7 +91,8 @@ impl World {
             }
             service.dns.zone = lab.seed_service(&cluster, &service).unwrap();
             let url = |path: &str| format!("{}{path}", standby.url()).parse().unwrap();
-            let control = StandbyHttp::new(
+            let control = Chain::http(
+                Role::Standby,
                 &service.standby.name,
                 url("/admin/read-only"),
                 url("/admin/write-probe"),

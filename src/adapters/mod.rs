@@ -11,6 +11,6 @@ pub mod resolver;
 pub mod rfc2136;
 pub mod route53;
 pub mod script;
+pub mod site;
 pub mod sqlite;
-pub mod standby_http;
 pub mod twin;

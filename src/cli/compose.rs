@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::exit::Failure;
-use crate::adapters::script::{CheckScript, Limits, ModuleScript, Reach, RhaiRunner};
+use crate::adapters::script::{CheckScript, Limits, ModuleScript, Reach, RhaiRunner, ScriptError};
 use crate::config::{Check, Config, Loaded, Loader, Outline, Problem, SharedScript};
 use crate::domain::VantageName;
 
@@ -50,7 +50,15 @@ fn loaded<T>(path: &Path, loaded: Result<Loaded<T>, Vec<Problem>>) -> Result<T, 
 
 /// Compiles the checks and what they share.
 pub(super) fn runner(checks: Vec<Check>, library: Vec<SharedScript>) -> Result<Arc<RhaiRunner>, Failure> {
-    let scripts = checks.into_iter().map(|check| CheckScript {
+    let scripts = checks.into_iter().map(script);
+    RhaiRunner::with_library(scripts.collect(), library.into_iter().map(module).collect())
+        .map(Arc::new)
+        .map_err(|errors| Failure::usage(lines(&errors)))
+}
+
+/// One check, or a hook, for a runner.
+pub(super) fn script(check: Check) -> CheckScript {
+    CheckScript {
         limits: limits(&check),
         name: check.name,
         path: check.path,
@@ -58,10 +66,12 @@ pub(super) fn runner(checks: Vec<Check>, library: Vec<SharedScript>) -> Result<A
         params: check.params,
         secrets: check.secrets,
         reach: Reach::new(check.reach),
-    });
-    RhaiRunner::with_library(scripts.collect(), library.into_iter().map(module).collect())
-        .map(Arc::new)
-        .map_err(|errors| Failure::usage(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+    }
+}
+
+/// A line for each error.
+pub(super) fn lines(errors: &[ScriptError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// The limits of a check: the usual ones, but for those that the configuration sets.

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use super::controls::Sites;
 use super::exit::Failure;
 use super::moving::Movers;
 use super::{compose, life};
@@ -55,6 +56,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     life::log();
     let config = compose::config(&args.config)?;
     let listen = config.controller.listen;
+    let library = config.library.iter().cloned().map(compose::module).collect();
     let probes = compose::runner(config.checks, config.library)?;
     // Bound before anything else: a second controller on this machine must not take the lead only to find its port taken.
     let listener = TcpListener::bind(listen).await.map_err(|error| {
@@ -65,7 +67,8 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     })?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let movers = Movers::new(config.cluster.clone(), Arc::clone(&clock)).await;
+    let sites = Sites { clock: Arc::clone(&clock), probes: Arc::clone(&probes), library };
+    let movers = Movers::new(config.cluster.clone(), sites).await;
     let mut services = Vec::new();
     for service in &config.services {
         services.push(movers.of(service).await?);

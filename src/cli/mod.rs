@@ -6,6 +6,7 @@ pub mod check;
 mod client;
 mod compose;
 mod controller;
+mod controls;
 mod demo;
 mod exit;
 mod lab;

@@ -3,38 +3,41 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::controls::Sites;
 use super::exit::Failure;
 use crate::adapters::flag::{Access, FlagKey, FlagOwner, FlagStores};
 use crate::adapters::rfc2136::{Rfc2136, Tsig};
 use crate::adapters::route53::Route53;
-use crate::adapters::standby_http::StandbyHttp;
 use crate::adapters::twin::{Half, Twin};
 use crate::config::{Flag, Provider, SecondZone, ServiceConfig, TsigKey};
-use crate::domain::{ClusterName, DnsTarget, Service};
-use crate::ports::{Clock, DnsProvider, FlagStore, SiteControl};
+use crate::domain::{ClusterName, DnsTarget, Role, Service};
+use crate::ports::{Clock, DnsProvider, FlagStore};
 use crate::runtime::controller::{Home, Managed, ProtectedZone};
 
 /// Makes what all services of a configuration are moved by.
 pub(super) struct Movers {
     cluster: ClusterName,
     clock: Arc<dyn Clock>,
+    sites: Sites,
     /// One client for all zones: they share an account, and its limit of five requests a second.
     route53: Arc<Route53>,
 }
 
 impl Movers {
     /// With the usual AWS settings. Nothing is sent yet.
-    pub(super) async fn new(cluster: ClusterName, clock: Arc<dyn Clock>) -> Self {
-        Self { cluster, clock, route53: Arc::new(Route53::from_settings().await) }
+    pub(super) async fn new(cluster: ClusterName, sites: Sites) -> Self {
+        let clock = Arc::clone(&sites.clock);
+        Self { cluster, clock, sites, route53: Arc::new(Route53::from_settings().await) }
     }
 
     /// What one service is moved by.
     pub(super) async fn of(&self, config: &ServiceConfig) -> Result<Managed, Failure> {
-        let ServiceConfig { service, provider, second, protect, read_only, flag, .. } = config;
-        let (enter, probe, key) = (read_only.url.clone(), read_only.write_probe.clone(), read_only.key.clone());
-        let standby = StandbyHttp::new(&service.standby.name, enter, probe, key, Arc::clone(&self.clock));
-        let standby: Arc<dyn SiteControl> =
-            Arc::new(standby.map_err(Failure::unknown)?.with_lag(read_only.lag.clone()));
+        let ServiceConfig { service, provider, second, protect, primary_controls, standby_controls, flag, .. } =
+            config;
+        let primary = self.sites.of(Role::Primary, &service.primary, primary_controls)?;
+        let standby = self.sites.of(Role::Standby, &service.standby, standby_controls)?;
+        let standby =
+            standby.ok_or_else(|| Failure::usage(format!("{}: its standby has no control", service.name)))?;
         let flag = match flag {
             Some(flag) => Some(self.flag(service, flag).await?),
             None => None,
@@ -58,7 +61,7 @@ impl Movers {
             // What is asked after a flip: the servers of both, where the configuration names them.
             service.dns.authoritative.extend(&target.authoritative);
         }
-        let managed = Managed { service, standby, primary: None, dns, homes, protected: Vec::new(), flag };
+        let managed = Managed { service, standby, primary, dns, homes, protected: Vec::new(), flag };
         let protected = if *protect { self.protected(&managed, provider, second.as_ref()) } else { Vec::new() };
         Ok(Managed { protected, ..managed })
     }

@@ -12,6 +12,7 @@ use super::dns::{DnsDraft, FlagDraft};
 use super::maintenance;
 use super::problem::{At, Report, Spot};
 use super::reader::{Document, Reader};
+use super::sites::{ControlDraft, ReadOnlyDraft, program};
 use super::values::{filled, host_pattern, name, phone, resolver, sender, socket, url};
 use crate::domain::{CheckName, ClusterName, ServiceName, SiteName, VantageName, Window};
 
@@ -39,6 +40,8 @@ pub(super) struct Draft {
     /// The names that may be moved.
     pub(super) names: Option<At<Vec<At<String>>>>,
     pub(super) policies: Option<At<String>>,
+    /// The programs that may be run.
+    pub(super) commands: Option<At<Vec<At<String>>>>,
     pub(super) checks_folder: Option<At<String>>,
     pub(super) secrets: Option<At<String>>,
     pub(super) controller: ControllerDraft,
@@ -126,16 +129,12 @@ pub(super) struct SiteDraft {
     pub(super) answer: Option<At<String>>,
     pub(super) alias_zone: Option<At<String>>,
     pub(super) health_check: Option<At<String>>,
-}
-
-pub(super) struct ReadOnlyDraft {
-    pub(super) at: Spot,
-    pub(super) url: Option<At<Url>>,
-    pub(super) write_probe: Option<At<Url>>,
-    pub(super) lag: Option<At<Url>>,
-    /// Whether there is one, good or bad.
-    pub(super) has_lag: bool,
-    pub(super) key: Option<At<String>>,
+    pub(super) controls: Vec<ControlDraft>,
+    /// Whether there is anything under that key: what is wrong with it has been reported.
+    pub(super) has_controls: bool,
+    pub(super) write_probe: Option<At<CheckName>>,
+    /// As `has_controls`.
+    pub(super) has_write_probe: bool,
 }
 
 pub(super) struct NotifyDraft {
@@ -162,6 +161,7 @@ impl Draft {
             cluster: file.need("cluster", "\"demo\"", ClusterName::new),
             names: file.list("names", host_pattern),
             policies: file.text("policies", filled),
+            commands: file.list("commands", program),
             checks_folder: file.text("checks", filled),
             secrets: file.text("secrets", filled),
             controller: file.section("controller").map(ControllerDraft::read).unwrap_or_default(),
@@ -222,7 +222,7 @@ impl VantageDraft {
 }
 
 impl CheckDraft {
-    fn read((key, mut table): (At<String>, Reader<'_>)) -> Self {
+    pub(super) fn read((key, mut table): (At<String>, Reader<'_>)) -> Self {
         Self {
             key,
             script: table.need("script", "\"login.rhai\"", filled),
@@ -263,10 +263,7 @@ impl ServiceDraft {
                 .need_section("dns", "provider, zone, name, type and ttl")
                 .map(|dns| DnsDraft::read(dns, report)),
             flag: table.section("flag").map(FlagDraft::read),
-            read_only: standby
-                .as_mut()
-                .and_then(|site| site.need_section("read_only", "url, write_probe and key"))
-                .map(ReadOnlyDraft::read),
+            read_only: standby.as_mut().and_then(|site| site.section("read_only")).map(ReadOnlyDraft::read),
             primary: table.need_section("primary", site_keys).map(SiteDraft::read),
             standby: standby.map(SiteDraft::read),
         }
@@ -283,19 +280,10 @@ impl SiteDraft {
             answer: table.need("answer", "\"192.0.2.1\"", filled),
             alias_zone: table.text("alias_zone", filled),
             health_check: table.text("health_check", filled),
-        }
-    }
-}
-
-impl ReadOnlyDraft {
-    fn read(mut table: Reader<'_>) -> Self {
-        Self {
-            at: table.spot(),
-            url: table.need("url", "\"https://login.azure.example.com/admin/read-only\"", url),
-            write_probe: table.need("write_probe", "\"https://login.azure.example.com/admin/write-probe\"", url),
-            lag: table.text("lag", url),
-            has_lag: table.has("lag"),
-            key: table.need_secret("key", "standby-admin"),
+            has_controls: table.has("control"),
+            controls: table.sections("control").into_iter().map(ControlDraft::read).collect(),
+            has_write_probe: table.has("write_probe"),
+            write_probe: table.text("write_probe", CheckName::new),
         }
     }
 }

@@ -80,7 +80,7 @@ pub(super) fn needed(draft: &ServiceDraft, policy: &Policy, file: &Path, report:
     }
 }
 
-fn defined(check: &At<CheckName>, file: &Draft, report: &Report) {
+pub(super) fn defined(check: &At<CheckName>, file: &Draft, report: &Report) {
     let known = || file.checks.iter().map(|check| check.key.value.as_str());
     let name = check.value.as_str();
     if known().any(|known| known == name) {

@@ -33,10 +33,11 @@ pub(super) fn whole(draft: &Draft, report: &Report) {
     canaries::lint(draft, report);
     for check in &draft.checks {
         let name = check.key.value.as_str();
-        let mut used = draft
-            .services
-            .iter()
-            .flat_map(|service| service.checks.iter().flat_map(|list| &list.value).chain(&service.veto));
+        let mut used = draft.services.iter().flat_map(|service| {
+            let sites = service.primary.iter().chain(&service.standby);
+            let tried = sites.filter_map(|site| site.write_probe.as_ref());
+            service.checks.iter().flat_map(|list| &list.value).chain(&service.veto).chain(tried)
+        });
         if !used.any(|used| used.value.as_str() == name) {
             report.warn(
                 &check.key.spot,

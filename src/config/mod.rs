@@ -30,6 +30,7 @@ mod problem;
 mod reader;
 mod resolve;
 mod rules;
+mod sites;
 mod values;
 mod vault;
 
@@ -38,9 +39,10 @@ use std::path::{Path, PathBuf};
 pub use dns::{Flag, Provider, SecondZone, StoreUrl, TsigAlgorithm, TsigKey};
 pub use library::load_library;
 pub use model::{
-    Agents, Check, Config, Controller, Notify, Outline, Outlined, ReadOnly, ServiceConfig, SharedScript, Sms, Store,
+    Agents, Check, Config, Controller, Notify, Outline, Outlined, ServiceConfig, SharedScript, Sms, Store,
 };
 pub use problem::{Excerpt, Place, Problem, Severity};
+pub use sites::{CommandControl, ControlConfig, ControlKind, DatabaseControl, Engine, HttpControl, SiteControls};
 pub use values::nearest;
 
 use problem::{Report, Source, tidy};

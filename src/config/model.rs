@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{Flag, Place, Provider, SecondZone};
+use super::{Flag, Place, Provider, SecondZone, SiteControls};
 use crate::domain::{CheckName, ClusterName, Limits, Secret, Secrets, Service, Vantage, VantageName};
 
 /// A whole configuration.
@@ -127,23 +127,12 @@ pub struct ServiceConfig {
     pub protect: bool,
     /// The flag; always there where the lane has one.
     pub flag: Option<Flag>,
-    /// How its standby is made read-only.
-    pub read_only: ReadOnly,
+    /// How its primary is kept from taking writes when the name leaves it; none at all where it cannot be.
+    pub primary_controls: SiteControls,
+    /// How its standby is made read-only: at least one.
+    pub standby_controls: SiteControls,
     /// Where the file says `dns.zone`: whether there is such a zone, only its provider knows.
     pub zone_at: Place,
-}
-
-/// The standby's admin endpoint.
-#[derive(Debug, Clone)]
-pub struct ReadOnly {
-    /// Where the signed request for read-only mode goes.
-    pub url: Url,
-    /// Where a write must then be refused.
-    pub write_probe: Url,
-    /// Where it says how far its data is behind; always there where the policy has `max_lag`.
-    pub lag: Option<Url>,
-    /// The key that signs.
-    pub key: Secret,
 }
 
 /// A check: a script with its parameters and the secrets that it may see.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
@@ -18,11 +18,11 @@ use super::problem::{At, Problem, Report, Severity, tidy};
 use super::values::nearest;
 use super::vault::Vault;
 use super::{
-    Agents, Check, Config, Controller, Environment, Flag, Notify, Outline, Outlined, Place, Purpose, ReadOnly,
-    ScriptJudge, ServiceConfig, Store,
+    Agents, Check, Config, Controller, Environment, Flag, Notify, Outline, Outlined, Place, Purpose, ScriptJudge,
+    ServiceConfig, SiteControls, Store,
 };
-use super::{canaries, judges, lint, names, notices, placement};
-use crate::domain::{Answer, CheckName, Limits, Policy, Secret, Secrets, Service, Site, Vantage, VantageName};
+use super::{canaries, judges, lint, names, notices, placement, sites};
+use crate::domain::{Answer, CheckName, Limits, Secret, Secrets, Service, Site, Vantage, VantageName};
 
 /// Where the controller listens when nothing else is said: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
@@ -48,7 +48,8 @@ struct Parts {
 struct Held {
     means: dns::Means,
     flag: Option<Flag>,
-    read_only: ReadOnly,
+    primary_controls: SiteControls,
+    standby_controls: SiteControls,
     zone_at: Place,
 }
 
@@ -85,8 +86,23 @@ impl<'a> Resolver<'a> {
     pub(super) fn resolve(mut self) -> Option<Config> {
         let parts = self.parts();
         let services = parts.services.into_iter().map(|(service, held)| {
-            let Held { means: dns::Means { provider, second, protect }, flag, read_only, zone_at } = held?;
-            Some(ServiceConfig { service: service?.service, provider, second, protect, flag, read_only, zone_at })
+            let Held {
+                means: dns::Means { provider, second, protect },
+                flag,
+                primary_controls,
+                standby_controls,
+                zone_at,
+            } = held?;
+            Some(ServiceConfig {
+                service: service?.service,
+                provider,
+                second,
+                protect,
+                flag,
+                primary_controls,
+                standby_controls,
+                zone_at,
+            })
         });
         Some(Config {
             cluster: self.draft.cluster.as_ref()?.value.clone(),
@@ -356,7 +372,7 @@ impl<'a> Resolver<'a> {
         if let Some(policy) = &policy {
             let file = self.policies.path(policy_name);
             judges::needed(draft, policy, &file, self.report);
-            self.lag_is_asked(draft, policy, &file);
+            self.sites(|sites| sites.lag_is_known(draft, policy, &file));
             if let Some(vantages) = &vantages {
                 placement::judge(draft, policy, &file, vantages, self.report);
             }
@@ -365,16 +381,12 @@ impl<'a> Resolver<'a> {
         let flag = self.names().flag(draft);
         let primary = draft.primary.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
         let standby = draft.standby.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
-        self.apart(draft);
-        let read_only = draft.read_only.as_ref().and_then(|read_only| {
-            let key = read_only.key.as_ref().and_then(|key| self.vault.of_controller(key, self.report));
-            Some(ReadOnly {
-                url: read_only.url.as_ref()?.value.clone(),
-                write_probe: read_only.write_probe.as_ref()?.value.clone(),
-                lag: read_only.lag.as_ref().map(|lag| lag.value.clone()),
-                key: key?,
-            })
-        });
+        sites::apart(draft, self.report);
+        let primary_controls = match &draft.primary {
+            Some(site) => self.sites(|sites| sites.site(site)),
+            None => None,
+        };
+        let standby_controls = self.sites(|sites| sites.standby(draft));
         let (target, route53, means) = match dns {
             Some(dns::Judged { target, route53, means }) => (Some(target), route53, means),
             None => (None, false, None),
@@ -385,12 +397,13 @@ impl<'a> Resolver<'a> {
                 name: draft.name.as_ref()?.value.clone(),
                 public_url: draft.public_url.as_ref()?.value.clone(),
                 dns: target?,
+                // As it is written: whoever needs no secrets has no controls either.
+                fence: draft.primary.as_ref().is_some_and(|site| !site.controls.is_empty()),
                 primary: primary?,
                 standby: standby?,
                 checks: judges.checks,
                 critical: judges.critical,
                 veto: judges.veto,
-                fence: false,
                 policy: policy?,
                 maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
                 vantages: vantages?,
@@ -399,22 +412,21 @@ impl<'a> Resolver<'a> {
         };
         let held = || {
             let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
-            Some(Held { means: means?, flag: flag?, read_only: read_only?, zone_at })
+            let (primary_controls, standby_controls) = (primary_controls?, standby_controls?);
+            Some(Held { means: means?, flag: flag?, primary_controls, standby_controls, zone_at })
         };
         (outlined(), held())
     }
 
-    /// A policy that limits the lag needs somewhere to ask for it.
-    fn lag_is_asked(&self, draft: &ServiceDraft, policy: &Policy, file: &Path) {
-        let Some(read_only) = draft.read_only.as_ref().filter(|read_only| !read_only.has_lag) else { return };
-        if policy.max_lag.is_some() {
-            let message = format!(
-                "max_lag ({}) needs 'lag', the URL where the standby says how far it is behind: unknown lag would block \
-                 every move; add it here, or choose another policy",
-                file.display()
-            );
-            self.report.error(&read_only.at, message);
-        }
+    fn sites<T>(&self, judge: impl FnOnce(&sites::Judge<'_, 'a>) -> T) -> T {
+        let check = |draft: &CheckDraft| self.check(draft);
+        judge(&sites::Judge {
+            file: self.draft,
+            folder: &self.folder,
+            vault: &self.vault,
+            report: self.report,
+            check: &check,
+        })
     }
 
     fn vantages_of(&self, draft: &ServiceDraft, all: Option<&[Vantage]>) -> Option<Vec<Vantage>> {
@@ -461,36 +473,5 @@ impl<'a> Resolver<'a> {
 
     fn names(&self) -> dns::Judge<'_, 'a> {
         dns::Judge { folder: &self.folder, vault: &self.vault, report: self.report }
-    }
-
-    /// The two sites must be two: a flip between records that say the same moves nothing.
-    fn apart(&self, draft: &ServiceDraft) {
-        let (Some(primary), Some(standby)) = (&draft.primary, &draft.standby) else { return };
-        if let (Some(one), Some(other)) = (&primary.name, &standby.name)
-            && one.value == other.value
-        {
-            let line = one.spot.place().line;
-            self.report.error(
-                &other.spot,
-                format!(
-                    "the standby has the primary's name '{}' (line {line}): the name is the record's set identifier, \
-                     so give each site its own",
-                    one.value
-                ),
-            );
-        }
-        if let (Some(one), Some(other)) = (&primary.answer, &standby.answer) {
-            let plain = |text: &str| text.trim_end_matches('.').to_ascii_lowercase();
-            if plain(&one.value) == plain(&other.value) {
-                let line = one.spot.place().line;
-                self.report.error(
-                    &other.spot,
-                    format!(
-                        "the standby has the primary's answer '{}' (line {line}): a flip would move nothing",
-                        one.value
-                    ),
-                );
-            }
-        }
     }
 }

@@ -22,9 +22,10 @@ pub trait SiteControl: Send + Sync {
     async fn probe_write(&self, fence: &Fence, service: &ServiceName, plan: &PlanId)
     -> Result<WriteProbe, PortError>;
 
-    /// How far the site's data is behind the primary's: the age, by its own clock, of the last change that it has received and
-    /// applied. An answer that does not say so is an error: unknown is too much, never zero.
-    async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError>;
+    /// How far the site's data is behind the primary's by its own word: the age, by its own clock, of the last change that it has
+    /// received and applied. Nothing where the configuration gives it no word. An answer that does not say so is an error: unknown is too
+    /// much, never zero.
+    async fn lag(&self, service: &ServiceName) -> Result<Option<Duration>, PortError>;
 
     /// How far the site's data has come, in its databases' own terms; empty where no part of it can tell.
     async fn positions(&self, service: &ServiceName) -> Result<Positions, PortError>;

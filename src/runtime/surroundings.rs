@@ -11,24 +11,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::controller::{Managed, Message, Setup};
+use super::gauge::Gauge;
 use super::sites::Comparer;
-use crate::domain::{LagReading, PortError, ServiceName, Window, maintenance};
+use crate::domain::{ServiceName, Window, maintenance};
 use crate::engine::Input;
-use crate::ports::{Clock, SiteControl};
+use crate::ports::Clock;
 
 /// Between two looks at the file and at the windows.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a look at the file may take: a file system that hangs is one that cannot be looked at.
 const LOOK_WITHIN: Duration = Duration::from_secs(5);
-/// Between two questions for the lag. A reading counts for 30 s, so five in a row may be lost before it is unknown.
-const LAG_EVERY: Duration = Duration::from_secs(5);
-/// How long one such question may take.
-const LAG_WITHIN: Duration = Duration::from_secs(5);
 
 /// All that is looked at.
 pub(super) struct Surroundings {
@@ -52,7 +49,7 @@ impl Surroundings {
                     .map(|Managed { service, .. }| Page::new(&service.name, &service.maintenance))
                     .collect(),
             },
-            gauges: measured.map(|Managed { service, standby, .. }| Gauge::new(&service.name, standby)).collect(),
+            gauges: measured.map(|managed| Gauge::of(managed, Arc::clone(clock))).collect(),
             comparers: services().filter_map(Comparer::of).collect(),
         }
     }
@@ -213,57 +210,12 @@ impl Calendar {
     }
 }
 
-/// How far one standby is behind.
-struct Gauge {
-    service: ServiceName,
-    standby: Arc<dyn SiteControl>,
-    /// Why the last reading failed, as it was logged.
-    trouble: Option<String>,
-}
-
-impl Gauge {
-    fn new(service: &ServiceName, standby: &Arc<dyn SiteControl>) -> Self {
-        Self { service: service.clone(), standby: Arc::clone(standby), trouble: None }
-    }
-
-    /// Every reading is said, changed or not: it counts for a while only.
-    async fn watch(mut self, mailbox: mpsc::Sender<Message>) {
-        let mut turns = interval(LAG_EVERY);
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            turns.tick().await;
-            let reading = self.read().await.map(LagReading::now);
-            if !say(&mailbox, [Input::Lag { service: self.service.clone(), reading }]).await {
-                return;
-            }
-        }
-    }
-
-    async fn read(&mut self) -> Option<Duration> {
-        let answer = match timeout(LAG_WITHIN, self.standby.lag(&self.service)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(PortError::retry(format!("no answer within {} s", LAG_WITHIN.as_secs()))),
-        };
-        let trouble = answer.as_ref().err().map(ToString::to_string);
-        if trouble != self.trouble {
-            match &trouble {
-                Some(error) => tracing::warn!(service = %self.service, "the standby's lag is unknown: {error}"),
-                None => tracing::info!(service = %self.service, "the standby's lag is known again"),
-            }
-            self.trouble = trouble;
-        }
-        answer.ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
     use std::sync::Mutex;
 
     use super::*;
-    use crate::domain::{Fence, Moment, PlanId, Positions, WallTime};
-    use crate::ports::WriteProbe;
+    use crate::domain::{Moment, WallTime};
 
     struct At(Mutex<u64>);
 
@@ -322,44 +274,5 @@ mod tests {
         assert!(matches!(halt.news(why()), Some(Input::Halted { why: Some(_) })));
         assert!(halt.news(why()).is_none());
         assert!(matches!(halt.news(None), Some(Input::Halted { why: None })));
-    }
-
-    /// A standby that answers with what it is told to, once each.
-    struct Standby(Mutex<Vec<Result<Duration, PortError>>>);
-
-    #[async_trait]
-    impl SiteControl for Standby {
-        async fn enter_read_only(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<(), PortError> {
-            Err(PortError::broken("not asked for".to_owned()))
-        }
-
-        async fn leave_read_only(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<(), PortError> {
-            Err(PortError::broken("not asked for".to_owned()))
-        }
-
-        async fn probe_write(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<WriteProbe, PortError> {
-            Err(PortError::broken("not asked for".to_owned()))
-        }
-
-        async fn positions(&self, _: &ServiceName) -> Result<Positions, PortError> {
-            Err(PortError::broken("not asked for".to_owned()))
-        }
-
-        async fn lag(&self, _: &ServiceName) -> Result<Duration, PortError> {
-            self.0.lock().unwrap().remove(0)
-        }
-    }
-
-    #[tokio::test]
-    async fn a_reading_that_fails_is_unknown_and_logged_once() {
-        let (known, failed) = (Ok(Duration::from_secs(2)), || Err(PortError::retry("down".to_owned())));
-        let answers = vec![known.clone(), failed(), failed(), known];
-        let standby: Arc<dyn SiteControl> = Arc::new(Standby(Mutex::new(answers)));
-        let mut gauge = Gauge::new(&ServiceName::new("login").unwrap(), &standby);
-        let mut said = Vec::new();
-        for _ in 0..4 {
-            said.push((gauge.read().await.map(|lag| lag.as_secs()), gauge.trouble.is_some()));
-        }
-        assert_eq!(said, [(Some(2), false), (None, true), (None, true), (Some(2), false)]);
     }
 }

@@ -194,7 +194,7 @@ impl<T: SiteControl> SiteControl for Watched<T> {
         self.around(&self.of_plan("leave-read-only"), self.inner.leave_read_only(fence, service, plan)).await
     }
 
-    async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError> {
+    async fn lag(&self, service: &ServiceName) -> Result<Option<Duration>, PortError> {
         self.inner.lag(service).await
     }
 

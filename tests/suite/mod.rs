@@ -24,10 +24,14 @@ mod checks;
 mod code_flow;
 /// Every rule of the configuration by a file that breaks it, and what must never be printed.
 mod config;
+/// Support: database servers.
+mod databases;
 /// The whole demo.
 mod demo;
 /// Support: Django's admin, a login that nobody here wrote.
 mod django;
+/// Support: Django on a pair of PostgreSQL servers.
+mod django_pair;
 /// The battery of the DNS provider, over the lab and over emulators that nobody here wrote.
 mod dns;
 /// What only the lab can show, and the resolver.
@@ -91,6 +95,8 @@ mod node;
 mod notify;
 /// Support: an OpenID provider.
 mod oidc;
+/// Failovers between two sites with real databases.
+mod pairs;
 /// The service as it was, and as another policy had it.
 mod past;
 /// The shipped policies, and the page about them.
@@ -105,6 +111,10 @@ mod python;
 mod servers;
 /// What a policy buys: the detector in virtual time, beside other detectors.
 mod simulate;
+/// The examples of read-only mode in three languages.
+mod site_examples;
+/// Controls of sites, against the servers that they control.
+mod sites;
 /// Support: servers that are processes of their own.
 mod spawned;
 /// The standby's signed contract.

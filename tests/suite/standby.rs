@@ -10,9 +10,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use quorate::adapters::standby_http::{StandbyHttp, signature};
+use quorate::adapters::site::Chain;
+use quorate::adapters::site::http::{SiteHttp, signature};
 use quorate::domain::{
-    Authority, Class, Epoch, Fence, Moment, PlanId, PortError, Secret, ServiceName, SiteName, WallTime,
+    Authority, Class, Epoch, Fence, Moment, PlanId, PortError, Role, Secret, ServiceName, WallTime,
 };
 use quorate::lab::cloud::{Cloud, CloudOptions};
 use quorate::ports::{Clock, SiteControl, WriteProbe};
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 const KEY: &str = "a key that nobody may see";
+const AZURE: &str = "the standby 'azure'";
 
 struct Fixed;
 
@@ -62,26 +64,28 @@ async fn answer(State(site): State<Arc<Site>>, uri: Uri, headers: HeaderMap, bod
 
 struct Setup {
     site: Arc<Site>,
-    control: StandbyHttp,
+    control: Chain,
+    enter_url: url::Url,
     _server: JoinSet<()>,
 }
 
-fn control(address: SocketAddr) -> StandbyHttp {
+fn control(address: SocketAddr) -> Chain {
     let url = |path: &str| format!("http://{address}{path}").parse().unwrap();
-    let name = SiteName::new("azure").unwrap();
     let (enter, probe) = (url("/admin/read-only?site=b&pass=hidden-query"), url("/admin/write-probe"));
-    let control = StandbyHttp::new(&name, enter, probe, Secret::new(KEY), Arc::new(Fixed)).unwrap();
-    control.with_lag(Some(url("/admin/lag?of=hidden-lag")))
+    let control = SiteHttp::new(AZURE.to_owned(), enter, Some(probe), Secret::new(KEY), Arc::new(Fixed)).unwrap();
+    Chain::of(AZURE.to_owned(), Role::Standby, control.with_lag(Some(url("/admin/lag?of=hidden-lag"))))
 }
 
 async fn setup() -> Setup {
     let site = Arc::new(Site { answer: Mutex::new((200, String::new())), seen: Mutex::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let control = control(listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
+    let control = control(address);
+    let enter_url = format!("http://{address}/admin/read-only").parse().unwrap();
     let app = Router::new().fallback(answer).with_state(Arc::clone(&site));
     let mut server = JoinSet::new();
     server.spawn(async move { axum::serve(listener, app).await.unwrap() });
-    Setup { site, control, _server: server }
+    Setup { site, control, enter_url, _server: server }
 }
 
 impl Setup {
@@ -98,7 +102,7 @@ impl Setup {
     }
 
     async fn lag(&self) -> Result<Duration, PortError> {
-        self.control.lag(&service()).await
+        self.control.lag(&service()).await.map(|lag| lag.expect("it has a word of its own"))
     }
 }
 
@@ -240,8 +244,10 @@ async fn a_lag_is_known_only_by_the_exact_answer() {
     setup.says(400, "of=hidden-lag");
     let error = setup.lag().await.unwrap_err().what;
     assert!(error.contains("[secret]") && !error.contains("hidden"), "{error}");
-    let error = setup.control.clone().with_lag(None).lag(&service()).await.unwrap_err();
-    assert!(error.class == Class::Broken && error.what.contains("read_only.lag"), "{error}");
+    let (enter, clock) = (setup.enter_url.clone(), Arc::new(Fixed));
+    let silent = SiteHttp::new(AZURE.to_owned(), enter, None, Secret::new(KEY), clock).unwrap();
+    let silent = Chain::of(AZURE.to_owned(), Role::Standby, silent);
+    assert_eq!(silent.lag(&service()).await, Ok(None), "it has no word of its own");
 }
 
 #[tokio::test]
@@ -281,9 +287,8 @@ async fn the_demo_clouds_are_the_other_side_of_the_contract_with_a_query_too() {
     let url = |path: &str| format!("{}{path}", cloud.url()).parse().unwrap();
     let (enter, probe) = (url("/admin/read-only?site=b"), url("/admin/write-probe?site=b"));
     let clock = Arc::new(quorate::adapters::clock::SystemClock::new());
-    let site = SiteName::new("azure").unwrap();
-    let standby = StandbyHttp::new(&site, enter, probe, Secret::new(KEY), clock).unwrap();
-    let standby = standby.with_lag(Some(url("/admin/lag?site=b")));
+    let standby = SiteHttp::new(AZURE.to_owned(), enter, Some(probe), Secret::new(KEY), clock).unwrap();
+    let standby = Chain::of(AZURE.to_owned(), Role::Standby, standby.with_lag(Some(url("/admin/lag?site=b"))));
     let fence = Authority::new(Epoch::new(3), None).fence(Moment::default()).unwrap();
     let (service, plan) = (ServiceName::new("login").unwrap(), PlanId::new("login-1").unwrap());
     let tried = standby.probe_write(&fence, &service, &plan).await.unwrap();
@@ -298,9 +303,9 @@ async fn the_demo_clouds_are_the_other_side_of_the_contract_with_a_query_too() {
         let answer = request.header("content-type", "application/json").body(change).send().await.unwrap();
         assert_eq!(answer.status(), 200);
     };
-    assert_eq!(standby.lag(&service).await.unwrap(), Duration::ZERO);
+    assert_eq!(standby.lag(&service).await.unwrap(), Some(Duration::ZERO));
     faults(r#"{"lag_ms":90000}"#).await;
-    assert_eq!(standby.lag(&service).await.unwrap(), Duration::from_secs(90));
+    assert_eq!(standby.lag(&service).await.unwrap(), Some(Duration::from_secs(90)));
     faults(r#"{"lag":"unknown"}"#).await;
     let error = standby.lag(&service).await.unwrap_err();
     assert!(error.class == Class::Retry && error.what.contains("lag-unknown"), "{error}");

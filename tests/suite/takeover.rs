@@ -11,10 +11,10 @@ use quorate::adapters::notify::Notifiers;
 use quorate::adapters::resolver::Hickory;
 use quorate::adapters::route53::Route53;
 use quorate::adapters::script::RhaiRunner;
+use quorate::adapters::site::Chain;
 use quorate::adapters::sqlite::SqliteStore;
-use quorate::adapters::standby_http::StandbyHttp;
 use quorate::config::{Notify, ServiceConfig};
-use quorate::domain::{ClusterName, DnsLane, FlagPhrase, Limits, OwnedRecords, Secret, Service, ServiceName};
+use quorate::domain::{ClusterName, DnsLane, FlagPhrase, Limits, OwnedRecords, Role, Secret, Service, ServiceName};
 use quorate::lab::{FaultChange, Lab, LabOptions};
 use quorate::runtime::controller::{Handle, Managed, Ports, Setup, start};
 use tokio_util::sync::CancellationToken;
@@ -25,14 +25,15 @@ use super::dns_world::{console, record};
 /// The demo's service under another name, in a zone of its own.
 fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> Managed {
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/demo/quorate.toml");
-    let ServiceConfig { mut service, read_only, .. } =
+    let ServiceConfig { mut service, standby_controls, .. } =
         quorate::config::load(config.as_ref()).unwrap().config.services.remove(0);
     service.name = ServiceName::new(name).unwrap();
     service.dns.name = format!("{name}.takeover.test");
     service.dns.zone = lab.seed_service(cluster, &service).unwrap();
     let clock = Arc::new(SystemClock::new());
-    let standby =
-        StandbyHttp::new(&service.standby.name, read_only.url, read_only.write_probe, read_only.key, clock).unwrap();
+    let http = standby_controls.http().unwrap().clone();
+    let (name, probe) = (&service.standby.name, http.write_probe.unwrap());
+    let standby = Chain::http(Role::Standby, name, http.url, probe, http.key, clock).unwrap();
     let dns = Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret")));
     Managed {
         service,

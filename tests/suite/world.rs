@@ -177,6 +177,10 @@ pub(crate) struct World {
     pub(crate) flag_ports: [u16; 2],
     /// The health check that looks for them.
     pub(crate) health_check: Option<String>,
+    /// What stands in the configuration in place of something else.
+    pub(crate) swaps: Vec<(String, String)>,
+    /// More secrets, or others.
+    pub(crate) more_secrets: Vec<(&'static str, String)>,
     _turn: OwnedSemaphorePermit,
 }
 
@@ -205,6 +209,8 @@ impl World {
             dir,
             flag_ports: [free_port(), free_port()],
             health_check: None,
+            swaps: Vec::new(),
+            more_secrets: Vec::new(),
             _turn: turn,
         };
         if options.lane != "records" {
@@ -241,8 +247,12 @@ impl World {
         fs::create_dir_all(dir.join("checks")).unwrap();
         fs::write(dir.join("policies/brisk.toml"), [POLICY, self.options.policy].concat()).unwrap();
         fs::write(dir.join("checks/login.rhai"), include_str!("../../checks/login.rhai")).unwrap();
-        let secrets: Vec<String> =
-            self.secrets().iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
+        fs::write(dir.join("checks/write-probe.rhai"), include_str!("../../checks/write-probe.rhai")).unwrap();
+        let secrets: Vec<String> = self
+            .secrets()
+            .iter()
+            .map(|(name, value)| format!("{name} = {}\n", Value::from(value.as_str())))
+            .collect();
         fs::write(dir.join("secrets.toml"), secrets.concat()).unwrap();
         fs::write(dir.join("quorate.toml"), self.text(self.port, "quorate.db")).unwrap();
         fs::write(dir.join("second.toml"), self.text(self.second_port, "second.db")).unwrap();
@@ -259,6 +269,8 @@ impl World {
                 Some(path) => (*name, format!("{}/{path}", self.lab.api_url())),
                 None => (*name, (*value).to_owned()),
             })
+            .filter(|(name, _)| !self.more_secrets.iter().any(|(own, _)| own == name))
+            .chain(self.more_secrets.iter().cloned())
             .collect()
     }
 
@@ -266,7 +278,7 @@ impl World {
         let sites = self.primary.addr().port();
         let first = format!("\"http://127.0.0.1:{}\"", self.port);
         let second = format!(", \"http://127.0.0.1:{}\"", self.second_port);
-        CONFIG
+        let text = CONFIG
             .replace("LISTEN", &format!("127.0.0.1:{port}"))
             .replace("DATA", data)
             .replace("CONTROLLERS", &format!("{first}{}", if self.options.second { &second } else { "" }))
@@ -283,7 +295,11 @@ impl World {
                 &self.health_check.as_ref().map_or(String::new(), |id| format!("health_check = \"{id}\"")),
             )
             .replace("FLAG", &self.health_check.as_ref().map_or(String::new(), |_| flags::section(self.dir.path())))
-            .replace("MAINTENANCE", &if self.options.maintenance { maintenance() } else { String::new() })
+            .replace("MAINTENANCE", &if self.options.maintenance { maintenance() } else { String::new() });
+        self.swaps.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "nothing to replace: {from}");
+            text.replace(from, to)
+        })
     }
 
     /// The configuration's file.

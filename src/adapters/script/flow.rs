@@ -39,7 +39,7 @@ const MAX_METRICS: usize = Metric::MOST;
 const MAX_CONCEALED: usize = 100;
 
 /// What a check brings along besides its code.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Kit {
     pub(super) path: PathBuf,
     pub(super) params: BTreeMap<String, String>,

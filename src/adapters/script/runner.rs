@@ -153,7 +153,10 @@ impl RhaiRunner {
         let Some(check) = self.checks.get(&request.check) else {
             return broken(&Secrets::default(), &format!("there is no check '{}'", request.check));
         };
-        let (engine, ast, kit) = (Arc::clone(&self.engine), Arc::clone(&check.ast), Arc::clone(&check.kit));
+        let (engine, ast, mut kit) = (Arc::clone(&self.engine), Arc::clone(&check.ast), Arc::clone(&check.kit));
+        if !mode.facts.is_empty() {
+            Arc::make_mut(&mut kit).params.extend(mode.facts.clone());
+        }
         let (trust, request, own) = (Arc::clone(&self.trust), request.clone(), watch.beside());
         let patience = if mode.whole { kit.limits.clean_up } else { Duration::ZERO };
         let late = watch.remaining() + patience + GRACE;

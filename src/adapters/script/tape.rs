@@ -4,6 +4,7 @@
 //! recorded: same method, same place. What a query or a body holds may differ, since tokens and codes are never the same twice.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -125,6 +126,8 @@ pub struct Mode {
     pub record: bool,
     /// Answers come from this recording, and nothing from the network.
     pub play: Option<Arc<Tape>>,
+    /// Parameters of this run alone, beside those of the check.
+    pub facts: BTreeMap<String, String>,
     /// The report is to have all of the cleaning up, even where the deadline is over before that is.
     pub whole: bool,
 }

@@ -113,7 +113,7 @@ async fn probe(args: &Args) -> Result<Ran, String> {
         deadline: args.deadline,
         resolution: Resolution::System,
     };
-    let mode = Mode { trace: args.trace, record: args.record.is_some(), play: None, whole: true };
+    let mode = Mode { trace: args.trace, record: args.record.is_some(), whole: true, ..Mode::default() };
     let run = ready.runner.run_as(&request, mode).await;
     if let (Some(file), Some(tape)) = (&args.record, &run.tape) {
         let (script, role, secrets, reach) =

@@ -24,7 +24,7 @@ use super::{compose, life};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::resolver::Hickory;
 use crate::adapters::script::RhaiRunner;
-use crate::adapters::standby_http::StandbyHttp;
+use crate::adapters::site::Chain;
 use crate::domain::{Authority, Epoch, Outcome, PlanId, Role, Step};
 use crate::ports::{Clock, ProbeRequest, ProbeRunner, Resolution, Resolver, SiteControl, WriteProbe};
 use crate::wire::api::{Event, ServiceStatus, VoteStatus};
@@ -148,15 +148,12 @@ impl Eyes {
     /// Tries a write on the standby, as the controller does.
     async fn write_is_refused(&self, world: &World) -> bool {
         let Some(configured) = world.config().services.first() else { return false };
-        let (service, read_only) = (&configured.service, &configured.read_only);
+        let service = &configured.service;
+        let Some(http) = configured.standby_controls.http() else { return false };
+        let Some(write_probe) = http.write_probe.clone() else { return false };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let standby = StandbyHttp::new(
-            &service.standby.name,
-            read_only.url.clone(),
-            read_only.write_probe.clone(),
-            read_only.key.clone(),
-            clock,
-        );
+        let (name, url, key) = (&service.standby.name, http.url.clone(), http.key.clone());
+        let standby = Chain::http(Role::Standby, name, url, write_probe, key, clock);
         let fence = Authority::new(Epoch::default(), None).fence(self.clock.now());
         let (Ok(standby), Some(fence), Ok(plan)) = (standby, fence, PlanId::new("demo")) else { return false };
         matches!(standby.probe_write(&fence, &service.name, &plan).await, Ok(WriteProbe::Refused { .. }))

@@ -113,6 +113,11 @@ async fn cloud(args: CloudArgs) -> Result<(), Failure> {
     let Some(service) = config.services.first() else {
         return Err(Failure::usage("a demo cloud needs a service"));
     };
+    let Some(http) = service.standby_controls.http() else {
+        return Err(Failure::usage(
+            "a demo cloud is controlled over HTTP: its service needs [service.standby.read_only]",
+        ));
+    };
     let site = service.service.site(args.role);
     let addresses = site.url.socket_addrs(|| None).map_err(Failure::usage)?;
     let Some(listen) = addresses.first().copied() else {
@@ -122,7 +127,7 @@ async fn cloud(args: CloudArgs) -> Result<(), Failure> {
         listen,
         name: site.name.to_string(),
         users: BTreeMap::from([(secret(&config, USER)?.expose().to_owned(), secret(&config, PASSWORD)?)]),
-        admin_key: service.read_only.key.clone(),
+        admin_key: http.key.clone(),
     };
     let cloud = Cloud::start(options).await.map_err(Failure::usage)?;
     ready(&json!({ "url": cloud.url() }))?;

@@ -312,8 +312,8 @@ impl ProbeRunner for Door {
 #[async_trait]
 impl SiteControl for Door {
     /// The simulated policy asks for no lag, so nobody measures it.
-    async fn lag(&self, _service: &ServiceName) -> Result<Duration, PortError> {
-        Err(PortError::broken("no lag is measured here"))
+    async fn lag(&self, _service: &ServiceName) -> Result<Option<Duration>, PortError> {
+        Ok(None)
     }
 
     async fn positions(&self, _service: &ServiceName) -> Result<Positions, PortError> {

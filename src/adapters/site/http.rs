@@ -1,4 +1,4 @@
-//! Keeping a standby read-only, and asking how far it is behind, through endpoints that its site offers.
+//! Keeping a site read-only, and asking how far it is behind, through endpoints that its application offers.
 //!
 //! | request | body | answers |
 //! |---|---|---|
@@ -9,7 +9,7 @@
 //! Every request is signed with a key that both sides hold: see [`signature`].
 //!
 //! A write counts as refused only by the exact answer above (S15): an outage, a proxy's 503 and a login page refuse writes too,
-//! and none of them proves that the standby will. A lag likewise is known
+//! and none of them proves that the site will. A lag likewise is known
 //! only by the exact answer. It follows no redirects, and neither key nor URL reaches an error. A
 //! site that has seen a newer epoch ends this controller's authority (S5).
 
@@ -24,13 +24,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::outbound::{self, Answer};
-use crate::domain::{Fence, PlanId, PortError, Position, Positions, Secret, Secrets, ServiceName, SiteName};
-use crate::ports::{Clock, SiteControl, WriteProbe};
-
-/// How long the site may take. Switching a flag takes milliseconds; a site that needs longer under load will not carry the users
-/// of the primary either, and the step is tried again.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use super::{Act, Control, LIMIT};
+use crate::adapters::outbound::{self, Answer};
+use crate::domain::{PortError, Position, Secret, Secrets, ServiceName};
+use crate::ports::{Clock, WriteProbe};
 
 /// The header with the time of signing, in seconds since 1970. A site refuses what is too old, so that a recorded request is
 /// worthless.
@@ -45,7 +42,7 @@ pub const SIGNATURE_HEADER: &str = "x-quorate-signature";
 /// The body is signed as its bytes are sent: a site checks before it parses, with a comparison in constant time.
 ///
 /// ```
-/// use quorate::adapters::standby_http::signature;
+/// use quorate::adapters::site::http::signature;
 /// use quorate::domain::Secret;
 ///
 /// let key = Secret::new("correct horse battery staple");
@@ -68,21 +65,21 @@ pub fn signature(key: &Secret, method: &str, path_and_query: &str, timestamp: u6
     format!("v1={}", hex::encode(mac.finalize().into_bytes()))
 }
 
-/// One standby site's control endpoints.
+/// One site's control endpoints.
 #[derive(Clone)]
-pub struct StandbyHttp {
+pub struct SiteHttp {
     who: String,
     enter_url: Url,
-    write_probe_url: Url,
+    write_probe_url: Option<Url>,
     lag_url: Option<Url>,
     key: Secret,
     clock: Arc<dyn Clock>,
     client: Client,
 }
 
-impl std::fmt::Debug for StandbyHttp {
+impl std::fmt::Debug for SiteHttp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StandbyHttp").field("who", &self.who).finish_non_exhaustive()
+        f.debug_struct("SiteHttp").field("who", &self.who).finish_non_exhaustive()
     }
 }
 
@@ -105,21 +102,21 @@ struct AskLag<'a> {
     service: &'a str,
 }
 
-impl StandbyHttp {
-    /// Control of the site `name` through its two endpoints, signed with `key` at the time of `clock`.
+impl SiteHttp {
+    /// Control of a site (`the standby 'azure'`) through its endpoints, signed with `key` at the time of `clock`. Without the second one no write
+    /// is tried here.
     ///
     /// # Errors
     /// The TLS library cannot be set up.
     pub fn new(
-        name: &SiteName,
+        site: String,
         enter_url: Url,
-        write_probe_url: Url,
+        write_probe_url: Option<Url>,
         key: Secret,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PortError> {
-        let client = outbound::client_for(&enter_url, TIMEOUT)?;
-        let who = format!("the standby '{name}'");
-        Ok(Self { who, enter_url, write_probe_url, lag_url: None, key, clock, client })
+        let client = outbound::client_for(&enter_url, LIMIT)?;
+        Ok(Self { who: site, enter_url, write_probe_url, lag_url: None, key, clock, client })
     }
 
     /// The same, with the endpoint that says how far its data is behind, if it has one.
@@ -148,13 +145,7 @@ impl StandbyHttp {
     }
 
     /// Switches read-only mode on or off.
-    async fn switch(
-        &self,
-        read_only: bool,
-        fence: &Fence,
-        service: &ServiceName,
-        plan: &PlanId,
-    ) -> Result<(), PortError> {
+    async fn switch(&self, read_only: bool, Act { fence, service, plan }: Act<'_>) -> Result<(), PortError> {
         let epoch = fence.epoch().get();
         let body = Enter { service: service.as_str(), read_only, epoch, plan: plan.as_str() };
         let answer = self.post(&self.enter_url, &body).await?;
@@ -215,7 +206,7 @@ impl StandbyHttp {
     /// A site could send the key or its URL's query back.
     fn secrets(&self) -> Secrets {
         let mut secrets = vec![("key".to_owned(), self.key.clone())];
-        for url in [&self.enter_url, &self.write_probe_url].into_iter().chain(&self.lag_url) {
+        for url in std::iter::once(&self.enter_url).chain(&self.write_probe_url).chain(&self.lag_url) {
             let parts = [url.query(), url.password()].into_iter().flatten();
             secrets.extend(parts.map(|part| (part.to_owned(), Secret::new(part))));
         }
@@ -224,53 +215,46 @@ impl StandbyHttp {
 }
 
 #[async_trait]
-impl SiteControl for StandbyHttp {
-    async fn enter_read_only(&self, fence: &Fence, service: &ServiceName, plan: &PlanId) -> Result<(), PortError> {
-        self.switch(true, fence, service, plan).await
+impl Control for SiteHttp {
+    async fn enter(&self, act: Act<'_>) -> Result<(), PortError> {
+        self.switch(true, act).await
     }
 
-    async fn leave_read_only(&self, fence: &Fence, service: &ServiceName, plan: &PlanId) -> Result<(), PortError> {
-        self.switch(false, fence, service, plan).await
+    async fn leave(&self, act: Act<'_>) -> Result<(), PortError> {
+        self.switch(false, act).await
     }
 
-    async fn probe_write(
-        &self,
-        // Trying a write that must be refused changes nothing, so the site is not asked to compare epochs.
-        _fence: &Fence,
-        service: &ServiceName,
-        plan: &PlanId,
-    ) -> Result<WriteProbe, PortError> {
+    /// Trying a write that must be refused changes nothing, so the site is not asked to compare epochs.
+    async fn probe(&self, Act { service, plan, .. }: Act<'_>) -> Result<Option<WriteProbe>, PortError> {
+        let Some(url) = &self.write_probe_url else { return Ok(None) };
         let body = TryWrite { service: service.as_str(), plan: plan.as_str() };
-        let answer = self.post(&self.write_probe_url, &body).await?;
+        let answer = self.post(url, &body).await?;
         if answer.status.is_success() {
-            return Ok(WriteProbe::Accepted { how: format!("answered {}", answer.status) });
+            return Ok(Some(WriteProbe::Accepted { how: format!("answered {}", answer.status) }));
         }
         let read_only = answer.json().get("error").and_then(Value::as_str) == Some("read-only");
         if answer.status == StatusCode::SERVICE_UNAVAILABLE && read_only {
-            return Ok(WriteProbe::Refused { how: format!("answered {} with the error 'read-only'", answer.status) });
+            let how = format!("answered {} with the error 'read-only'", answer.status);
+            return Ok(Some(WriteProbe::Refused { how }));
         }
-        Err(self.unexpected(&self.write_probe_url, &answer))
+        Err(self.unexpected(url, &answer))
     }
 
-    async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError> {
-        let who = &self.who;
-        let Some(url) = &self.lag_url else {
-            return Err(PortError::broken(format!("{who}: no URL is configured to ask for its lag: read_only.lag")));
-        };
+    async fn lag(&self, service: &ServiceName) -> Result<Option<Duration>, PortError> {
+        let Some(url) = &self.lag_url else { return Ok(None) };
         let answer = self.ask_lag(url, service).await?;
         let lag = answer.json().get("lag_ms").and_then(Value::as_u64).map(Duration::from_millis);
-        lag.ok_or_else(|| {
-            let said = answer.quote(&self.secrets());
+        lag.map(Some).ok_or_else(|| {
+            let (who, said) = (&self.who, answer.quote(&self.secrets()));
             PortError::broken(format!(
                 "{who}: answered 200, and no whole number as 'lag_ms': check the URL that says its lag; it said '{said}'"
             ))
         })
     }
 
-    async fn positions(&self, service: &ServiceName) -> Result<Positions, PortError> {
-        let Some(url) = &self.lag_url else { return Ok(Positions::new()) };
+    async fn position(&self, service: &ServiceName) -> Result<Option<Position>, PortError> {
+        let Some(url) = &self.lag_url else { return Ok(None) };
         let answer = self.ask_lag(url, service).await?.json();
-        let position = answer.get("position").and_then(Value::as_str).map(|text| Position::Opaque(text.to_owned()));
-        Ok(position.into_iter().map(|position| ("application".to_owned(), position)).collect())
+        Ok(answer.get("position").and_then(Value::as_str).map(|text| Position::Opaque(text.to_owned())))
     }
 }

@@ -1,0 +1,198 @@
+//! Failovers between two sites that nobody had to fake: Django and its admin on each side, on a pair of PostgreSQL servers.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::databases::postgres::{Postgres, QUORATE, value};
+use super::django_pair::{KEY, PASSWORD, Project, Site, USER};
+use super::world::{Options, PRIMARY, STANDBY, VANTAGES, World, free_port};
+
+const DATABASE: &str = "shop";
+const ADD: &str = "/admin/shop/note/add/";
+
+/// Two sites, their databases, and a controller with its agents.
+struct Pair {
+    world: World,
+    primary_database: Postgres,
+    standby_database: Postgres,
+    project: Project,
+    primary: Site,
+    standby: Option<Site>,
+    port: u16,
+}
+
+impl Pair {
+    async fn healthy(options: Options) -> Self {
+        let mut world = World::prepared(options).await;
+        let primary_database = Postgres::primary(&[]).await;
+        let project = Project::new(&primary_database).await;
+        let standby_database = primary_database.follower(&[]).await;
+        let port = free_port();
+        let primary = project.site("primary", &primary_database, PRIMARY, port);
+        let standby = Some(project.site("standby", &standby_database, STANDBY, port));
+        let ports = [primary_database.server.port, standby_database.server.port];
+        configure(&mut world, port, ports);
+        world.start_controller().await;
+        for vantage in VANTAGES {
+            world.start_agent(vantage);
+        }
+        world.until_healthy().await;
+        Self { world, primary_database, standby_database, project, primary, standby, port }
+    }
+
+    fn url(&self, address: &str, path: &str) -> String {
+        format!("http://{address}:{}{path}", self.port)
+    }
+
+    /// Notes that are in a database.
+    async fn notes(&self, database: &Postgres) -> Vec<String> {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(database.server.port).user("app").password(super::databases::postgres::APP);
+        let (client, connection) = config.dbname(DATABASE).connect(tokio_postgres::NoTls).await.unwrap();
+        let texts =
+            async { value(&client, "SELECT coalesce(string_agg(text, ',' ORDER BY id), '') FROM shop_note").await };
+        tokio::select! {
+            biased;
+            texts = texts => texts.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect(),
+            ended = connection => panic!("{ended:?}"),
+        }
+    }
+}
+
+/// The demo's clouds are not asked any more: their places are Django's, and the standby has two controls.
+fn configure(world: &mut World, port: u16, [primary, standby]: [u16; 2]) {
+    let clouds = world.primary.addr().port();
+    let database = |role: &str, port: u16, more: &str| {
+        format!(
+            "[[service.{role}.control]]\nkind = \"postgres\"\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"quorate\"\npassword = \
+             \"database\"\nprobe_table = \"quorate_probe\"\n{more}\n"
+        )
+    };
+    let http = |role: &str, address: &str| {
+        format!(
+            "[[service.{role}.control]]\nkind = \"http\"\nurl = \"http://{address}:{port}/quorate/read-only\"\nwrite_probe = \
+             \"http://{address}:{port}/quorate/write-probe\"\nkey = \"django-key\"\n\n"
+        )
+    };
+    let params = "login_path = \"/admin/login/?next=/admin/\"\ncsrf_field = \"csrfmiddlewaretoken\"\naccount = \"#user-tools\"\n";
+    let login = format!(
+        "{params}error = \".errornote\"\nlogout_path = \"/admin/logout/\"\nafter_logout = \"a[href='/admin/']\"\n"
+    );
+    let write = format!(
+        "{login}\n[check.write-probe]\nscript = \"write-probe.rhai\"\nsecrets = [\"probe-user\", \"probe-password\"]\n\n\
+         [check.write-probe.params]\n{params}write_path = \"{ADD}\"\n"
+    );
+    let old = format!(
+        "[service.standby.read_only]\nurl = \"http://127.0.0.12:{clouds}/admin/read-only\"\nwrite_probe = \
+         \"http://127.0.0.12:{clouds}/admin/write-probe\"\nlag = \"http://127.0.0.12:{clouds}/admin/lag\"\nkey = \"standby-admin\"\n"
+    );
+    let new = [http("standby", STANDBY), database("standby", standby, ""), database("primary", primary, "")].concat();
+    let probed = |address: &str| {
+        (format!("answer = \"{address}\"\n"), format!("answer = \"{address}\"\nwrite_probe = \"write-probe\"\n"))
+    };
+    world.swaps = vec![
+        ("login_path = \"/login\"\n".to_owned(), write),
+        (old, new),
+        (format!(":{clouds}/"), format!(":{port}/")),
+        probed(PRIMARY),
+        probed(STANDBY),
+    ];
+    world.more_secrets = vec![
+        ("database", QUORATE.to_owned()),
+        ("django-key", KEY.to_owned()),
+        ("probe-user", USER.to_owned()),
+        ("probe-password", PASSWORD.to_owned()),
+    ];
+    world.write_files();
+}
+
+/// A browser that is logged in.
+async fn logged_in(base: &str) -> reqwest::Client {
+    let browser =
+        reqwest::Client::builder().no_proxy().cookie_store(true).redirect(reqwest::redirect::Policy::none());
+    let browser = browser.timeout(Duration::from_secs(30)).build().unwrap();
+    let login = format!("{base}/admin/login/");
+    let token = token(&browser, &login).await;
+    let form =
+        [("csrfmiddlewaretoken", token.as_str()), ("username", USER), ("password", PASSWORD), ("next", "/admin/")];
+    let answer = browser.post(&login).form(&form).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FOUND, "the login is taken");
+    browser
+}
+
+async fn token(browser: &reqwest::Client, url: &str) -> String {
+    let page = browser.get(url).send().await.unwrap().text().await.unwrap();
+    let (_, rest) =
+        page.split_once("name=\"csrfmiddlewaretoken\" value=\"").unwrap_or_else(|| panic!("no form: {page}"));
+    rest.split_once('"').unwrap().0.to_owned()
+}
+
+/// Writes a note as a person does.
+async fn write(browser: &reqwest::Client, url: &str, text: &str) -> (StatusCode, String) {
+    let token = token(browser, url).await;
+    let form = [("csrfmiddlewaretoken", token.as_str()), ("text", text)];
+    let answer = browser.post(url).form(&form).send().await.unwrap();
+    (answer.status(), answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn a_real_application_moves_to_its_read_only_standby_and_no_acknowledged_write_is_lost() {
+    let mut pair = Pair::healthy(Options::default()).await;
+    let browser = logged_in(&pair.url(PRIMARY, "")).await;
+    let mut acknowledged = Vec::new();
+    for number in 0..20 {
+        let text = format!("note-{number}");
+        let (status, body) = write(&browser, &pair.url(PRIMARY, ADD), &text).await;
+        assert_eq!(status, StatusCode::FOUND, "{body}");
+        acknowledged.push(text);
+    }
+    pair.primary.kill();
+    let held = pair.world.until_held().await;
+    assert_eq!(held["serving"], "standby", "{held:#}");
+    assert_eq!((pair.world.flipped(), pair.world.answer().await.as_str()), (1, STANDBY));
+    let history = pair.world.history().await;
+    let verified = history.iter().find(|(_, text)| text.contains("SQLSTATE 25006"));
+    assert!(verified.is_some_and(|(_, text)| text.contains("503") && text.contains("write-probe")), "{history:#?}");
+
+    // The login works, and nothing else writes: not through the application, and not around it.
+    let browser = logged_in(&pair.url(STANDBY, "")).await;
+    let (status, body) = write(&browser, &pair.url(STANDBY, ADD), "too late").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{body}");
+    assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), json!({ "error": "read-only" }));
+    let session = pair.standby_database.app().await;
+    let error = session.batch_execute("INSERT INTO orders (what) VALUES ('around')").await.unwrap_err();
+    assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("25006"));
+
+    pair.primary_database.until_level(&pair.standby_database).await;
+    assert_eq!(pair.notes(&pair.standby_database).await, acknowledged);
+    assert!(!pair.project.log("standby").contains("Traceback"), "{}", pair.project.log("standby"));
+}
+
+#[tokio::test]
+async fn a_standby_that_says_read_only_and_takes_a_users_write_stops_the_failover_before_the_flip() {
+    let mut pair = Pair::healthy(Options::default()).await;
+    // It says that it is read-only, and so does its database. Its forms go elsewhere: to the primary's, and past the mode.
+    drop(pair.standby.take());
+    let settings = pair.project.file("settings.py");
+    let honest = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, honest.replace("\"/admin/logout/\"]", &format!("\"/admin/logout/\", \"{ADD}\"]")))
+        .unwrap();
+    pair.standby = Some(pair.project.site("standby", &pair.primary_database, STANDBY, pair.port));
+    pair.primary.kill();
+    let stuck = pair.world.until("the service is stuck", |service| service["phase"] == "stuck").await;
+    let why = stuck["stuck"].as_str().unwrap();
+    assert!(why.contains("still accepts writes") && why.contains("write-probe"), "{why}");
+    assert_eq!((pair.world.flips(), pair.world.answer().await.as_str()), (vec![], PRIMARY));
+    pair.world.until_noticed("sms", "+15550100101", "is stuck and needs a person").await;
+
+    // Mended, a person moves it.
+    drop(pair.standby.take());
+    std::fs::write(&settings, honest).unwrap();
+    pair.standby = Some(pair.project.site("standby", &pair.standby_database, STANDBY, pair.port));
+    pair.world.until_verdict(1, "healthy").await;
+    let moved = pair.world.cli(&["failover", "login", "--reason", "the standby is mended", "--yes"]).await;
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    assert_eq!((pair.world.flipped(), pair.world.answer().await.as_str()), (1, STANDBY));
+}
