@@ -100,7 +100,14 @@ impl World {
             );
             let flag = if lane.has_flag() { Some(flag(&cluster, &service, &flags_folder).await) } else { None };
             let dns = Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret")));
-            managed.push(Managed { service, standby: Arc::new(control.unwrap()), dns, homes: Vec::new(), flag });
+            managed.push(Managed {
+                service,
+                standby: Arc::new(control.unwrap()),
+                primary: None,
+                dns,
+                homes: Vec::new(),
+                flag,
+            });
         }
         let services = managed.iter().map(|managed| managed.service.clone()).collect();
         let store = Arc::new(SqliteStore::open(folder.path().join("quorate.db")).unwrap());
@@ -147,6 +154,7 @@ impl World {
             by: "bench".to_owned(),
             reason: "a measurement".to_owned(),
             force: true,
+            promote: false,
         };
         let Reply::Opened(plan) = self.handle.draft(request.clone()).await.unwrap() else { panic!("no plan") };
         let clock = SystemClock::new();
@@ -200,6 +208,7 @@ fn service(number: usize, lane: DnsLane, lab: &Lab, standby: &Cloud) -> Service 
         checks: Vec::new(),
         critical: Vec::new(),
         veto: None,
+        fence: false,
         policy: Policy::new("default", PolicyValues::default()).unwrap(),
         vantages: Vec::new(),
         maintenance: Vec::new(),

@@ -17,6 +17,7 @@ mod outside;
 mod pace;
 pub mod past;
 mod register;
+mod sites;
 mod spool;
 mod surroundings;
 mod survey;
