@@ -87,7 +87,7 @@ async fn what_prometheus_scrapes_says_how_the_services_stand_and_what_their_chec
     assert_eq!(value("quorate_check_metric", login(measure.clone())), [0.25]);
     assert!(value("quorate_check_metric_age_seconds", login(measure))[0] >= 2.0);
     let passes = login(json!({ "site": "primary", "vantage": VANTAGES[1], "check": "login", "outcome": "pass" }));
-    assert!(value("quorate_observations_total", passes)[0] >= 3.0);
+    assert!(value("quorate_observations_total", passes)[0] >= 1.0);
     let counters = samples.iter().filter(|sample| sample.0 == "counter");
     assert!(counters.count() >= 4);
 }
