@@ -21,6 +21,7 @@ mod plan;
 mod policy;
 mod position;
 mod probe;
+mod reconcile;
 mod records;
 mod redaction;
 mod register;
@@ -60,6 +61,7 @@ pub use probe::{
     AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, Protocol, RequestRecord, ScriptPlace,
     StepRecord,
 };
+pub use reconcile::{Comparison, Divergence, LagReading, Look, WriteProbe, digest as reconciliation_digest};
 pub use records::{Alias, Change, Failover, RecordSet, RecordType, Routing};
 pub use redaction::{Redaction, URI_COMPONENT};
 pub use register::Register;

@@ -18,6 +18,7 @@ mod pace;
 pub mod past;
 mod register;
 mod signatures;
+mod sites;
 mod spool;
 mod surroundings;
 mod survey;
