@@ -5,7 +5,9 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use super::databases::mariadb::{self, Mariadb};
 use super::databases::postgres::{Postgres, QUORATE, value};
+use super::databases::redis::{self, Redis};
 use super::django_pair::{KEY, PASSWORD, Project, Site, USER};
 use super::world::{Options, PRIMARY, STANDBY, VANTAGES, World, free_port};
 
@@ -84,10 +86,7 @@ fn configure(world: &mut World, port: u16, [primary, standby]: [u16; 2]) {
         "{login}\n[check.write-probe]\nscript = \"write-probe.rhai\"\nsecrets = [\"probe-user\", \"probe-password\"]\n\n\
          [check.write-probe.params]\n{params}write_path = \"{ADD}\"\n"
     );
-    let old = format!(
-        "[service.standby.read_only]\nurl = \"http://127.0.0.12:{clouds}/admin/read-only\"\nwrite_probe = \
-         \"http://127.0.0.12:{clouds}/admin/write-probe\"\nlag = \"http://127.0.0.12:{clouds}/admin/lag\"\nkey = \"standby-admin\"\n"
-    );
+    let old = short_form(clouds);
     let new = [http("standby", STANDBY), database("standby", standby, ""), database("primary", primary, "")].concat();
     let probed = |address: &str| {
         (format!("answer = \"{address}\"\n"), format!("answer = \"{address}\"\nwrite_probe = \"write-probe\"\n"))
@@ -106,6 +105,14 @@ fn configure(world: &mut World, port: u16, [primary, standby]: [u16; 2]) {
         ("probe-password", PASSWORD.to_owned()),
     ];
     world.write_files();
+}
+
+/// What the world's configuration has for its standby.
+fn short_form(clouds: u16) -> String {
+    format!(
+        "[service.standby.read_only]\nurl = \"http://127.0.0.12:{clouds}/admin/read-only\"\nwrite_probe = \
+         \"http://127.0.0.12:{clouds}/admin/write-probe\"\nlag = \"http://127.0.0.12:{clouds}/admin/lag\"\nkey = \"standby-admin\"\n"
+    )
 }
 
 /// A browser that is logged in.
@@ -168,6 +175,115 @@ async fn a_real_application_moves_to_its_read_only_standby_and_no_acknowledged_w
     pair.primary_database.until_level(&pair.standby_database).await;
     assert_eq!(pair.notes(&pair.standby_database).await, acknowledged);
     assert!(!pair.project.log("standby").contains("Traceback"), "{}", pair.project.log("standby"));
+
+    // The primary's database was fenced. On the way back it takes writes again, and what it writes arrives.
+    let session = pair.primary_database.app().await;
+    let error = session.batch_execute("INSERT INTO orders (what) VALUES ('behind its back')").await.unwrap_err();
+    assert_eq!(error.code().map(tokio_postgres::error::SqlState::code), Some("25006"));
+    pair.primary = pair.project.site("primary", &pair.primary_database, PRIMARY, pair.port);
+    pair.world.until_verdict(0, "healthy").await;
+    let failback = ["failback", "login", "--reason", "the primary is repaired", "--yes"];
+    pair.world.until_so("the way back is open", async || pair.world.cli(&failback).await.code == Some(0)).await;
+    assert_eq!((pair.world.flipped(), pair.world.answer().await.as_str()), (2, PRIMARY));
+    let browser = logged_in(&pair.url(PRIMARY, "")).await;
+    let (status, body) = write(&browser, &pair.url(PRIMARY, ADD), "after").await;
+    assert_eq!(status, StatusCode::FOUND, "{body}");
+    let (status, _) = write(&browser, &pair.url(STANDBY, ADD), "there").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "whoever has the old answer must not write");
+    pair.primary_database.until_level(&pair.standby_database).await;
+    let notes = pair.notes(&pair.standby_database).await;
+    assert_eq!(notes.last().map(String::as_str), Some("after"));
+    assert!(acknowledged.iter().all(|note| notes.contains(note)), "{notes:?}");
+}
+
+#[tokio::test]
+async fn a_standby_that_is_too_far_behind_is_not_moved_to_until_it_has_caught_up() {
+    let mut pair = Pair::healthy(Options { policy: "max_lag = \"6s\"\n", ..Options::default() }).await;
+    let lag = |service: &Value| service["sides"]["lag"]["behind_ms"].as_u64();
+    pair.world.until("the lag is known", |service| lag(service) == Some(0)).await;
+    let browser = logged_in(&pair.url(PRIMARY, "")).await;
+    pair.standby_database.value("SELECT pg_wal_replay_pause()").await;
+    let mut number = 0;
+    pair.world
+        .until_so("it is further behind than it may be", async || {
+            number += 1;
+            let (status, body) = write(&browser, &pair.url(PRIMARY, ADD), &format!("note-{number}")).await;
+            assert_eq!(status, StatusCode::FOUND, "{body}");
+            lag(&pair.world.service().await) > Some(6_000)
+        })
+        .await;
+    pair.primary.kill();
+    let blocked = pair.world.until_history("blocked").await;
+    assert!(blocked.contains("behind"), "{blocked}");
+    assert_eq!(pair.world.flips(), []);
+    // What had not arrived would have been lost.
+    pair.standby_database.value("SELECT pg_wal_replay_resume()").await;
+    pair.world.until_held().await;
+    let notes = pair.notes(&pair.standby_database).await;
+    assert_eq!(notes.last().map(String::as_str), Some(format!("note-{number}").as_str()));
+}
+
+/// The demo's clouds as applications, and two databases beside each.
+#[tokio::test]
+async fn mariadb_and_redis_move_with_the_application_and_come_back() {
+    let mut world = World::prepared(Options::default()).await;
+    let (maria, redis) = (Mariadb::primary(), Redis::primary());
+    let (maria_copy, redis_copy) = (maria.follower(), redis.follower());
+    let port = world.primary.addr().port();
+    let site = |role: &str, address: &str, maria: &Mariadb, redis: &Redis| {
+        format!(
+            "[[service.{role}.control]]\nkind = \"http\"\nurl = \"http://{address}:{port}/admin/read-only\"\nwrite_probe = \
+             \"http://{address}:{port}/admin/write-probe\"\nkey = \"standby-admin\"\n\n[[service.{role}.control]]\nkind = \"mysql\"\nhost \
+             = \"127.0.0.1\"\nport = {}\nuser = \"quorate\"\npassword = \"maria\"\nprobe_table = \"shop.quorate_probe\"\nprobe_user = \
+             \"app\"\nprobe_password = \"maria-app\"\n\n[[service.{role}.control]]\nkind = \"redis\"\nhost = \"127.0.0.1\"\nport = \
+             {}\npassword = \"redis\"\n\n",
+            maria.server.port, redis.server.port
+        )
+    };
+    let both =
+        [site("standby", STANDBY, &maria_copy, &redis_copy), site("primary", PRIMARY, &maria, &redis)].concat();
+    world.swaps = vec![(short_form(port), both)];
+    world.more_secrets = vec![
+        ("maria", mariadb::QUORATE.to_owned()),
+        ("maria-app", mariadb::APP.to_owned()),
+        ("redis", redis::PASSWORD.to_owned()),
+    ];
+    world.write_files();
+    world.start_controller().await;
+    for vantage in VANTAGES {
+        world.start_agent(vantage);
+    }
+    world.until_healthy().await;
+    maria.try_sql("app", mariadb::APP, "INSERT INTO shop.orders (what) VALUES ('kept')").unwrap();
+    redis.cli(&["set", "order", "kept"]);
+
+    world.break_primary().await;
+    let held = world.until_held().await;
+    assert_eq!((world.flipped(), world.answer().await.as_str()), (1, STANDBY));
+    let history = world.history().await;
+    let seen = |word: &str| {
+        history.iter().any(|(_, text)| ["read-only", "1290", word].iter().all(|word| text.contains(word)))
+    };
+    assert!(seen("READONLY") && seen("NOREPLICAS"), "{history:#?}");
+    assert_eq!(held["sides"]["primary_fenced"], true, "{held:#}");
+    for (server, what) in [(&maria, "the primary"), (&maria_copy, "the standby")] {
+        let late = server.try_sql("app", mariadb::APP, "INSERT INTO shop.orders (what) VALUES ('late')").unwrap_err();
+        assert!(late.contains("1290"), "{what}: {late}");
+    }
+    assert!(redis.cli(&["set", "order", "late"]).contains("NOREPLICAS"));
+    assert!(redis_copy.cli(&["set", "order", "late"]).contains("READONLY"));
+    maria.until_level(&maria_copy);
+    assert_eq!(maria_copy.sql("SELECT what FROM shop.orders"), "kept");
+    assert_eq!(redis_copy.cli(&["get", "order"]), "kept");
+
+    world.fault(&world.primary, json!({ "login": "ok" })).await;
+    world.until_verdict(0, "healthy").await;
+    let failback = ["failback", "login", "--reason", "the primary is repaired", "--yes"];
+    world.until_so("the way back is open", async || world.cli(&failback).await.code == Some(0)).await;
+    assert_eq!((world.flipped(), world.answer().await.as_str()), (2, PRIMARY));
+    maria.try_sql("app", mariadb::APP, "INSERT INTO shop.orders (what) VALUES ('after')").unwrap();
+    assert_eq!(redis.cli(&["set", "order", "after"]), "OK");
+    assert!(redis_copy.cli(&["set", "order", "there"]).contains("READONLY"));
 }
 
 #[tokio::test]

@@ -23,7 +23,11 @@ use super::sites::act::{plan, service};
 use super::spawned::Spawned;
 use super::world::{free_port, turn};
 
-#[expect(clippy::disallowed_methods, reason = "the example is a site of its own, with a clock of its own")]
+#[expect(
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "the example is a site of its own, with a clock of its own"
+)]
 #[path = "../../docs/examples/axum/read_only.rs"]
 mod axum_example;
 

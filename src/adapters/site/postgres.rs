@@ -192,17 +192,26 @@ impl Postgres {
                 let who = self.who();
                 return Err(PortError::broken(format!(
                     "{who}: default_transaction_read_only is on, and {} has a setting of its own that goes before it: ALTER ROLE (or \
-                     DATABASE) … RESET default_transaction_read_only",
+                     DATABASE) … RESET default_transaction_read_only, in a session that first switches it off for itself",
                     own.trim()
                 )));
             }
-            loop {
-                let ended = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {OLDER}");
-                if self.value(client, &ended).await?.as_deref() == Some("0") {
+            let mut left = None;
+            for _ in 0..LOOKS {
+                self.row(client, &format!("SELECT count(pg_terminate_backend(pid)) {OLDER} AND {ENDABLE}")).await?;
+                let matter = "SELECT count(*), string_agg(DISTINCT usename, ', ')";
+                let row = self.row(client, &format!("{matter} {OLDER} AND ({ENDABLE} OR {MATTERS})")).await?;
+                if row.first().is_some_and(|count| count.as_deref() == Some("0")) {
                     return Ok(());
                 }
+                left = row.into_iter().nth(1).flatten();
                 sleep(LOOK).await;
             }
+            Err(PortError::retry(format!(
+                "{}: sessions from before are still open, and may write: {} (a superuser's only a superuser can end)",
+                self.who(),
+                left.unwrap_or_default()
+            )))
         })
         .await
     }

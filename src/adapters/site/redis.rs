@@ -117,7 +117,9 @@ impl Redis {
     async fn ask(&self, connection: &mut MultiplexedConnection, words: &[&str]) -> Result<Value, PortError> {
         let mut command = Cmd::new();
         command.arg(words);
-        connection.send_packed_command(&command).await.map_err(|error| self.trouble(&error))
+        // A server's "no" comes as a value of its own.
+        let answer = connection.send_packed_command(&command).await.and_then(Value::extract_error);
+        answer.map_err(|error| self.trouble(&error))
     }
 
     async fn is(&self, connection: &mut MultiplexedConnection) -> Result<Is, PortError> {
@@ -215,7 +217,7 @@ impl Redis {
         self.session(async |connection| {
             let mut command = Cmd::new();
             command.arg(["DEL", PROBE_KEY].as_slice());
-            match connection.send_packed_command(&command).await {
+            match connection.send_packed_command(&command).await.and_then(Value::extract_error) {
                 Ok(_) => Ok(WriteProbe::Accepted { how: format!("Redis took 'DEL {PROBE_KEY}'") }),
                 Err(error) => match error.code() {
                     Some(code @ ("READONLY" | "NOREPLICAS")) => Ok(WriteProbe::Refused {

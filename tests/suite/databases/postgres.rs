@@ -141,7 +141,8 @@ impl Postgres {
 
     /// The only value of the only row.
     pub(crate) async fn value(&self, query: &str) -> String {
-        value(&self.admin().await, query).await
+        let admin = self.admin().await;
+        value(&admin, query).await
     }
 
     /// Waits until the standby has replayed what this one has written.

@@ -1,5 +1,6 @@
 //! Hooks: scripts and programs of the operator's own, honest, lying, hanging and broken.
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use quorate::adapters::site::script::Hook;
 use quorate::domain::{CheckName, Class, Role, Secret, Secrets};
 use quorate::ports::WriteProbe;
 use tempfile::TempDir;
+use url::Url;
 
 use super::act::{STANDBY, accepted, enter, leave, probe, refused};
 use crate::suite::servers::{Server, respond};
@@ -142,7 +144,7 @@ fn verify() {
 }
 "#;
 
-fn hook(site: &Server, source: &str) -> Hook {
+fn hook(site: &Url, source: &str) -> Hook {
     let script = CheckScript {
         name: CheckName::new("gateway").unwrap(),
         path: PathBuf::from("hooks/gateway.rhai"),
@@ -152,13 +154,13 @@ fn hook(site: &Server, source: &str) -> Hook {
         reach: Reach::default(),
         limits: Limits::default(),
     };
-    Hook::new(STANDBY.to_owned(), Role::Standby, site.url(), script, Vec::new()).unwrap()
+    Hook::new(STANDBY.to_owned(), Role::Standby, site.clone(), script, Vec::new()).unwrap()
 }
 
 #[tokio::test]
 async fn a_script_enters_verifies_and_leaves() {
     let honest = site(false);
-    let control = hook(&honest, HOOK);
+    let control = hook(&honest.url(), HOOK);
     assert_eq!(accepted(&control).await, "the hook 'gateway' says no: a write was taken (line 6)");
     enter(&control).await.unwrap();
     enter(&control).await.unwrap();
@@ -170,7 +172,7 @@ async fn a_script_enters_verifies_and_leaves() {
 #[tokio::test]
 async fn a_script_that_is_lied_to_says_so_and_one_that_cannot_tell_is_tried_again() {
     let lying = site(true);
-    let error = enter(&hook(&lying, HOOK)).await.unwrap_err();
+    let error = enter(&hook(&lying.url(), HOOK)).await.unwrap_err();
     assert!(
         error.class == Class::Refused && error.what.contains("verify(): it says no: a write was taken"),
         "{error}"
@@ -180,14 +182,12 @@ async fn a_script_that_is_lied_to_says_so_and_one_that_cannot_tell_is_tried_agai
         ("post(\"/write\", \"x\")", "no_such_function()", "no_such_function"),
         ("fn verify() {", "fn verify() { while true {}", ""),
     ] {
-        let error = enter(&hook(&lying, &HOOK.replace(from, to))).await.unwrap_err();
+        let error = enter(&hook(&lying.url(), &HOOK.replace(from, to))).await.unwrap_err();
         assert!(error.class == Class::Retry && error.what.contains(words), "{error}");
         assert!(error.what.starts_with("the standby 'azure': the hook 'gateway', verify(): "), "{error}");
     }
-    let site = site(false);
-    let control = hook(&site, HOOK);
-    drop(site);
-    let error = probe(&control).await.unwrap_err();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = probe(&hook(&format!("http://{nobody}/").parse().unwrap(), HOOK)).await.unwrap_err();
     assert_eq!(error.class, Class::Retry, "a site that is down has refused nothing: {error}");
 }
 

@@ -37,7 +37,10 @@ async fn a_server_that_takes_writes_refuses_them_in_every_session_and_takes_them
     // A session from before with a write that is not committed yet: the default alone would let it.
     let before = server.app().await;
     before.batch_execute("BEGIN; INSERT INTO orders (what) VALUES ('in doubt')").await.unwrap();
+    let admin = server.admin().await;
     enter(&control).await.unwrap();
+    let error = admin.batch_execute("CREATE TABLE late ()").await.unwrap_err();
+    assert_eq!(sqlstate(&error), "25006", "it has the new default");
     let error = before.batch_execute("COMMIT").await.unwrap_err();
     assert!(error.is_closed() || sqlstate(&error) == "57P01", "{error}");
     let after = server.app().await;
@@ -46,7 +49,7 @@ async fn a_server_that_takes_writes_refuses_them_in_every_session_and_takes_them
     let how = refused(&control).await;
     assert!(how.contains("25006") && how.contains("INSERT"), "{how}");
 
-    // Again: nothing changes, and the session that is honest lives on.
+    // Again: nothing changes, and the session that is honest lives on; so does an administrator's, which only one of them could end.
     enter(&control).await.unwrap();
     assert_eq!(value(&after, "SELECT count(*) FROM orders").await, "0");
     leave(&control).await.unwrap();
@@ -127,6 +130,7 @@ async fn a_role_that_goes_around_the_setting_is_found_out() {
     assert!(error.class == Class::Broken && error.what.contains("role app has a setting of its own"), "{error}");
     assert!(error.what.starts_with(STANDBY) && error.what.contains("user quorate, database postgres"), "{error}");
     let admin = server.admin().await;
+    admin.batch_execute("SET default_transaction_read_only = off").await.unwrap();
     // Our own session would be read-only, and nobody else's.
     admin
         .batch_execute("ALTER ROLE app RESET ALL; ALTER ROLE quorate SET default_transaction_read_only = on")
@@ -135,6 +139,7 @@ async fn a_role_that_goes_around_the_setting_is_found_out() {
     let error = enter(&control).await.unwrap_err();
     assert!(error.what.contains("role quorate has a setting"), "{error}");
     let admin = server.admin().await;
+    admin.batch_execute("SET default_transaction_read_only = off").await.unwrap();
     admin.batch_execute("ALTER ROLE quorate RESET ALL").await.unwrap();
     enter(&control).await.unwrap();
     leave(&control).await.unwrap();
@@ -246,4 +251,18 @@ fn authority() -> (String, Issuer<'static, KeyPair>) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).unwrap();
     (certificate.pem(), Issuer::new(params, key))
+}
+
+#[tokio::test]
+async fn a_superusers_transaction_from_before_is_not_passed_over() {
+    let _turn = turn(1).await;
+    let server = Postgres::primary(&[]).await;
+    let control = adapter(server.control(STANDBY));
+    let admin = server.admin().await;
+    admin.batch_execute("BEGIN; INSERT INTO orders (what) VALUES ('in doubt')").await.unwrap();
+    let error = enter(&control).await.unwrap_err();
+    assert!(error.class == Class::Retry && error.what.contains("still open, and may write: postgres"), "{error}");
+    admin.batch_execute("COMMIT").await.unwrap();
+    enter(&control).await.unwrap();
+    leave(&control).await.unwrap();
 }
