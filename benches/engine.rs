@@ -66,6 +66,7 @@ fn service(number: usize, vantages: usize) -> Service {
             })
             .collect(),
         maintenance: Vec::new(),
+        drills: Default::default(),
     }
 }
 

@@ -326,6 +326,7 @@ impl<'a> Resolver<'a> {
             critical: judges.critical,
             veto: judges.veto,
             policy: policy?,
+            drills: Default::default(),
             maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
             vantages: vantages?,
         };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    ClusterName, DrainRecord, Epoch, Evidence, FlipIntent, Plan, PlanDigest, PlanId, Role, ServiceName, StepDetail,
+    ClusterName, DrainRecord, DrillEntry, Epoch, Evidence, FlipIntent, Plan, PlanDigest, PlanId, Role, ServiceName, StepDetail,
     StepIndex, WallTime,
 };
 
@@ -243,6 +243,8 @@ pub enum JournalEntry {
         /// What was seen.
         record: Box<DrainRecord>,
     },
+    /// Something about a drill.
+    Drill(DrillEntry),
 }
 
 /// An entry with its place.

@@ -5,6 +5,7 @@ mod authority;
 mod batch;
 mod detector;
 mod drain;
+mod drill;
 pub mod drift;
 mod error;
 mod flag;
@@ -38,6 +39,10 @@ pub use authority::{Authority, Epoch, Fence};
 pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};
 pub use drain::{Curve, DrainEnd, DrainRecord, PublicWord, Straggler, curve_in_words, public_in_words};
+pub use drill::{
+    Bound, DateSpan, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillSettings, Finding, Look, MetricLimit, Objectives,
+    Schedule, ScheduleError,
+};
 pub use error::{Class, PortError};
 pub use flag::{
     FLAG_BYTES_MAX, FLAG_SIGNATURE_BYTES, FlagError, FlagPhrase, FlagPhraseError, FlagText, OwnedFlag, SignedFlag,

@@ -47,6 +47,15 @@ pub enum Cause {
         /// Whether the evidence was overruled. Fencing and the refused write never are.
         force: bool,
     },
+    /// A drill moves it there, or back.
+    Drill {
+        /// Which.
+        number: u64,
+        /// Who began it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// One step. Each can be run again without doubling its effect, and each is verified.
@@ -233,6 +242,7 @@ impl Plan {
                 format!("quorum {}{lane} of {}: {}", evidence.role(), evidence.of(), who.join(","))
             }
             Cause::Operator { by, reason, force } => format!("operator {by:?} {reason:?} force={force}"),
+            Cause::Drill { number, by, reason } => format!("drill {number} {by:?} {reason:?}"),
         };
         let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
         let Self { id, service, to, parent, .. } = self;

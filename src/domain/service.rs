@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{CheckName, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window};
+use super::{CheckName, DrillSettings, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window};
 
 /// Where probes run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +175,8 @@ pub struct Service {
     pub vantages: Vec<Vantage>,
     /// When it is worked on, and nothing is moved automatically.
     pub maintenance: Vec<Window>,
+    /// What is rehearsed of it, and when.
+    pub drills: DrillSettings,
 }
 
 impl Service {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::{Evidence, PlanId, Register, Role, Shortfall, Verdict};
+use crate::domain::{Evidence, PlanId, Register, Role, ServiceName, Shortfall, Verdict};
 
 use super::limits;
 use super::scene::Scene;
@@ -145,6 +145,22 @@ pub enum Blocker {
         /// How far it may be.
         most: Duration,
     },
+    /// A drill is under way: there is one at a time.
+    DrillOpen {
+        /// Of this service.
+        service: ServiceName,
+        /// Which.
+        number: u64,
+    },
+    /// An incident is open.
+    IncidentOpen {
+        /// Which.
+        number: u64,
+    },
+    /// There is no name to rehearse on.
+    NoRehearsal,
+    /// No drill is under way.
+    NothingDrilled,
     /// There is no open plan with this name that waits for approval.
     NothingToApprove,
     /// Nothing is stuck.
@@ -205,6 +221,10 @@ impl Blocker {
             Self::Budget { .. } => "budget",
             Self::Velocity { .. } => "velocity",
             Self::Lag { .. } => "lag",
+            Self::DrillOpen { .. } => "drill-open",
+            Self::IncidentOpen { .. } => "incident-open",
+            Self::NoRehearsal => "no-rehearsal",
+            Self::NothingDrilled => "nothing-drilled",
             Self::NothingToApprove => "nothing-to-approve",
             Self::NothingStuck => "nothing-stuck",
             Self::TargetDown { .. } => "target-down",
@@ -278,6 +298,14 @@ impl fmt::Display for Blocker {
             Self::Lag { lag: None, most } => {
                 write!(f, "nobody knows how far the standby's data is behind, and {} is the most", human(*most))
             }
+            Self::DrillOpen { service, number } => {
+                write!(f, "drill {number} of {service} is under way, and there is one at a time (quorate drill abort)")
+            }
+            Self::IncidentOpen { number } => write!(f, "incident {number} is open"),
+            Self::NoRehearsal => {
+                f.write_str("there is no name to rehearse on: add [service.rehearsal] to the configuration")
+            }
+            Self::NothingDrilled => f.write_str("no drill is under way"),
             Self::NothingToApprove => f.write_str("no open plan of that name waits for approval"),
             Self::NothingStuck => f.write_str("nothing is stuck"),
             Self::TargetDown { role, votes } => {
@@ -369,7 +397,7 @@ pub(super) fn against_mending(scene: &Scene<'_>) -> Vec<Blocker> {
 }
 
 /// What the evidence against the serving site lacks.
-fn against_source(scene: &Scene<'_>, from: Role) -> Option<Blocker> {
+pub(super) fn against_source(scene: &Scene<'_>, from: Role) -> Option<Blocker> {
     match scene.verdict(from) {
         Verdict::Healthy => Some(Blocker::SourceHealthy { role: from }),
         Verdict::Undecided(shortfall) => Some(Blocker::NoQuorum { role: from, shortfall: *shortfall }),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::drill::Drills;
 use crate::domain::{
     Alert, Cause, DrainRecord, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, Step, StepDetail,
     StepIndex, WallTime,
@@ -125,6 +126,8 @@ pub struct Moved {
     pub to: Role,
     /// Whether the policy wanted it, and not a person.
     pub automatic: bool,
+    /// Whether a drill did: it says nothing of how restless the service is.
+    pub drill: bool,
 }
 
 /// A move that users' resolvers are following.
@@ -184,6 +187,8 @@ pub struct Ledger {
     pub draining: Option<Draining>,
     /// The last drain that was recorded.
     pub drained: Option<(PlanId, DrainRecord)>,
+    /// Its drills.
+    pub drills: Drills,
 }
 
 /// A journal that cannot be: nobody acts on it.
@@ -194,6 +199,7 @@ pub struct Inconsistent(String);
 impl Ledger {
     /// Folds one entry, written at that time. An entry that cannot follow is an error, never ignored.
     pub fn apply(&mut self, entry: &JournalEntry, at: WallTime) -> Result<(), Inconsistent> {
+        self.drills.apply(entry, at, self.alerts_raised).map_err(Inconsistent)?;
         match entry {
             JournalEntry::IncidentOpened { number, evidence } => {
                 if *number <= self.incidents {
@@ -248,7 +254,7 @@ impl Ledger {
             }
             JournalEntry::Unfrozen { .. } => self.frozen = None,
             // What became of it, the register says.
-            JournalEntry::AdoptionAsked { .. } | JournalEntry::RepairAsked { .. } => {}
+            JournalEntry::AdoptionAsked { .. } | JournalEntry::RepairAsked { .. } | JournalEntry::Drill(_) => {}
             JournalEntry::PlanOpened { plan } => {
                 if let Some(open) = &self.open {
                     let (new, old) = (plan.id(), open.plan.id());
@@ -274,7 +280,8 @@ impl Ledger {
                     && open.plan.steps().get(*step).is_some_and(|step| step.is_switch())
                 {
                     let automatic = matches!(open.plan.cause(), Cause::Quorum(_));
-                    self.moves.push(Moved { at, to: open.plan.to(), automatic });
+                    let drill = matches!(open.plan.cause(), Cause::Drill { .. });
+                    self.moves.push(Moved { at, to: open.plan.to(), automatic, drill });
                     let (plan, to) = (open.plan.id().clone(), open.plan.to());
                     self.draining = Some(Draining { plan, to, at, answered: None });
                 }

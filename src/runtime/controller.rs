@@ -412,6 +412,7 @@ impl Controller {
                     }
                     Command::Pace { service, every } => self.paces.set(&service, every),
                     Command::Drain { service, closely } => self.paces.set_draining(&service, closely),
+                    Command::Look { service, number } => self.look(service, number),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }

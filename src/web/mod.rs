@@ -301,7 +301,7 @@ async fn move_service(
     Ok(Json(match reply {
         Reply::Opened(plan) => answer("opened", Some(show::preview(service, &plan, force))),
         Reply::PlanChanged(plan) => answer("plan-changed", Some(show::preview(service, &plan, force))),
-        Reply::AlreadySo | Reply::Done => answer("already-so", None),
+        Reply::AlreadySo | Reply::Done | Reply::Drilling(_) => answer("already-so", None),
         Reply::Blocked(blockers) => {
             MoveAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked", None) }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::zone;
 use crate::domain::zone_lint::Finding;
 use crate::domain::{
-    Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex,
+    Cause, DrillEntry, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex,
     Verdict, Vote, curve_in_words, public_in_words,
 };
 use crate::engine::{Blocker, DrainView, Explanation, LastPlan, Moved, PlanView, RuleView, SiteView};
@@ -310,6 +310,7 @@ fn words(
                 Cause::Quorum(evidence) => evidence.to_string(),
                 Cause::Operator { by, reason, force: true } => format!("{by}, overruling the evidence: {reason}"),
                 Cause::Operator { by, reason, force: false } => format!("{by}: {reason}"),
+                Cause::Drill { number, by, reason } => format!("drill {number}, {by}: {reason}"),
             };
             let site = &service.site(plan.to()).name;
             let (id, direction, to, digest) = (plan.id(), plan.direction(), plan.to(), plan.digest());
@@ -324,6 +325,7 @@ fn words(
         }
         JournalEntry::StepFailed { plan, step, why } => ("step-failed", format!("{}: {why}", name(plan, *step))),
         JournalEntry::StepVoided { plan, step, why } => ("step-voided", format!("{}: {why}", name(plan, *step))),
+        JournalEntry::Drill(entry) => drill(entry),
         JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Done } => ("plan-closed", format!("{plan}: done")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Abandoned { why } } => {
@@ -332,5 +334,18 @@ fn words(
         JournalEntry::PlanClosed { plan, end: PlanEnd::Stuck { why } } => {
             ("plan-closed", format!("{plan}: stuck: {why}"))
         }
+    }
+}
+
+fn drill(entry: &DrillEntry) -> (&'static str, String) {
+    match entry {
+        DrillEntry::Started(drill) => {
+            let hold = humantime::format_duration(drill.hold);
+            ("drill-started", format!("{drill} (back after {hold})"))
+        }
+        DrillEntry::Aborting { number, why } => ("drill-aborting", format!("drill {number}: {why}")),
+        DrillEntry::Noted { number, text } => ("drill-noted", format!("drill {number}: {text}")),
+        DrillEntry::Ended { number, end, .. } => ("drill-ended", format!("drill {number}: {end}")),
+        DrillEntry::Skipped { kind, why } => ("drill-skipped", format!("{kind}: {why}")),
     }
 }

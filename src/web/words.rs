@@ -70,7 +70,7 @@ async fn plain(
 async fn word(api: &Api, name: &str, ask: Ask) -> Answer {
     let answer = |result: &str| WordAnswer { v: VERSION, result: result.to_owned(), blockers: Vec::new() };
     Ok(Json(match api.controller.ask(ask).await? {
-        Reply::Done | Reply::Opened(_) => answer("done"),
+        Reply::Done | Reply::Opened(_) | Reply::Drilling(_) => answer("done"),
         Reply::PlanChanged(_) => answer("plan-changed"),
         Reply::AlreadySo => answer("already-so"),
         Reply::Blocked(blockers) => {

@@ -104,6 +104,7 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
         critical: Vec::new(),
         veto: None,
         maintenance: Vec::new(),
+        drills: Default::default(),
         policy: Policy::new("crash", policy).unwrap(),
         vantages: vec![
             vantage("aws-1", "aws"),

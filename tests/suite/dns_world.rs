@@ -257,6 +257,7 @@ pub(crate) fn service(zone: &str) -> Service {
         critical: Vec::new(),
         veto: None,
         maintenance: Vec::new(),
+        drills: Default::default(),
         policy: Policy::new("default", values).unwrap(),
         vantages: Vec::new(),
     }

@@ -186,7 +186,7 @@ impl Desk {
                     self.wishes.push(Wish::Step(place, order));
                 }
             }
-            Command::CatchUp { .. } | Command::Drain { .. } | Command::Resign { .. } => {}
+            Command::CatchUp { .. } | Command::Drain { .. } | Command::Look { .. } | Command::Resign { .. } => {}
         }
     }
 

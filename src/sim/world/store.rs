@@ -130,6 +130,7 @@ fn short(entry: &JournalEntry) -> String {
         JournalEntry::AdoptionAsked { digest, .. } => format!("adoption {digest} asked"),
         JournalEntry::RepairAsked { digest, .. } => format!("repair {digest} asked"),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
+        JournalEntry::Drill(_) => "something about a drill".to_owned(),
         JournalEntry::PlanApproved { plan, .. } => format!("approval of {plan}"),
     }
 }

@@ -108,6 +108,7 @@ fn service(policy: Policy) -> Result<Service, SimError> {
         critical: Vec::new(),
         veto: None,
         maintenance: Vec::new(),
+        drills: Default::default(),
         policy,
         vantages: VANTAGES.iter().map(vantage).collect::<Result<_, _>>()?,
     })

@@ -75,7 +75,10 @@ pub(super) fn entry(fields: &mut Fields) -> Result<JournalEntry, WireError> {
         },
         "plan-closed" => JournalEntry::PlanClosed { plan: plan_id(fields)?, end: plan_end(fields)? },
         "drained" => JournalEntry::Drained { plan: plan_id(fields)?, record: Box::new(super::drain::read(fields)?) },
-        other => return Err(unknown(fields, other)),
+        other => match super::drill::read(other, fields)? {
+            Some(entry) => entry,
+            None => return Err(unknown(fields, other)),
+        },
     })
 }
 
@@ -203,6 +206,11 @@ fn cause(parent: &mut Fields) -> Result<Cause, WireError> {
         "operator" => {
             Cause::Operator { by: fields.text("by")?, reason: fields.text("reason")?, force: fields.flag("force")? }
         }
+        "drill" => Cause::Drill {
+            number: fields.number("number")?,
+            by: fields.text("by")?,
+            reason: fields.text("reason")?,
+        },
         other => return Err(unknown(&fields, other)),
     };
     fields.done()?;

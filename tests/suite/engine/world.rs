@@ -50,6 +50,7 @@ pub(super) fn service(name: &str) -> Service {
         critical: Vec::new(),
         veto: None,
         maintenance: Vec::new(),
+        drills: Default::default(),
         policy: Policy::new("test", values).unwrap(),
         vantages: VANTAGES
             .iter()
