@@ -100,7 +100,14 @@ impl World {
             );
             let flag = if lane.has_flag() { Some(flag(&cluster, &service, &flags_folder).await) } else { None };
             let dns = Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret")));
-            managed.push(Managed { service, standby: Arc::new(control.unwrap()), dns, homes: Vec::new(), flag });
+            managed.push(Managed {
+                service,
+                standby: Arc::new(control.unwrap()),
+                primary: None,
+                dns,
+                homes: Vec::new(),
+                flag,
+            });
         }
         let services = managed.iter().map(|managed| managed.service.clone()).collect();
         let store = Arc::new(SqliteStore::open(folder.path().join("quorate.db")).unwrap());

@@ -19,6 +19,7 @@ mod owned;
 mod pace;
 mod plan;
 mod policy;
+mod position;
 mod probe;
 mod records;
 mod redaction;
@@ -57,6 +58,7 @@ pub use owned::{OwnedRecords, RecordsError};
 pub use pace::{Pace, PaceMark};
 pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex, Terms};
 pub use policy::{Budget, Burst, Need, Policy, PolicyError, PolicyValues};
+pub use position::{Distance, Position, Positions};
 pub use probe::{
     AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, Protocol, RequestRecord, ScriptPlace,
     StepRecord,

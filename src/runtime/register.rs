@@ -14,7 +14,7 @@ use std::sync::Arc;
 use super::{flag, zone};
 use crate::domain::{ClusterName, Fence, FlipIntent, Register, Role, Service, Step, StepDetail, Token};
 use crate::engine::StepSuccess;
-use crate::ports::{Class, DnsProvider, FlagStore, PortError, StandbyControl};
+use crate::ports::{Class, DnsProvider, FlagStore, PortError, SiteControl};
 
 /// A service, and what only it is moved by.
 #[derive(Clone)]
@@ -22,7 +22,9 @@ pub struct Managed {
     /// The service.
     pub service: Service,
     /// The control of its standby.
-    pub standby: Arc<dyn StandbyControl>,
+    pub standby: Arc<dyn SiteControl>,
+    /// The control of its primary, where the configuration has one: without it nobody can fence it.
+    pub primary: Option<Arc<dyn SiteControl>>,
     /// The provider, or the two providers, of its zone.
     pub dns: Arc<dyn DnsProvider>,
     /// Each of two providers by itself, for who must look at both (adoption, drift); empty where `dns` is the only one.

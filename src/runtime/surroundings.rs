@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use super::controller::{Managed, Message, Setup};
 use crate::domain::{PortError, ServiceName, Window, maintenance};
 use crate::engine::Input;
-use crate::ports::{Clock, StandbyControl};
+use crate::ports::{Clock, SiteControl};
 
 /// Between two looks at the file and at the windows.
 const LOOK: Duration = Duration::from_secs(1);
@@ -210,13 +210,13 @@ impl Calendar {
 /// How far one standby is behind.
 struct Gauge {
     service: ServiceName,
-    standby: Arc<dyn StandbyControl>,
+    standby: Arc<dyn SiteControl>,
     /// Why the last reading failed, as it was logged.
     trouble: Option<String>,
 }
 
 impl Gauge {
-    fn new(service: &ServiceName, standby: &Arc<dyn StandbyControl>) -> Self {
+    fn new(service: &ServiceName, standby: &Arc<dyn SiteControl>) -> Self {
         Self { service: service.clone(), standby: Arc::clone(standby), trouble: None }
     }
 
@@ -256,7 +256,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::domain::{Fence, Moment, PlanId, WallTime};
+    use crate::domain::{Fence, Moment, PlanId, Positions, WallTime};
     use crate::ports::WriteProbe;
 
     struct At(Mutex<u64>);
@@ -322,12 +322,20 @@ mod tests {
     struct Standby(Mutex<Vec<Result<Duration, PortError>>>);
 
     #[async_trait]
-    impl StandbyControl for Standby {
+    impl SiteControl for Standby {
         async fn enter_read_only(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<(), PortError> {
             Err(PortError::broken("not asked for".to_owned()))
         }
 
+        async fn leave_read_only(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<(), PortError> {
+            Err(PortError::broken("not asked for".to_owned()))
+        }
+
         async fn probe_write(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<WriteProbe, PortError> {
+            Err(PortError::broken("not asked for".to_owned()))
+        }
+
+        async fn positions(&self, _: &ServiceName) -> Result<Positions, PortError> {
             Err(PortError::broken("not asked for".to_owned()))
         }
 
@@ -340,7 +348,7 @@ mod tests {
     async fn a_reading_that_fails_is_unknown_and_logged_once() {
         let (known, failed) = (Ok(Duration::from_secs(2)), || Err(PortError::retry("down".to_owned())));
         let answers = vec![known.clone(), failed(), failed(), known];
-        let standby: Arc<dyn StandbyControl> = Arc::new(Standby(Mutex::new(answers)));
+        let standby: Arc<dyn SiteControl> = Arc::new(Standby(Mutex::new(answers)));
         let mut gauge = Gauge::new(&ServiceName::new("login").unwrap(), &standby);
         let mut said = Vec::new();
         for _ in 0..4 {
