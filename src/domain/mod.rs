@@ -42,7 +42,7 @@ pub use detector::{Burn, Cusum, Detector};
 pub use drain::{Curve, DrainEnd, DrainRecord, PublicWord, Straggler, curve_in_words, public_in_words};
 pub use drill::{
     Bound, DateSpan, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillSettings, Finding, Look, MetricLimit, Objectives,
-    Schedule, ScheduleError,
+    Schedule, ScheduleError, rehearsal_name,
 };
 pub use error::{Class, PortError};
 pub use flag::{

@@ -49,6 +49,7 @@ pub use explain::{Explanation, Phase, PinView, PlanView, RuleView, SiteView, Ste
 pub use guard::{Asker, Blocker};
 pub use invariants::Violation;
 pub use io::{Ask, Command, Input, MoveRequest, Note, Output, Reply, StepOrder, StepSuccess};
+pub use panel::CheckView;
 pub use ledger::{
     Draining, Freeze, Incident, Inconsistent, LastPlan, Ledger, Moved, OpenPlan, Pin, StepStatus, Stuck,
 };
@@ -207,7 +208,8 @@ impl Engine {
     pub fn explain(&self, now: Moment, service: &ServiceName) -> Option<Explanation> {
         let state = self.named(service)?;
         let scene = state.scene(now, &self.common);
-        Some(explain::explain(&scene, state.attempt(), self.common.epoch(), state.drain().view(&scene)))
+        let explanation = explain::explain(&scene, state.attempt(), self.common.epoch(), state.drain().view(&scene));
+        Some(Explanation { checks: state.checks(now), ..explanation })
     }
 
     /// Every guard that is against having a service's records taken over or put back; none when there is no such service.

@@ -6,6 +6,7 @@ mod beat;
 mod canaries;
 mod chance;
 pub mod controller;
+pub mod drills;
 mod events;
 mod executor;
 pub mod flag;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use schedule::{DateSpan, Schedule, ScheduleError};
-pub use settings::{Bound, DrillSettings, MetricLimit};
+pub use settings::{Bound, DrillSettings, MetricLimit, rehearsal_name};
 
 /// How much a drill does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -185,10 +185,12 @@ pub enum Finding {
     Bad,
     /// It could not be told, and so it is not good.
     Unknown,
+    /// It was not looked at, or is for the reader to weigh.
+    NotLooked,
 }
 
 impl Finding {
-    const ALL: [Self; 3] = [Self::Good, Self::Bad, Self::Unknown];
+    const ALL: [Self; 4] = [Self::Good, Self::Bad, Self::Unknown, Self::NotLooked];
 
     /// The word used in data.
     pub fn as_str(self) -> &'static str {
@@ -196,6 +198,7 @@ impl Finding {
             Self::Good => "good",
             Self::Bad => "bad",
             Self::Unknown => "unknown",
+            Self::NotLooked => "not-looked",
         }
     }
 

@@ -54,3 +54,8 @@ pub struct DrillSettings {
 }
 
 impl Eq for DrillSettings {}
+
+/// What the rehearsal of a service is called, which is a service of its own; none for a name that leaves no room for it.
+pub fn rehearsal_name(service: &ServiceName) -> Option<ServiceName> {
+    ServiceName::new(&format!("{service}-rehearsal")).ok()
+}

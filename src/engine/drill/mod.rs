@@ -18,7 +18,7 @@ use super::guard::{self, Asker, Blocker};
 use super::incident::Telling;
 use super::scene::Scene;
 use crate::domain::{
-    Cause, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, JournalEntry, Level, Look, Moment, Notice, PlanEnd,
+    Cause, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, Finding, JournalEntry, Level, Look, Moment, Notice, PlanEnd,
     Role, ServiceName, Verdict,
 };
 
@@ -64,6 +64,8 @@ pub(super) struct Drilling {
     pub(super) looks: Option<Vec<Look>>,
     /// The limit that a measure is beyond.
     pub(super) breach: Option<String>,
+    /// A check that fails at the standby by quorum, whatever the policy makes of it.
+    pub(super) failing: Option<String>,
 }
 
 /// What the drill wants next.
@@ -225,7 +227,7 @@ fn alarm(scene: &Scene<'_>, open: &OpenDrill, out: &Leg, drilling: &Drilling) ->
         let alerts: Vec<&str> = scene.ledger.alerts.iter().map(|alert| alert.as_str()).collect();
         return Some(format!("an alert was raised: {}", alerts.join(", ")));
     }
-    drilling.breach.clone()
+    drilling.failing.clone().or_else(|| drilling.breach.clone())
 }
 
 /// Whether the way back, or the way out, waits for the proof that a site works: how long it has been so is kept by the caller.
@@ -254,7 +256,7 @@ fn tabletop(scene: &Scene<'_>, open: &OpenDrill, drilling: &Drilling) -> Result<
     let Some(looks) = &drilling.looks else {
         return if drilling.looking { Err(None) } else { Ok(Next::Look(open.drill.number)) };
     };
-    let bad = looks.iter().filter(|look| look.finding != crate::domain::Finding::Good).count();
+    let bad = looks.iter().filter(|look| matches!(look.finding, Finding::Bad | Finding::Unknown)).count();
     let end = match bad {
         0 => DrillEnd::Passed,
         1 => failed("one look did not come out well"),

@@ -8,6 +8,8 @@ use crate::domain::drift::Drift;
 use crate::domain::{Alert, Epoch, PlanEnd, Role, SiteVotes, Step, Verdict};
 
 use super::drain::DrainView;
+use super::drill::{LastDrill, OpenDrill};
+use super::panel::CheckView;
 use super::guard::{self, Asker, Blocker, human};
 use super::ledger::{Freeze, Incident, LastPlan, Moved, OpenPlan, StepStatus};
 use super::progress::{self, Attempt, Move};
@@ -121,6 +123,12 @@ pub struct Explanation {
     pub serving: Role,
     /// Both sites.
     pub sites: Vec<SiteView>,
+    /// What vantages say of each check.
+    pub checks: Vec<CheckView>,
+    /// The drill that is under way.
+    pub drill: Option<OpenDrill>,
+    /// The last drill that ended.
+    pub last_drill: Option<LastDrill>,
     /// How far each of the policy's rules is from condemning the serving site.
     pub rules: Vec<RuleView>,
     /// How often it is probed, where that is more often than the policy says.
@@ -175,6 +183,9 @@ pub(super) fn explain(
         policy: scene.service.policy.name().to_owned(),
         quorum: scene.service.policy.quorum,
         serving,
+        checks: Vec::new(),
+        drill: scene.ledger.drills.open.clone(),
+        last_drill: scene.ledger.drills.last.clone(),
         rules: rules::of(scene, serving),
         burst: scene.pace,
         alerts: scene.ledger.alerts.iter().copied().collect(),
@@ -261,6 +272,9 @@ fn next(scene: &Scene<'_>, attempt: &Attempt, blockers: &[Blocker]) -> String {
             Move::Wait { why, .. } => format!("plan {} waits: {why}", open.plan.id()),
         };
     }
+    if let (Some(open), Role::Standby) = (&scene.ledger.drills.open, scene.serving()) {
+        return away(scene, open);
+    }
     if scene.serving() == Role::Standby {
         let back = match guard::against_target(scene, Role::Primary) {
             None => "the primary is healthy, so `quorate failback` is possible".to_owned(),
@@ -284,4 +298,15 @@ fn next(scene: &Scene<'_>, attempt: &Attempt, blockers: &[Blocker]) -> String {
             more => format!("nothing: {first}; and {more} more against it"),
         },
     }
+}
+
+/// What a drill that has moved the service does next.
+fn away(scene: &Scene<'_>, open: &OpenDrill) -> String {
+    let number = open.drill.number;
+    if let Some(why) = &open.aborting {
+        return format!("drill {number} brings it back as soon as that is possible: {why}");
+    }
+    let ended = open.out.as_ref().and_then(|leg| leg.end.as_ref()).map(|(_, at)| scene.wall.since(*at));
+    let left = open.drill.hold.saturating_sub(ended.unwrap_or_default());
+    format!("drill {number} brings it back in {} (sooner: quorate drill abort {})", human(left), scene.service.name)
 }

@@ -6,6 +6,7 @@ use super::super::common::Common;
 use super::super::drill::{self, Next};
 use super::super::incident::{self, Telling};
 use super::super::io::{Command, Output};
+use super::super::panel::CheckView;
 use super::super::planner;
 use super::ServiceState;
 
@@ -19,6 +20,11 @@ impl ServiceState {
     pub(in crate::engine) fn drilling(&self) -> Option<u64> {
         let open = self.ledger.drills.open.as_ref().map(|open| open.drill.number);
         open.or_else(|| self.words.iter().find_map(started))
+    }
+
+    /// What vantages say of each check, at each site.
+    pub(in crate::engine) fn checks(&self, now: Moment) -> Vec<CheckView> {
+        Role::BOTH.into_iter().flat_map(|role| self.panel.checks(&self.service, role, now)).collect()
     }
 
     /// A tabletop has looked.
@@ -38,6 +44,11 @@ impl ServiceState {
         if self.ledger.drills.open.is_none() {
             return;
         }
+        let quorum = self.service.policy.quorum;
+        let failing = self.checks(now).into_iter().find(|view| view.role == Role::Standby && view.down >= quorum);
+        self.drilling.failing = failing.map(|view| {
+            format!("the check {} fails at the standby from {} vantages", view.check, view.down)
+        });
         let waits = drill::waits_for_proof(&self.scene(now, common));
         let since = self.drilling.unproven_since.or(Some(now));
         self.drilling.unproven_since = since.filter(|_| waits);
