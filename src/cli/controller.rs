@@ -105,6 +105,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let api = Api {
         cluster: config.cluster.to_string(),
         services: known,
+        rehearsals: Vec::new(),
         controller: handle.clone(),
         past,
         intake,

@@ -7,6 +7,7 @@ mod client;
 mod compose;
 mod controller;
 mod demo;
+mod drill;
 mod exit;
 mod lab;
 mod life;
@@ -50,6 +51,7 @@ enum Command {
     Events(api::EventsArgs),
     Failover(api::FailoverArgs),
     Failback(api::FailbackArgs),
+    Drill(drill::DrillArgs),
     Adopt(records::AdoptArgs),
     Drift(records::DriftArgs),
     Approve(words::ApproveArgs),
@@ -92,6 +94,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Events(args) => exit::said(api::events(args).await),
         Command::Failover(args) => exit::said(api::failover(args).await),
         Command::Failback(args) => exit::said(api::failback(args).await),
+        Command::Drill(args) => drill::run(args).await,
         Command::Adopt(args) => exit::said(records::adopt(args).await),
         Command::Drift(args) => exit::said(records::drift(args).await),
         Command::Approve(args) => exit::said(words::approve(args).await),

@@ -5,8 +5,8 @@ mod authority;
 mod batch;
 mod detector;
 mod drain;
-mod drill;
 pub mod drift;
+mod drill;
 mod error;
 mod flag;
 mod generation;
@@ -41,8 +41,8 @@ pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};
 pub use drain::{Curve, DrainEnd, DrainRecord, PublicWord, Straggler, curve_in_words, public_in_words};
 pub use drill::{
-    Bound, DateSpan, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillSettings, Finding, Look, MetricLimit, Objectives,
-    Schedule, ScheduleError, rehearsal_name,
+    Bound, DateSpan, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillSettings, Finding, Look, MetricLimit,
+    Objectives, Schedule, ScheduleError, rehearsal_name,
 };
 pub use error::{Class, PortError};
 pub use flag::{

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{CheckName, DrillSettings, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window};
+use super::{
+    CheckName, DrillSettings, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window,
+};
 
 /// Where probes run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! Drills, as people and schedules ask for them: which service's journal one lives in, and everything that is against it.
 
-use crate::domain::{Drill, DrillEntry, DrillKind, JournalEntry, Moment, Observation, Plan, PlanDigest, Role, ServiceName};
+use crate::domain::{
+    Drill, DrillEntry, DrillKind, JournalEntry, Moment, Observation, Plan, PlanDigest, Role, ServiceName,
+};
 
 use super::drill::{self, DrillRequest};
 use super::guard::Blocker;
@@ -92,7 +94,13 @@ impl Engine {
         Reply::Drilling(Box::new(draft.drill))
     }
 
-    pub(super) fn abort_drill(&mut self, now: Moment, service: &ServiceName, why: String, output: &mut Output) -> Reply {
+    pub(super) fn abort_drill(
+        &mut self,
+        now: Moment,
+        service: &ServiceName,
+        why: String,
+        output: &mut Output,
+    ) -> Reply {
         let none = Reply::Blocked(vec![Blocker::NothingDrilled]);
         let Some((service, number)) = self.drilled(service) else { return none };
         let Some(state) = self.place(&service).and_then(|place| self.services.get_mut(place)) else { return none };

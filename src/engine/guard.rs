@@ -299,7 +299,10 @@ impl fmt::Display for Blocker {
                 write!(f, "nobody knows how far the standby's data is behind, and {} is the most", human(*most))
             }
             Self::DrillOpen { service, number } => {
-                write!(f, "drill {number} of {service} is under way, and there is one at a time (quorate drill abort)")
+                write!(
+                    f,
+                    "drill {number} of {service} is under way, and there is one at a time (quorate drill abort)"
+                )
             }
             Self::IncidentOpen { number } => write!(f, "incident {number} is open"),
             Self::NoRehearsal => {

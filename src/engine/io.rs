@@ -7,9 +7,9 @@ use super::guard::Blocker;
 use crate::domain::DrillKind;
 use crate::domain::drift;
 use crate::domain::{
-    Authority, ClusterName, Drill, Fence, FlipIntent, JournalEntry, JournalRecord, Look, Moment, Notice, Observation, OwnedFlag,
-    Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step, StepDetail, StepIndex,
-    VantageName, WallTime,
+    Authority, ClusterName, Drill, Fence, FlipIntent, JournalEntry, JournalRecord, Look, Moment, Notice, Observation,
+    OwnedFlag, Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step, StepDetail,
+    StepIndex, VantageName, WallTime,
 };
 
 /// Everything that can happen to the engine.

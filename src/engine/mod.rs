@@ -38,8 +38,8 @@ mod window;
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Authority, Cause, ClusterName, DrillEntry, JournalEntry, JournalRecord, Limits, Moment, Observation, Register, Role, Service,
-    ServiceName, Sighting, WallTime,
+    Authority, Cause, ClusterName, DrillEntry, JournalEntry, JournalRecord, Limits, Moment, Observation, Register,
+    Role, Service, ServiceName, Sighting, WallTime,
 };
 
 pub use drain::DrainView;
@@ -49,10 +49,10 @@ pub use explain::{Explanation, Phase, PinView, PlanView, RuleView, SiteView, Ste
 pub use guard::{Asker, Blocker};
 pub use invariants::Violation;
 pub use io::{Ask, Command, Input, MoveRequest, Note, Output, Reply, StepOrder, StepSuccess};
-pub use panel::CheckView;
 pub use ledger::{
     Draining, Freeze, Incident, Inconsistent, LastPlan, Ledger, Moved, OpenPlan, Pin, StepStatus, Stuck,
 };
+pub use panel::CheckView;
 
 use common::Common;
 use roster::Roster;

@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{Cause, JournalEntry, Moment, Plan, PlanEnd, Register, Role, Step, StepDetail, StepIndex, Verdict};
+use crate::domain::{
+    Cause, JournalEntry, Moment, Plan, PlanEnd, Register, Role, Step, StepDetail, StepIndex, Verdict,
+};
 
 use super::guard;
 use super::ledger::{OpenPlan, StepStatus};

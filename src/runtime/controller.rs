@@ -35,7 +35,9 @@ use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
     Sighting, StepIndex,
 };
-use crate::engine::{Ask, Command, DrillDraft, DrillRequest, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
+use crate::engine::{
+    Ask, Command, DrillDraft, DrillRequest, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess,
+};
 use crate::ports::{Class, Delivery, JournalStore, PortError};
 pub use mending::{Look, MendPlan, MendRequest, Mended};
 

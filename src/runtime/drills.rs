@@ -124,7 +124,8 @@ impl Watch {
         let service = &self.service.name;
         let measured = self.intake.measured(service);
         let beyond = self.service.drills.limits.iter().find_map(|limit| {
-            let counts = measured.iter().filter(|one| one.metric.name == limit.metric && one.age <= MEASURE_COUNTS_FOR);
+            let counts =
+                measured.iter().filter(|one| one.metric.name == limit.metric && one.age <= MEASURE_COUNTS_FOR);
             let mut of_standby = counts.filter(|one| one.role == Role::Standby);
             let one = of_standby.find(|one| limit.is_beyond(one.metric.value))?;
             let (value, unit, vantage) = (one.metric.value, &one.metric.unit, &one.vantage);
@@ -153,7 +154,12 @@ fn blocking(known: &Explanation, checks: &[CheckName]) -> Option<String> {
         .checks
         .iter()
         .filter(|view| checks.contains(&view.check) && view.up < known.quorum)
-        .map(|view| format!("{} passes at the {} from {} vantages, and {} are needed", view.check, view.role, view.up, known.quorum))
+        .map(|view| {
+            format!(
+                "{} passes at the {} from {} vantages, and {} are needed",
+                view.check, view.role, view.up, known.quorum
+            )
+        })
         .collect();
     (!failing.is_empty()).then(|| format!("a blocking check does not pass: {}", failing.join("; ")))
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::zone;
+use super::{drills, zone};
 use crate::domain::zone_lint::Finding;
 use crate::domain::{
-    Cause, DrillEntry, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex,
+    Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, Role, Service, Step, StepIndex,
     Verdict, Vote, curve_in_words, public_in_words,
 };
 use crate::engine::{Blocker, DrainView, Explanation, LastPlan, Moved, PlanView, RuleView, SiteView};
@@ -37,6 +37,8 @@ fn service(known: Explanation) -> ServiceStatus {
         rules: known.rules.into_iter().map(rule).collect(),
         burst_ms: known.burst.map(ms),
         drift: known.drift.map(zone::status),
+        drill: known.drill.as_ref().map(drills::under_way),
+        last_drill: known.last_drill.as_ref().map(drills::last),
         alerts: known.alerts.iter().map(ToString::to_string).collect(),
         pinned: known.pinned.map(|pin| PinStatus {
             to: pin.to.to_string(),
@@ -325,7 +327,7 @@ fn words(
         }
         JournalEntry::StepFailed { plan, step, why } => ("step-failed", format!("{}: {why}", name(plan, *step))),
         JournalEntry::StepVoided { plan, step, why } => ("step-voided", format!("{}: {why}", name(plan, *step))),
-        JournalEntry::Drill(entry) => drill(entry),
+        JournalEntry::Drill(entry) => drills::words(entry),
         JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Done } => ("plan-closed", format!("{plan}: done")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Abandoned { why } } => {
@@ -334,18 +336,5 @@ fn words(
         JournalEntry::PlanClosed { plan, end: PlanEnd::Stuck { why } } => {
             ("plan-closed", format!("{plan}: stuck: {why}"))
         }
-    }
-}
-
-fn drill(entry: &DrillEntry) -> (&'static str, String) {
-    match entry {
-        DrillEntry::Started(drill) => {
-            let hold = humantime::format_duration(drill.hold);
-            ("drill-started", format!("{drill} (back after {hold})"))
-        }
-        DrillEntry::Aborting { number, why } => ("drill-aborting", format!("drill {number}: {why}")),
-        DrillEntry::Noted { number, text } => ("drill-noted", format!("drill {number}: {text}")),
-        DrillEntry::Ended { number, end, .. } => ("drill-ended", format!("drill {number}: {end}")),
-        DrillEntry::Skipped { kind, why } => ("drill-skipped", format!("{kind}: {why}")),
     }
 }

@@ -16,7 +16,9 @@ use crate::domain::{CheckName, WallTime};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// No cron pattern.
-    #[error("'{text}' is no cron pattern ({why}): write minute, hour, day of month, month and day of week, such as \"0 10 * * tue\"")]
+    #[error(
+        "'{text}' is no cron pattern ({why}): write minute, hour, day of month, month and day of week, such as \"0 10 * * tue\""
+    )]
     Cron {
         /// As it was written.
         text: String,

@@ -1,6 +1,8 @@
 //! What the journal says of a service's drills: the part of the fold that knows them.
 
-use crate::domain::{Cause, Drill, DrillEnd, DrillEntry, DrillKind, JournalEntry, Plan, PlanEnd, PlanId, Role, WallTime};
+use crate::domain::{
+    Cause, Drill, DrillEnd, DrillEntry, DrillKind, JournalEntry, Plan, PlanEnd, PlanId, Role, WallTime,
+};
 
 /// One of a drill's two moves.
 #[derive(Debug, Clone, PartialEq, Eq)]

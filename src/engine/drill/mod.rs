@@ -18,8 +18,8 @@ use super::guard::{self, Asker, Blocker};
 use super::incident::Telling;
 use super::scene::Scene;
 use crate::domain::{
-    Cause, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, Finding, JournalEntry, Level, Look, Moment, Notice, PlanEnd,
-    Role, ServiceName, Verdict,
+    Cause, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, Finding, JournalEntry, Level, Look, Moment, Notice,
+    PlanEnd, Role, ServiceName, Verdict,
 };
 
 pub use fold::{Drills, LastDrill, Leg, OpenDrill};
@@ -90,9 +90,11 @@ pub(super) fn next(scene: &Scene<'_>, drilling: &Drilling) -> Result<Next, Optio
     }
     match (&open.out, scene.serving()) {
         (None, Role::Primary) => begin(scene, open, drilling),
-        (None, Role::Standby) => {
-            Ok(ended(scene, open, failed("the service was moved to the standby by somebody else before the drill was")))
-        }
+        (None, Role::Standby) => Ok(ended(
+            scene,
+            open,
+            failed("the service was moved to the standby by somebody else before the drill was"),
+        )),
         (Some(leg), Role::Primary) => match (&open.back, &leg.end) {
             (Some(back), _) if matches!(back.end, Some((PlanEnd::Done, _))) => Ok(ended(scene, open, well(open))),
             (Some(Leg { end: Some((PlanEnd::Stuck { why }, _)), .. }), _) => {
@@ -356,7 +358,8 @@ pub(super) fn told(scene: &Scene<'_>, entry: &JournalEntry) -> Option<Notice> {
         }
         DrillEntry::Skipped { kind, why } => {
             let (skipped, wall) = (scene.ledger.drills.skipped + 1, scene.wall.as_ms());
-            let most = scene.service.drills.schedules.iter().filter(|one| one.kind == *kind).map(|one| one.skips).min();
+            let most =
+                scene.service.drills.schedules.iter().filter(|one| one.kind == *kind).map(|one| one.skips).min();
             let often = most.is_some_and(|most| skipped > most);
             let text = format!("{service}: the scheduled drill ({kind}) was skipped, {skipped} in a row: {why}.");
             let key = format!("{service}/drill-skipped/{wall}");

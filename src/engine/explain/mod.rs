@@ -9,9 +9,9 @@ use crate::domain::{Alert, Epoch, PlanEnd, Role, SiteVotes, Step, Verdict};
 
 use super::drain::DrainView;
 use super::drill::{LastDrill, OpenDrill};
-use super::panel::CheckView;
 use super::guard::{self, Asker, Blocker, human};
 use super::ledger::{Freeze, Incident, LastPlan, Moved, OpenPlan, StepStatus};
+use super::panel::CheckView;
 use super::progress::{self, Attempt, Move};
 use super::scene::Scene;
 pub use rules::RuleView;

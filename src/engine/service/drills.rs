@@ -46,9 +46,8 @@ impl ServiceState {
         }
         let quorum = self.service.policy.quorum;
         let failing = self.checks(now).into_iter().find(|view| view.role == Role::Standby && view.down >= quorum);
-        self.drilling.failing = failing.map(|view| {
-            format!("the check {} fails at the standby from {} vantages", view.check, view.down)
-        });
+        self.drilling.failing =
+            failing.map(|view| format!("the check {} fails at the standby from {} vantages", view.check, view.down));
         let waits = drill::waits_for_proof(&self.scene(now, common));
         let since = self.drilling.unproven_since.or(Some(now));
         self.drilling.unproven_since = since.filter(|_| waits);

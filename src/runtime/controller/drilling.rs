@@ -191,7 +191,11 @@ async fn zone(executor: &Executor) -> Vec<Look> {
     let mut looks = vec![if ttl <= TTL_S {
         good("ttl", format!("answers may be kept for {ttl} s"))
     } else {
-        found("ttl", Finding::Bad, format!("answers may be kept for {ttl} s; more than {TTL_S} s is long for a failover"))
+        found(
+            "ttl",
+            Finding::Bad,
+            format!("answers may be kept for {ttl} s; more than {TTL_S} s is long for a failover"),
+        )
     }];
     let facts = async { Ok::<_, PortError>(executor.zone_facts().await) };
     match within(facts).await {

@@ -76,7 +76,7 @@ impl Setting {
                     checks: vec![CheckName::new("login")?],
                     critical: Vec::new(),
                     maintenance: Vec::new(),
-        drills: Default::default(),
+                    drills: Default::default(),
                     veto: None,
                     policy: self.policy.clone(),
                     vantages: vantages.clone(),

@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::{
-    Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, Finding, JournalEntry, Look, Objectives,
-};
+use crate::domain::{Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, Finding, JournalEntry, Look, Objectives};
 use crate::wire::fields::{Fields, WireError};
 
 #[derive(Serialize)]
@@ -78,7 +76,11 @@ pub(super) fn read(kind: &str, fields: &mut Fields) -> Result<Option<JournalEntr
         "drill-ended" => DrillEntry::Ended {
             number: fields.number("number")?,
             end: end(fields)?,
-            looks: fields.list("looks")?.into_iter().map(|(place, value)| look(&place, value)).collect::<Result<_, _>>()?,
+            looks: fields
+                .list("looks")?
+                .into_iter()
+                .map(|(place, value)| look(&place, value))
+                .collect::<Result<_, _>>()?,
         },
         "drill-skipped" => {
             DrillEntry::Skipped { kind: fields.word("kind", DrillKind::parse)?, why: fields.text("why")? }
@@ -121,11 +123,8 @@ fn end(parent: &mut Fields) -> Result<DrillEnd, WireError> {
 
 fn look(place: &str, value: Value) -> Result<Look, WireError> {
     let mut fields = Fields::of(place, value)?;
-    let look = Look {
-        at: fields.text("at")?,
-        finding: fields.word("finding", Finding::parse)?,
-        text: fields.text("text")?,
-    };
+    let look =
+        Look { at: fields.text("at")?, finding: fields.word("finding", Finding::parse)?, text: fields.text("text")? };
     fields.done()?;
     Ok(look)
 }

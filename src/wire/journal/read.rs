@@ -206,11 +206,9 @@ fn cause(parent: &mut Fields) -> Result<Cause, WireError> {
         "operator" => {
             Cause::Operator { by: fields.text("by")?, reason: fields.text("reason")?, force: fields.flag("force")? }
         }
-        "drill" => Cause::Drill {
-            number: fields.number("number")?,
-            by: fields.text("by")?,
-            reason: fields.text("reason")?,
-        },
+        "drill" => {
+            Cause::Drill { number: fields.number("number")?, by: fields.text("by")?, reason: fields.text("reason")? }
+        }
         other => return Err(unknown(&fields, other)),
     };
     fields.done()?;
