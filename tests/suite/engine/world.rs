@@ -288,6 +288,7 @@ impl World {
                 let flag = flag.map_or("no flag".to_owned(), |flag| flag.token().to_string());
                 self.events.push(format!("catch up {flag}{}", if zone { " and a zone" } else { "" }));
             }
+            Command::Look { number, .. } => self.events.push(format!("look {number}")),
             Command::Drain { closely, .. } => {
                 self.events.push(if closely { "look closely" } else { "look at rest" }.to_owned())
             }
@@ -574,6 +575,7 @@ impl World {
 fn reply_word(reply: &Reply) -> String {
     match reply {
         Reply::Opened(plan) => format!("opened {}", plan.id()),
+        Reply::Drilling(drill) => format!("drilling {}", drill.number),
         Reply::Done => "done".to_owned(),
         Reply::AlreadySo => "already-so".to_owned(),
         Reply::Blocked(blockers) => {
@@ -611,6 +613,13 @@ fn entry_word(entry: &JournalEntry) -> String {
         JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approved {plan}"),
+        JournalEntry::Drill(entry) => match entry {
+            DrillEntry::Started(drill) => format!("drill-started {} {}", drill.number, drill.kind),
+            DrillEntry::Aborting { number, .. } => format!("drill-aborting {number}"),
+            DrillEntry::Noted { number, .. } => format!("drill-noted {number}"),
+            DrillEntry::Ended { number, end, .. } => format!("drill-ended {number} {}", end.as_str()),
+            DrillEntry::Skipped { kind, .. } => format!("drill-skipped {kind}"),
+        },
         JournalEntry::PlanOpened { plan } => format!("plan-opened {} to {}", plan.id(), plan.to()),
         JournalEntry::StepStarted { plan, step, intent } => {
             let tokens = intent.as_ref().map(|i| {
