@@ -154,6 +154,7 @@ impl World {
             by: "bench".to_owned(),
             reason: "a measurement".to_owned(),
             force: true,
+            promote: false,
         };
         let Reply::Opened(plan) = self.handle.draft(request.clone()).await.unwrap() else { panic!("no plan") };
         let clock = SystemClock::new();
@@ -207,6 +208,7 @@ fn service(number: usize, lane: DnsLane, lab: &Lab, standby: &Cloud) -> Service 
         checks: Vec::new(),
         critical: Vec::new(),
         veto: None,
+        fence: false,
         policy: Policy::new("default", PolicyValues::default()).unwrap(),
         vantages: Vec::new(),
         maintenance: Vec::new(),

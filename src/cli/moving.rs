@@ -9,8 +9,8 @@ use crate::adapters::rfc2136::{Rfc2136, Tsig};
 use crate::adapters::route53::Route53;
 use crate::adapters::standby_http::StandbyHttp;
 use crate::adapters::twin::{Half, Twin};
-use crate::config::{Flag, Provider, SecondZone, ServiceConfig, TsigKey};
-use crate::domain::{ClusterName, DnsTarget, Service};
+use crate::config::{Flag, Provider, ReadOnly, Rehearsal, SecondZone, ServiceConfig, TsigKey};
+use crate::domain::{ClusterName, DnsTarget, Secret, Service};
 use crate::ports::{Clock, DnsProvider, FlagStore, SiteControl};
 use crate::runtime::controller::{Home, Managed};
 
@@ -59,6 +59,30 @@ impl Movers {
             service.dns.authoritative.extend(&target.authoritative);
         }
         Ok(Managed { service, standby, primary: None, dns, homes, flag })
+    }
+
+    /// What a service's rehearsal is moved by, if it has one.
+    pub(super) async fn rehearsal(&self, config: &ServiceConfig) -> Result<Option<Managed>, Failure> {
+        let Some(Rehearsal { service, provider, endpoint, read_only, .. }) = &config.rehearsal else {
+            return Ok(None);
+        };
+        // Without a place of its own, nothing but its lag is asked of the real one: the plan has no such steps.
+        let ReadOnly { url, write_probe, key, lag } = read_only.as_ref().unwrap_or(&config.read_only);
+        let lag = lag.clone().or_else(|| config.read_only.lag.clone());
+        let standby = StandbyHttp::new(
+            &service.standby.name,
+            url.clone(),
+            write_probe.clone(),
+            key.clone(),
+            Arc::clone(&self.clock),
+        );
+        let standby: Arc<dyn SiteControl> = Arc::new(standby.map_err(Failure::unknown)?.with_lag(lag));
+        let dns: Arc<dyn DnsProvider> = match (provider, endpoint) {
+            // Only a lab takes these.
+            (Provider::Route53, Some(endpoint)) => Arc::new(Route53::at(endpoint, "lab", &Secret::new("lab"))),
+            _ => self.provider(provider, &service.dns.authoritative)?,
+        };
+        Ok(Some(Managed { service: service.clone(), standby, primary: None, dns, homes: Vec::new(), flag: None }))
     }
 
     fn provider(&self, provider: &Provider, servers: &[SocketAddr]) -> Result<Arc<dyn DnsProvider>, Failure> {

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::canaries::canary;
 use super::dns::{DnsDraft, FlagDraft};
+use super::drills::DrillsDraft;
 use super::maintenance;
 use super::problem::{At, Report, Spot};
 use super::reader::{Document, Reader};
@@ -116,6 +117,7 @@ pub(super) struct ServiceDraft {
     pub(super) primary: Option<SiteDraft>,
     pub(super) standby: Option<SiteDraft>,
     pub(super) read_only: Option<ReadOnlyDraft>,
+    pub(super) drills: DrillsDraft,
 }
 
 pub(super) struct SiteDraft {
@@ -262,6 +264,7 @@ impl ServiceDraft {
             dns: table
                 .need_section("dns", "provider, zone, name, type and ttl")
                 .map(|dns| DnsDraft::read(dns, report)),
+            drills: DrillsDraft::read(&mut table, report),
             flag: table.section("flag").map(FlagDraft::read),
             read_only: standby
                 .as_mut()
@@ -288,7 +291,7 @@ impl SiteDraft {
 }
 
 impl ReadOnlyDraft {
-    fn read(mut table: Reader<'_>) -> Self {
+    pub(super) fn read(mut table: Reader<'_>) -> Self {
         Self {
             at: table.spot(),
             url: table.need("url", "\"https://login.azure.example.com/admin/read-only\"", url),

@@ -17,6 +17,7 @@ mod advice;
 mod canaries;
 mod dns;
 mod draft;
+mod drills;
 mod judges;
 mod library;
 mod lint;
@@ -36,7 +37,9 @@ use std::path::{Path, PathBuf};
 
 pub use dns::{Flag, Provider, SecondZone, StoreUrl, TsigAlgorithm, TsigKey};
 pub use library::load_library;
-pub use model::{Agents, Check, Config, Controller, Notify, ReadOnly, ServiceConfig, SharedScript, Sms, Store};
+pub use model::{
+    Agents, Check, Config, Controller, Notify, ReadOnly, Rehearsal, ServiceConfig, SharedScript, Sms, Store,
+};
 pub use problem::{Excerpt, Place, Problem, Severity};
 pub use values::nearest;
 

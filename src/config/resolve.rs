@@ -10,7 +10,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::dns::{self, DnsDraft};
-use super::draft::{CheckDraft, Draft, ServiceDraft, SiteDraft, VantageDraft};
+use super::draft::{CheckDraft, Draft, ReadOnlyDraft, ServiceDraft, SiteDraft, VantageDraft};
+use super::drills::RehearsalDraft;
 use super::library::load_library;
 use super::model::SharedScript;
 use super::policies::{DEFAULT_POLICY, Policies};
@@ -18,10 +19,14 @@ use super::problem::{At, Problem, Report, Severity, tidy};
 use super::values::{nearest, url};
 use super::vault::Vault;
 use super::{
-    Agents, Check, Config, Controller, Environment, Notify, ReadOnly, ScriptJudge, ServiceConfig, Sms, Store,
+    Agents, Check, Config, Controller, Environment, Notify, ReadOnly, Rehearsal, ScriptJudge, ServiceConfig, Sms,
+    Store,
 };
 use super::{canaries, judges, lint, names, placement};
-use crate::domain::{Answer, CheckName, Limits, Policy, Secret, Secrets, Service, Site, Vantage, VantageName};
+use crate::domain::{
+    Answer, CheckName, DrillSettings, Limits, Policy, Secret, Secrets, Service, Site, Vantage, VantageName,
+    rehearsal_name,
+};
 
 /// Where the controller listens when nothing else is said: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
@@ -74,7 +79,10 @@ impl<'a> Resolver<'a> {
                 .error(&draft.start, "there is no service: add a [[service]] for each name that is looked after");
         }
         self.report.unique("service", draft.services.iter().filter_map(|service| service.name.as_ref()));
-        let names = draft.services.iter().filter_map(|service| service.dns.as_ref()?.name.as_ref());
+        let real = draft.services.iter().filter_map(|service| service.dns.as_ref()?.name.as_ref());
+        let rehearsed =
+            draft.services.iter().filter_map(|one| one.drills.rehearsal.as_ref()?.dns.as_ref()?.name.as_ref());
+        let names = real.chain(rehearsed);
         self.report.unique("service that moves", names);
         names::allowed(draft, self.report);
         let services: Vec<Option<ServiceConfig>> =
@@ -305,15 +313,8 @@ impl<'a> Resolver<'a> {
         let primary = draft.primary.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
         let standby = draft.standby.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
         self.apart(draft);
-        let read_only = draft.read_only.as_ref().and_then(|read_only| {
-            let key = read_only.key.as_ref().and_then(|key| self.secret(key));
-            Some(ReadOnly {
-                url: read_only.url.as_ref()?.value.clone(),
-                write_probe: read_only.write_probe.as_ref()?.value.clone(),
-                lag: read_only.lag.as_ref().map(|lag| lag.value.clone()),
-                key: key?,
-            })
-        });
+        let read_only = draft.read_only.as_ref().and_then(|read_only| self.read_only(read_only));
+        let drills = judges.as_ref().and_then(|judges| draft.drills.settings(&judges.checks, self.report));
         let judges = judges?;
         let dns = dns?;
         let service = Service {
@@ -325,14 +326,73 @@ impl<'a> Resolver<'a> {
             checks: judges.checks,
             critical: judges.critical,
             veto: judges.veto,
+            fence: false,
             policy: policy?,
-            drills: Default::default(),
+            drills: drills?,
             maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
             vantages: vantages?,
         };
         let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
         let (provider, second) = (dns.provider, dns.second);
-        Some(ServiceConfig { service, provider, second, flag: flag?, read_only: read_only?, zone_at })
+        let rehearsal = match &draft.drills.rehearsal {
+            Some(rehearsal) => Some(self.rehearsal(rehearsal, &service)?),
+            None => None,
+        };
+        Some(ServiceConfig { service, provider, second, flag: flag?, read_only: read_only?, rehearsal, zone_at })
+    }
+
+    fn read_only(&self, draft: &ReadOnlyDraft) -> Option<ReadOnly> {
+        let key = draft.key.as_ref().and_then(|key| self.secret(key));
+        Some(ReadOnly {
+            url: draft.url.as_ref()?.value.clone(),
+            write_probe: draft.write_probe.as_ref()?.value.clone(),
+            lag: draft.lag.as_ref().map(|lag| lag.value.clone()),
+            key: key?,
+        })
+    }
+
+    /// The name that a service is rehearsed on, as a service of its own.
+    fn rehearsal(&self, draft: &RehearsalDraft, service: &Service) -> Option<Rehearsal> {
+        let dns = self.names().dns(draft.dns.as_ref()?)?;
+        let read_only = match &draft.read_only {
+            Some(read_only) => Some(self.read_only(read_only)?),
+            None => None,
+        };
+        let name_at = draft.dns.as_ref().and_then(|dns| dns.name.as_ref()).map_or(&draft.at, |name| &name.spot);
+        let Some(name) = rehearsal_name(&service.name) else {
+            let message =
+                format!("'{}-rehearsal' is too long for a name: give the service a shorter one", service.name);
+            self.report.error(&draft.at, message);
+            return None;
+        };
+        if dns.target.lane.has_flag() || dns.second.is_some() {
+            let message = "a rehearsal moves records at one provider: leave 'lane' and 'second' out of its dns table";
+            self.report.error(name_at, message);
+            return None;
+        }
+        if dns.target.kind != service.dns.kind {
+            let message = format!("the sites' answers are of type {}: a rehearsal has the same", service.dns.kind);
+            self.report.error(name_at, message);
+            return None;
+        }
+        let public_url = match &draft.public_url {
+            Some(url) => Some(url.value.clone()),
+            None => super::drills::public_url(service, &dns.target.name),
+        };
+        let mut shadow = Service { name, public_url: public_url?, dns: dns.target, veto: None, ..service.clone() };
+        // What watches the real records says nothing of these.
+        (shadow.primary.health_check, shadow.standby.health_check) = (None, None);
+        shadow.maintenance.clear();
+        shadow.drills = DrillSettings {
+            rehearses: Some(service.name.clone()),
+            unrehearsed: read_only.is_none(),
+            schedules: Vec::new(),
+            limits: Vec::new(),
+        };
+        shadow.fence = false;
+        let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
+        let endpoint = draft.endpoint.as_ref().map(|url| url.value.clone());
+        Some(Rehearsal { service: shadow, provider: dns.provider, endpoint, read_only, zone_at })
     }
 
     /// A policy that limits the lag needs somewhere to ask for it.

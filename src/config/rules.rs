@@ -69,6 +69,8 @@ const BUDGET_WINDOW: RangeInclusive<Duration> = s(60)..=s(30 * DAY);
 const MAX_LAG: RangeInclusive<Duration> = s(1)..=s(DAY);
 /// The range of `rto` and `rpo`: below a second nothing is measured, and what may take a week needs no failover.
 const OBJECTIVE: RangeInclusive<Duration> = s(1)..=s(7 * DAY);
+/// The range of `failback_after`: after a day, a primary that is up is up.
+const FAILBACK_AFTER: RangeInclusive<Duration> = Duration::ZERO..=s(DAY);
 /// `down_after` where it belongs and is not there.
 const DOWN_AFTER: u32 = 3;
 
@@ -162,6 +164,7 @@ impl Keys<'_> {
                 self.or("max_lag", found, default.max_lag)
             },
             objectives: Objectives { rto: self.objective("rto"), rpo: self.objective("rpo") },
+            failback_after: self.seconds("failback_after", FAILBACK_AFTER, default.failback_after),
         }
     }
 

@@ -21,6 +21,7 @@ mod plan;
 mod policy;
 mod position;
 mod probe;
+mod reconcile;
 mod records;
 mod redaction;
 mod register;
@@ -41,8 +42,8 @@ pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};
 pub use drain::{Curve, DrainEnd, DrainRecord, PublicWord, Straggler, curve_in_words, public_in_words};
 pub use drill::{
-    Bound, DateSpan, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillSettings, Finding, Look, MetricLimit,
-    Objectives, Schedule, ScheduleError, rehearsal_name,
+    Bound, DateSpan, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillLook, DrillSettings, Finding,
+    MetricLimit, Objectives, Schedule, ScheduleError, rehearsal_name,
 };
 pub use error::{Class, PortError};
 pub use flag::{
@@ -63,6 +64,7 @@ pub use probe::{
     AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, Protocol, RequestRecord, ScriptPlace,
     StepRecord,
 };
+pub use reconcile::{Comparison, Divergence, LagReading, Look, WriteProbe, digest as reconciliation_digest};
 pub use records::{Alias, Change, Failover, RecordSet, RecordType, Routing};
 pub use redaction::{Redaction, URI_COMPONENT};
 pub use register::Register;

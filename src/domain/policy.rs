@@ -88,6 +88,8 @@ pub struct PolicyValues {
     pub max_lag: Option<Duration>,
     /// What a failover aims at. Drills are measured against it, and nothing is decided by it.
     pub objectives: Objectives,
+    /// For how long a quorum must have said "up" of the primary before a person may go back to it.
+    pub failback_after: Duration,
 }
 
 impl Default for PolicyValues {
@@ -116,6 +118,7 @@ impl Default for PolicyValues {
             budget: Budget { moves: 2, per: Duration::from_secs(24 * 3600) },
             max_lag: None,
             objectives: Objectives::default(),
+            failback_after: Duration::from_secs(600),
         }
     }
 }
@@ -132,6 +135,7 @@ impl PolicyValues {
             recovered_after: Duration::ZERO,
             cool_down: Duration::ZERO,
             budget: Budget { moves: usize::MAX, per: Duration::ZERO },
+            failback_after: Duration::ZERO,
             ..Self::default()
         }
     }

@@ -61,7 +61,10 @@ impl Engine {
         let DrillRequest { kind, hold, by, reason, scheduled, fault, .. } = request.clone();
         let number = 1 + self.family(&request.service).map(|state| state.ledger().drills.count).max().unwrap_or(0);
         let objectives = scene.service.policy.objectives;
-        let lag = real.scene(now, &self.common).lag.and_then(|measured| measured.lag);
+        let lag = real
+            .scene(now, &self.common)
+            .lag
+            .and_then(|measured| measured.reading.as_ref().map(|reading| reading.behind));
         let drill = Drill { number, kind, by, reason, hold, scheduled, fault, objectives, lag };
         let cause = Cause::Drill { number, by: drill.by.clone(), reason: drill.reason.clone() };
         let plan = |to| planner::draft(&scene, to, cause.clone()).map(Box::new);

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::{Evidence, PlanId, Register, Role, ServiceName, Shortfall, Verdict};
+use crate::domain::{Evidence, PlanDigest, PlanId, Register, Role, ServiceName, Shortfall, Verdict};
 
 use super::limits;
 use super::scene::Scene;
+use super::sites;
 
 /// One reason not to move a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +162,34 @@ pub enum Blocker {
     NoRehearsal,
     /// No drill is under way.
     NothingDrilled,
+    /// The primary has not been well for long enough.
+    Proving {
+        /// Which site.
+        role: Role,
+        /// For how long it still must be.
+        remaining: Duration,
+    },
+    /// What the two sites' data say of each other is being found out.
+    Comparing,
+    /// Nobody has taken on what the way back would lose.
+    Unreconciled {
+        /// Whose.
+        service: ServiceName,
+        /// The digest to take it on with.
+        digest: PlanDigest,
+        /// What it is.
+        findings: Vec<String>,
+    },
+    /// The site does not serve.
+    NotServing {
+        /// Which site.
+        role: Role,
+    },
+    /// The primary may take writes, and nobody can keep it from that.
+    PrimaryUnfenced {
+        /// Why.
+        why: String,
+    },
     /// There is no open plan with this name that waits for approval.
     NothingToApprove,
     /// Nothing is stuck.
@@ -186,6 +215,7 @@ impl Blocker {
     pub fn remaining(&self) -> Option<Duration> {
         match self {
             Self::Confirming { remaining }
+            | Self::Proving { remaining, .. }
             | Self::Pinned { remaining, .. }
             | Self::Unsettled { remaining, .. }
             | Self::Resting { remaining, .. }
@@ -225,6 +255,11 @@ impl Blocker {
             Self::IncidentOpen { .. } => "incident-open",
             Self::NoRehearsal => "no-rehearsal",
             Self::NothingDrilled => "nothing-drilled",
+            Self::Proving { .. } => "proving",
+            Self::Comparing => "comparing",
+            Self::Unreconciled { .. } => "unreconciled",
+            Self::NotServing { .. } => "not-serving",
+            Self::PrimaryUnfenced { .. } => "primary-unfenced",
             Self::NothingToApprove => "nothing-to-approve",
             Self::NothingStuck => "nothing-stuck",
             Self::TargetDown { .. } => "target-down",
@@ -234,7 +269,14 @@ impl Blocker {
 
     /// Whether `--force` overrules it: evidence can be overruled, nothing else.
     pub fn yields_to_force(&self) -> bool {
-        matches!(self, Self::TargetDown { .. } | Self::TargetUnproven { .. } | Self::Lag { .. })
+        matches!(
+            self,
+            Self::TargetDown { .. }
+                | Self::TargetUnproven { .. }
+                | Self::Lag { .. }
+                | Self::Proving { .. }
+                | Self::PrimaryUnfenced { .. }
+        )
     }
 }
 
@@ -309,6 +351,24 @@ impl fmt::Display for Blocker {
                 f.write_str("there is no name to rehearse on: add [service.rehearsal] to the configuration")
             }
             Self::NothingDrilled => f.write_str("no drill is under way"),
+            Self::Proving { role, remaining } => {
+                let remaining = human(*remaining);
+                write!(f, "the {role} is healthy, and must be so for another {remaining} (failback_after)")
+            }
+            Self::Comparing => {
+                f.write_str("how far the data of both sites has come is being read: ask again in a moment")
+            }
+            Self::Unreconciled { service, digest, findings } => {
+                let findings = findings.join("; ");
+                write!(
+                    f,
+                    "the way back may lose data: {findings} (quorate reconcile {service} --acknowledge {digest})"
+                )
+            }
+            Self::NotServing { role } => write!(f, "the {role} does not serve"),
+            Self::PrimaryUnfenced { why } => {
+                write!(f, "the primary may take writes, and two sites that do drift apart for good: {why}")
+            }
             Self::NothingToApprove => f.write_str("no open plan of that name waits for approval"),
             Self::NothingStuck => f.write_str("nothing is stuck"),
             Self::TargetDown { role, votes } => {
@@ -361,7 +421,26 @@ pub(super) fn against_opening(scene: &Scene<'_>, to: Role, asker: Asker) -> Vec<
     blockers.extend(limits::against_pin(scene, to));
     blockers.extend(limits::against_lag(scene, to));
     blockers.extend(against_target(scene, to));
+    if to == Role::Primary && asker != Asker::Policy {
+        blockers.extend(sites::against_failback(scene));
+    }
     if asker == (Asker::Operator { force: true }) {
+        blockers.retain(|blocker| !blocker.yields_to_force());
+    }
+    blockers
+}
+
+/// Every reason not to let the standby, which serves, take writes.
+pub(super) fn against_promotion(scene: &Scene<'_>, force: bool) -> Vec<Blocker> {
+    let mut blockers = standing(scene);
+    if let Some(open) = &scene.ledger.open {
+        blockers.push(Blocker::PlanOpen { plan: open.plan.id().clone() });
+    }
+    blockers.extend(sites::against_promotion(scene));
+    blockers.extend(limits::against_pin(scene, Role::Standby));
+    blockers.extend(limits::against_lag(scene, Role::Standby));
+    blockers.extend(against_target(scene, Role::Standby));
+    if force {
         blockers.retain(|blocker| !blocker.yields_to_force());
     }
     blockers

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::drill::DrillRequest;
 use super::guard::Blocker;
-use crate::domain::DrillKind;
 use crate::domain::drift;
 use crate::domain::{
-    Authority, ClusterName, Drill, Fence, FlipIntent, JournalEntry, JournalRecord, Look, Moment, Notice, Observation,
-    OwnedFlag, Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step, StepDetail,
-    StepIndex, VantageName, WallTime,
+    Authority, ClusterName, Comparison, Drill, Fence, FlipIntent, JournalEntry, JournalRecord, LagReading, Moment,
+    Notice, Observation, OwnedFlag, Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step,
+    StepDetail, StepIndex, VantageName, WallTime, WriteProbe,
 };
+use crate::domain::{DrillKind, DrillLook};
 
 /// Everything that can happen to the engine.
 #[derive(Debug, Clone)]
@@ -24,12 +24,28 @@ pub enum Input {
         /// The wall clock now: how long ago an entry was written is known in no other way once its process has ended.
         wall: WallTime,
     },
-    /// How far the standby's data is behind; none when it could not be measured.
+    /// How far the standby's data is behind.
     Lag {
         /// Whose.
         service: ServiceName,
-        /// How far.
-        lag: Option<Duration>,
+        /// How far; none when it could not be measured.
+        reading: Option<LagReading>,
+    },
+    /// Both sites' positions were read.
+    Compared {
+        /// Whose.
+        service: ServiceName,
+        /// What was read.
+        comparison: Comparison,
+    },
+    /// A write that a [`Command::TryWrite`] asked for has ended.
+    WriteTried {
+        /// Whose.
+        service: ServiceName,
+        /// On which site.
+        role: Role,
+        /// What became of it, or why that is not known.
+        result: Result<WriteProbe, String>,
     },
     /// A maintenance window of the service has begun, or ended.
     Maintenance {
@@ -105,7 +121,7 @@ pub enum Input {
         /// Which drill.
         number: u64,
         /// What it found.
-        looks: Vec<Look>,
+        looks: Vec<DrillLook>,
     },
     /// A measure is beyond a limit of the drill, or no longer.
     Breached {
@@ -179,6 +195,17 @@ pub enum Ask {
         /// Who.
         by: String,
         /// What they found, or did.
+        reason: String,
+    },
+    /// Take on what the way back would lose.
+    Reconcile {
+        /// Which service.
+        service: ServiceName,
+        /// The digest that the person was shown.
+        digest: PlanDigest,
+        /// Who.
+        by: String,
+        /// Why, or what was done about it.
         reason: String,
     },
     /// Take the records over.
@@ -267,6 +294,7 @@ impl Ask {
             | Self::Pin { service, .. }
             | Self::Unpin { service, .. }
             | Self::Acknowledge { service, .. }
+            | Self::Reconcile { service, .. }
             | Self::Adopt { service, .. }
             | Self::Repair { service, .. }
             | Self::AbortDrill { service, .. }
@@ -291,6 +319,8 @@ pub struct MoveRequest {
     pub reason: String,
     /// Overrule the evidence. Freeze, fencing and the refused write cannot be overruled.
     pub force: bool,
+    /// Move nothing, and let the standby, which serves, take writes.
+    pub promote: bool,
 }
 
 /// What the engine says to a person.
@@ -343,6 +373,17 @@ pub enum Command {
         flag: Option<OwnedFlag>,
         /// Whether one of two providers is behind.
         zone: bool,
+    },
+    /// Try a write on a site that must not take it, and say what became of it, in any case.
+    TryWrite {
+        /// Whose.
+        service: ServiceName,
+        /// On which site.
+        role: Role,
+        /// Under this authority.
+        fence: Fence,
+        /// The plan that has brought it about.
+        plan: PlanId,
     },
     /// From now on every vantage probes the service's sites this often; none means as often as the policy says.
     Pace {

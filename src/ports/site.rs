@@ -5,22 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::PortError;
+pub use crate::domain::WriteProbe;
 use crate::domain::{Fence, PlanId, Positions, ServiceName};
-
-/// What became of a write that was tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WriteProbe {
-    /// The site said, in so many words, that it is read-only.
-    Refused {
-        /// What it said, in one line.
-        how: String,
-    },
-    /// The site took the write.
-    Accepted {
-        /// What it said, in one line.
-        how: String,
-    },
-}
 
 /// Control of one site's writes: of the standby, which is read-only while it serves, and of the primary, which is fenced when the
 /// name leaves it.

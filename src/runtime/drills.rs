@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::controller::Handle;
-use super::intake::Intake;
+use super::measures::Measures;
 use crate::domain::{CheckName, Role, Schedule, Service, ServiceName, WallTime};
 use crate::engine::{Ask, DrillRequest, Explanation, Reply};
 use crate::ports::Clock;
@@ -27,7 +27,7 @@ const SCHEDULE: &str = "schedule";
 pub fn watch(
     services: Vec<Service>,
     handle: &Handle,
-    intake: &Arc<Intake>,
+    measures: &Arc<Measures>,
     clock: &Arc<dyn Clock>,
     tasks: &TaskTracker,
     closing: &CancellationToken,
@@ -36,7 +36,7 @@ pub fn watch(
     for service in services.into_iter().filter(watched) {
         let watch = Watch {
             handle: handle.clone(),
-            intake: Arc::clone(intake),
+            measures: Arc::clone(measures),
             clock: Arc::clone(clock),
             breach: None,
             service,
@@ -48,7 +48,7 @@ pub fn watch(
 struct Watch {
     service: Service,
     handle: Handle,
-    intake: Arc<Intake>,
+    measures: Arc<Measures>,
     clock: Arc<dyn Clock>,
     breach: Option<String>,
 }
@@ -122,7 +122,7 @@ impl Watch {
     /// Says which limit a measure of the site in reserve's turn is beyond, when that is news.
     async fn limits(&mut self) {
         let service = &self.service.name;
-        let measured = self.intake.measured(service);
+        let measured = self.measures.of(service, self.clock.now());
         let beyond = self.service.drills.limits.iter().find_map(|limit| {
             let counts =
                 measured.iter().filter(|one| one.metric.name == limit.metric && one.age <= MEASURE_COUNTS_FOR);

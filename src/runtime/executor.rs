@@ -29,8 +29,8 @@ pub(super) struct Executor {
     pub(super) ports: Ports,
 }
 
-fn said(text: impl Into<String>) -> StepSuccess {
-    StepSuccess { detail: StepDetail { text: text.into(), change: None }, register: None }
+pub(super) fn said(text: impl Into<String>) -> StepSuccess {
+    StepSuccess { detail: StepDetail::said(text), register: None }
 }
 
 impl Executor {
@@ -57,6 +57,14 @@ impl Executor {
                     Err(PortError::refused(format!("{} still accepts writes: {how}", service.standby.name)))
                 }
             },
+            Step::FencePrimary => self.fence_primary(order).await,
+            Step::ReleasePrimary => self.release_primary(order).await,
+            Step::AllowWrites => self.allow_writes(order).await,
+            Step::VerifyWrites => self.verify_writes(order).await,
+            // The engine has waited for as long as it takes.
+            Step::DrainStandby => {
+                Ok(said("its time to live and a minute have passed since a write was seen refused"))
+            }
             Step::FlipRecords | Step::RaiseFlag | Step::LowerFlag => self.switch(order).await,
             Step::PinRecords => self.managed.pin(&order.fence, &self.cluster, &order.plan).await,
             Step::AwaitInSync => self.await_in_sync(order).await,

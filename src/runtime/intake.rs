@@ -17,7 +17,7 @@ pub struct Intake {
     log: Arc<dyn ObservationLog>,
     clock: Arc<dyn Clock>,
     controller: Handle,
-    measures: Measures,
+    measures: Arc<Measures>,
 }
 
 impl Intake {
@@ -29,7 +29,12 @@ impl Intake {
         controller: Handle,
     ) -> Result<Self, PortError> {
         let taken = log.seen().await?.into_iter().map(|seen| ((seen.vantage, seen.boot), seen.seq)).collect();
-        Ok(Self { vantages, taken: Mutex::new(taken), log, clock, controller, measures: Measures::default() })
+        Ok(Self { vantages, taken: Mutex::new(taken), log, clock, controller, measures: Arc::default() })
+    }
+
+    /// What checks measured, for who watches it.
+    pub fn measures(&self) -> Arc<Measures> {
+        Arc::clone(&self.measures)
     }
 
     /// What the checks of a service measured, as last told.

@@ -18,6 +18,7 @@ mod outside;
 mod pace;
 pub mod past;
 mod register;
+mod sites;
 mod spool;
 mod surroundings;
 mod survey;
@@ -27,5 +28,5 @@ pub mod zone;
 
 pub use events::{Event, Events};
 pub use intake::Intake;
-pub use measures::Measured;
+pub use measures::{Measured, Measures};
 pub use pace::Paces;

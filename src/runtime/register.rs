@@ -133,7 +133,7 @@ impl Managed {
             Register::Records(present) => {
                 let moved = zone::flip(self.dns.as_ref(), fence, cluster, service, present, intent).await?;
                 let text = self.moved_text(intent.new.serving, &moved);
-                let detail = StepDetail { text, change: moved.change };
+                let detail = StepDetail { text, change: moved.change, fenced: None };
                 Ok(StepSuccess { detail, register: Some(moved.records.into()) })
             }
             Register::Flag(present) => {
@@ -141,7 +141,7 @@ impl Managed {
                     self.records_say_primary().await?;
                 }
                 let moved = flag::move_flag(self.flag()?, fence, cluster, &service.name, present, intent).await?;
-                let detail = StepDetail { text: flag_text(step, &moved), change: None };
+                let detail = StepDetail::said(flag_text(step, &moved));
                 Ok(StepSuccess { detail, register: Some(moved.flag.into()) })
             }
         }
@@ -157,7 +157,7 @@ impl Managed {
         let (dns, service) = (self.dns.as_ref(), &self.service);
         let pinned = zone::pin(dns, fence, cluster, service, plan.to(), plan.digest()).await?;
         let text = self.moved_text(plan.to(), &pinned);
-        Ok(StepSuccess { detail: StepDetail { text, change: pinned.change }, register: None })
+        Ok(StepSuccess { detail: StepDetail { text, change: pinned.change, fenced: None }, register: None })
     }
 
     /// A flag that is lowered while the records say the standby would move nobody, and hide that nobody moved.

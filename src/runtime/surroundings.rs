@@ -16,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::controller::{Managed, Message, Setup};
-use crate::domain::{PortError, ServiceName, Window, maintenance};
+use super::sites::Comparer;
+use crate::domain::{LagReading, PortError, ServiceName, Window, maintenance};
 use crate::engine::Input;
 use crate::ports::{Clock, SiteControl};
 
@@ -34,6 +35,7 @@ pub(super) struct Surroundings {
     halt: Option<Halt>,
     calendar: Calendar,
     gauges: Vec<Gauge>,
+    comparers: Vec<Comparer>,
 }
 
 impl Surroundings {
@@ -51,6 +53,7 @@ impl Surroundings {
                     .collect(),
             },
             gauges: measured.map(|Managed { service, standby, .. }| Gauge::new(&service.name, standby)).collect(),
+            comparers: services().filter_map(Comparer::of).collect(),
         }
     }
 
@@ -69,18 +72,21 @@ impl Surroundings {
 
     /// Goes on looking until `closing` is cancelled, and says what has changed.
     pub(super) fn watch(self, mailbox: &mpsc::Sender<Message>, tasks: &TaskTracker, closing: &CancellationToken) {
-        let Self { halt, calendar, gauges } = self;
+        let Self { halt, calendar, gauges, comparers } = self;
         let signs = signs(halt, calendar, mailbox.clone());
         tasks.spawn(closing.clone().run_until_cancelled_owned(signs));
         // One task for each standby: nobody waits for somebody else's silence.
         for gauge in gauges {
             tasks.spawn(closing.clone().run_until_cancelled_owned(gauge.watch(mailbox.clone())));
         }
+        for comparer in comparers {
+            tasks.spawn(closing.clone().run_until_cancelled_owned(comparer.watch(mailbox.clone())));
+        }
     }
 }
 
 /// Says it to the controller; false when that has ended.
-async fn say(mailbox: &mpsc::Sender<Message>, inputs: impl IntoIterator<Item = Input>) -> bool {
+pub(super) async fn say(mailbox: &mpsc::Sender<Message>, inputs: impl IntoIterator<Item = Input>) -> bool {
     for input in inputs {
         if mailbox.send(Message::Noticed(input)).await.is_err() {
             return false;
@@ -226,8 +232,8 @@ impl Gauge {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             turns.tick().await;
-            let lag = self.read().await;
-            if !say(&mailbox, [Input::Lag { service: self.service.clone(), lag }]).await {
+            let reading = self.read().await.map(LagReading::now);
+            if !say(&mailbox, [Input::Lag { service: self.service.clone(), reading }]).await {
                 return;
             }
         }

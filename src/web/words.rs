@@ -16,8 +16,8 @@ use crate::wire::api::{ApproveBody, PinBody, WordAnswer, WordBody};
 /// The shortest and the longest pin: less is over before it is read, more is forgotten.
 const PIN_FOR: std::ops::RangeInclusive<u64> = 60..=30 * 24 * 3600;
 
-type Body<T> = Result<Json<T>, JsonRejection>;
-type Answer = Result<Json<WordAnswer>, Refusal>;
+pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
+pub(super) type Answer = Result<Json<WordAnswer>, Refusal>;
 
 pub(super) async fn freeze(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
     plain(state, path, body, |service, by, reason| Ask::Freeze { service, by, reason }).await
@@ -67,7 +67,7 @@ async fn plain(
     word(&state.0, &path, ask(service, said(&by, "by")?, said(&reason, "reason")?)).await
 }
 
-async fn word(api: &Api, name: &str, ask: Ask) -> Answer {
+pub(super) async fn word(api: &Api, name: &str, ask: Ask) -> Answer {
     let answer = |result: &str| WordAnswer { v: VERSION, result: result.to_owned(), blockers: Vec::new() };
     Ok(Json(match api.controller.ask(ask).await? {
         Reply::Done | Reply::Opened(_) | Reply::Drilling(_) => answer("done"),

@@ -74,6 +74,7 @@ pub(crate) fn entry_name(entry: &JournalEntry) -> String {
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
         JournalEntry::AdoptionAsked { .. } => "adoption-asked".to_owned(),
         JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
+        JournalEntry::Reconciled { .. } => "reconciled".to_owned(),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { .. } => "approved".to_owned(),
         JournalEntry::PlanOpened { plan } => format!("plan-opened ({})", plan.id()),

@@ -15,5 +15,6 @@ mod drain;
 mod drift;
 mod drills;
 mod limits;
+mod sites;
 mod table;
 mod world;

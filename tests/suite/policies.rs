@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorate::config::{Config, LoadedPolicy, Problem, load, load_policy};
-use quorate::domain::{Budget, Burn, Burst, Cusum, Detector, Need, Objectives, Policy, PolicyValues, WallTime, maintenance};
+use quorate::domain::{
+    Budget, Burn, Burst, Cusum, Detector, Need, Objectives, Policy, PolicyValues, WallTime, maintenance,
+};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// A configuration without canaries.
@@ -100,6 +102,7 @@ fn every_key_reaches_its_value() {
         max_lag = "30s"
         rto = "2m"
         rpo = "45s"
+        failback_after = "5m"
         "#,
     );
     let expected = PolicyValues {
@@ -122,6 +125,7 @@ fn every_key_reaches_its_value() {
         budget: Budget { moves: 3, per: s(172_800) },
         max_lag: Some(s(30)),
         objectives: Objectives { rto: Some(s(120)), rpo: Some(s(45)) },
+        failback_after: s(300),
     };
     let policy = policy.expect("is good");
     assert_eq!((values(&policy.policy), &policy.warnings[..]), (&expected, &[][..]));

@@ -210,7 +210,7 @@ impl Finding {
 
 /// One look of a tabletop, at what a step of the plan will need.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct DrillLook {
     /// At what: a step's word, `guards`, `checks`, `ttl`.
     pub at: String,
     /// What it has come to.
@@ -245,7 +245,7 @@ pub enum DrillEntry {
         /// How.
         end: DrillEnd,
         /// What a tabletop has found.
-        looks: Vec<Look>,
+        looks: Vec<DrillLook>,
     },
     /// It was the schedule's turn, and nothing was begun.
     Skipped {

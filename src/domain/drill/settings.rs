@@ -47,6 +47,8 @@ impl fmt::Display for MetricLimit {
 pub struct DrillSettings {
     /// The service of which this is the rehearsal, on a name that nobody uses. It is never moved but by a drill.
     pub rehearses: Option<ServiceName>,
+    /// A rehearsal without a place to try read-only mode at: those steps are left out, and reported as not rehearsed.
+    pub unrehearsed: bool,
     /// When drills begin by themselves.
     pub schedules: Vec<Schedule>,
     /// What ends a drill before its time, beside what always does.

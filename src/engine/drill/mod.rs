@@ -18,8 +18,8 @@ use super::guard::{self, Asker, Blocker};
 use super::incident::Telling;
 use super::scene::Scene;
 use crate::domain::{
-    Cause, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, Finding, JournalEntry, Level, Look, Moment, Notice,
-    PlanEnd, Role, ServiceName, Verdict,
+    Cause, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillLook, Finding, JournalEntry, Level, Moment,
+    Notice, PlanEnd, Role, ServiceName, Verdict,
 };
 
 pub use fold::{Drills, LastDrill, Leg, OpenDrill};
@@ -61,7 +61,7 @@ pub(super) struct Drilling {
     /// A tabletop's looks are being taken.
     pub(super) looking: bool,
     /// What a tabletop has found: kept until it is durable.
-    pub(super) looks: Option<Vec<Look>>,
+    pub(super) looks: Option<Vec<DrillLook>>,
     /// The limit that a measure is beyond.
     pub(super) breach: Option<String>,
     /// A check that fails at the standby by quorum, whatever the policy makes of it.
@@ -162,7 +162,7 @@ fn away(scene: &Scene<'_>, open: &OpenDrill, out: &Leg, drilling: &Drilling) -> 
     if let Some(Leg { end: Some((PlanEnd::Stuck { why }, _)), .. }) = &open.back {
         return Ok(ended(scene, open, stays(why)));
     }
-    let blockers = guard::against_opening(scene, Role::Primary, Asker::Operator { force: false });
+    let blockers = against_return(scene);
     if blockers.is_empty() {
         let again = open.back.as_ref().and_then(|back| back.end.as_ref()).map(|(_, at)| scene.wall.since(*at));
         let left = again.map_or(Duration::ZERO, |since| BACK_AGAIN.saturating_sub(since));
@@ -186,6 +186,7 @@ fn away(scene: &Scene<'_>, open: &OpenDrill, out: &Leg, drilling: &Drilling) -> 
             blocker,
             Blocker::TargetDown { .. }
                 | Blocker::TargetUnproven { .. }
+                | Blocker::Comparing
                 | Blocker::NotFenced { .. }
                 | Blocker::NotLeading { .. }
         )
@@ -205,6 +206,14 @@ fn away(scene: &Scene<'_>, open: &OpenDrill, out: &Leg, drilling: &Drilling) -> 
         return Ok(ended(scene, open, stays(&texts(&blockers))));
     }
     Err(Some(scene.now.after(Duration::from_secs(1))))
+}
+
+/// What is against the way back. A primary that was well when the drill began need not prove itself as one that had failed must; what would be
+/// lost is looked at as ever (S14).
+fn against_return(scene: &Scene<'_>) -> Vec<Blocker> {
+    let mut blockers = guard::against_opening(scene, Role::Primary, Asker::Operator { force: false });
+    blockers.retain(|blocker| !matches!(blocker, Blocker::Proving { .. }));
+    blockers
 }
 
 /// What ends a drill before its time, while the standby serves.
@@ -245,7 +254,10 @@ pub(super) fn waits_for_proof(scene: &Scene<'_>) -> bool {
                 Some((PlanEnd::Done, at)) => scene.wall.since(*at) >= open.drill.hold,
                 _ => true,
             };
-            (held || open.aborting.is_some()) && guard::against_target(scene, Role::Primary).is_some()
+            let proof = |blocker: &Blocker| {
+                matches!(blocker, Blocker::TargetDown { .. } | Blocker::TargetUnproven { .. } | Blocker::Comparing)
+            };
+            (held || open.aborting.is_some()) && against_return(scene).iter().any(proof)
         }
         _ => false,
     }

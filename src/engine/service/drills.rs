@@ -1,6 +1,6 @@
 //! What a service's state does for its drills: it keeps what is not durable yet, and carries out what the drill wants next.
 
-use crate::domain::{Cause, JournalEntry, Look, Moment, Role, ServiceName};
+use crate::domain::{Cause, DrillLook, JournalEntry, Moment, Role, ServiceName};
 
 use super::super::common::Common;
 use super::super::drill::{self, Next};
@@ -28,7 +28,7 @@ impl ServiceState {
     }
 
     /// A tabletop has looked.
-    pub(in crate::engine) fn looked(&mut self, number: u64, looks: Vec<Look>) {
+    pub(in crate::engine) fn looked(&mut self, number: u64, looks: Vec<DrillLook>) {
         if self.drilling() == Some(number) && self.drilling.looking {
             self.drilling.looks = Some(looks);
         }

@@ -53,6 +53,9 @@ impl ServiceState {
                 ("repair-asked", format!("{by} has the records put back, digest {digest}: {reason}"))
             }
             JournalEntry::Drill(entry) => drill(entry),
+            JournalEntry::Reconciled { by, reason, digest, .. } => {
+                ("reconciled", format!("{by} has seen what the way back would lose, digest {digest}: {reason}"))
+            }
             JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
             // Told when it runs.
             JournalEntry::StepStarted { .. } => return,

@@ -55,6 +55,7 @@ impl ServiceState {
 
     fn turn(&mut self, now: Moment, common: &Common, output: &mut Output) {
         self.watch(now, common, output);
+        self.try_writes(now, common, output);
         self.watch_drain(now, common, output);
         self.watch_drill(now, common);
         if self.appending {
@@ -141,7 +142,9 @@ impl ServiceState {
             }
             told.verdicts.push((role, word));
         }
+        let primary = scene.primary.1.clone();
         (self.held, self.conditions) = (held, conditions);
+        self.sites.judged(now, &primary);
         self.told = told;
         if let Some(at) = gentler {
             output.wake(at);

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::super::executor::Executor;
 use super::{Controller, Message};
 use crate::domain::zone_lint::{self, FindingLevel};
-use crate::domain::{Finding, Look, PortError, Role, ServiceName, Step, Verdict};
+use crate::domain::{DrillLook, Finding, PortError, Role, ServiceName, Step, Verdict};
 use crate::engine::{DrillDraft, DrillRequest, Explanation, Input, MoveRequest, Reply};
 
 /// How long one look may take.
@@ -17,11 +17,11 @@ const LOOK_WITHIN: Duration = Duration::from_secs(10);
 /// The longest time to live, in seconds, with which users follow within two minutes (safety.md 1.8).
 const TTL_S: u32 = 60;
 
-fn found(at: &str, finding: Finding, text: impl Into<String>) -> Look {
-    Look { at: at.to_owned(), finding, text: text.into() }
+fn found(at: &str, finding: Finding, text: impl Into<String>) -> DrillLook {
+    DrillLook { at: at.to_owned(), finding, text: text.into() }
 }
 
-fn good(at: &str, text: impl Into<String>) -> Look {
+fn good(at: &str, text: impl Into<String>) -> DrillLook {
     found(at, Finding::Good, text)
 }
 
@@ -42,6 +42,7 @@ impl Controller {
             by: "tabletop".to_owned(),
             reason: format!("drill {number}"),
             force: false,
+            promote: false,
         };
         let mut looks = vec![guards(self.engine.draft(now, &request))];
         looks.extend(sites(&known));
@@ -54,7 +55,7 @@ impl Controller {
 }
 
 /// What is against a failover at this moment.
-fn guards(drafted: Reply) -> Look {
+fn guards(drafted: Reply) -> DrillLook {
     match drafted {
         Reply::Opened(plan) => {
             let steps: Vec<&str> = plan.steps().iter().map(|step| step.as_str()).collect();
@@ -72,7 +73,7 @@ fn guards(drafted: Reply) -> Look {
 }
 
 /// What a quorum says of both sites: the way out needs the one, the way back the other.
-fn sites(known: &Explanation) -> Vec<Look> {
+fn sites(known: &Explanation) -> Vec<DrillLook> {
     let look = |site: &crate::engine::SiteView| {
         let at = format!("checks of the {}", site.role);
         match &site.verdict {
@@ -85,7 +86,7 @@ fn sites(known: &Explanation) -> Vec<Look> {
 }
 
 /// The register, the standby, the name servers and the zone, side by side.
-async fn around(executor: &Arc<Executor>, known: &Explanation) -> Vec<Look> {
+async fn around(executor: &Arc<Executor>, known: &Explanation) -> Vec<DrillLook> {
     let (register, standby, servers, zone) =
         tokio::join!(register(executor, known), standby(executor), servers(executor, known.serving), zone(executor));
     register.into_iter().chain(standby).chain(servers).chain(zone).collect()
@@ -98,7 +99,7 @@ async fn within<T>(look: impl Future<Output = Result<T, PortError>>) -> Result<T
     }
 }
 
-async fn register(executor: &Executor, known: &Explanation) -> Vec<Look> {
+async fn register(executor: &Executor, known: &Explanation) -> Vec<DrillLook> {
     let step = executor.managed.service.dns.lane.has_flag();
     let at = if step { Step::RaiseFlag } else { Step::FlipRecords }.as_str();
     let look = match within(executor.managed.token(&executor.cluster)).await {
@@ -114,7 +115,7 @@ async fn register(executor: &Executor, known: &Explanation) -> Vec<Look> {
     vec![look]
 }
 
-async fn standby(executor: &Executor) -> Vec<Look> {
+async fn standby(executor: &Executor) -> Vec<DrillLook> {
     let (service, control) = (&executor.managed.service, &executor.managed.standby);
     let at = Step::VerifyReadOnly.as_str();
     let mut looks = vec![found(
@@ -150,7 +151,7 @@ fn human(time: Duration) -> String {
     humantime::format_duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))).to_string()
 }
 
-async fn servers(executor: &Executor, serving: Role) -> Vec<Look> {
+async fn servers(executor: &Executor, serving: Role) -> Vec<DrillLook> {
     let at = Step::VerifyAnswers.as_str();
     let servers = match within(executor.servers()).await {
         Ok(servers) => servers,
@@ -185,7 +186,7 @@ async fn servers(executor: &Executor, serving: Role) -> Vec<Look> {
     looks
 }
 
-async fn zone(executor: &Executor) -> Vec<Look> {
+async fn zone(executor: &Executor) -> Vec<DrillLook> {
     let service = &executor.managed.service;
     let ttl = service.dns.ttl_s;
     let mut looks = vec![if ttl <= TTL_S {

@@ -78,6 +78,7 @@ impl Setting {
                     maintenance: Vec::new(),
                     drills: Default::default(),
                     veto: None,
+                    fence: false,
                     policy: self.policy.clone(),
                     vantages: vantages.clone(),
                 })

@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::domain::{Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, Finding, JournalEntry, Look, Objectives};
+use crate::domain::{
+    Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillLook, Finding, JournalEntry, Objectives,
+};
 use crate::wire::fields::{Fields, WireError};
 
 #[derive(Serialize)]
@@ -63,7 +65,7 @@ impl<'a> From<&'a DrillEnd> for EndText<'a> {
     }
 }
 
-pub(super) fn looks(looks: &[Look]) -> Vec<LookText<'_>> {
+pub(super) fn looks(looks: &[DrillLook]) -> Vec<LookText<'_>> {
     looks.iter().map(|look| LookText { at: &look.at, finding: look.finding.as_str(), text: &look.text }).collect()
 }
 
@@ -121,10 +123,13 @@ fn end(parent: &mut Fields) -> Result<DrillEnd, WireError> {
     }
 }
 
-fn look(place: &str, value: Value) -> Result<Look, WireError> {
+fn look(place: &str, value: Value) -> Result<DrillLook, WireError> {
     let mut fields = Fields::of(place, value)?;
-    let look =
-        Look { at: fields.text("at")?, finding: fields.word("finding", Finding::parse)?, text: fields.text("text")? };
+    let look = DrillLook {
+        at: fields.text("at")?,
+        finding: fields.word("finding", Finding::parse)?,
+        text: fields.text("text")?,
+    };
     fields.done()?;
     Ok(look)
 }

@@ -99,7 +99,11 @@ fn a_drill_whose_standby_fails_comes_back_at_once_and_says_why() {
     night.seconds(20, |_, role| Some(if role == Role::Standby { Outcome::Fail } else { Outcome::Pass }));
     assert_eq!(night.explained().serving, Role::Primary, "{:?}", night.world.events);
     assert!(matches!(ended(&night), DrillEnd::Aborted { .. }));
-    assert!(why(&night).contains("the standby fails") || why(&night).contains("the check login fails"), "{}", why(&night));
+    assert!(
+        why(&night).contains("the standby fails") || why(&night).contains("the check login fails"),
+        "{}",
+        why(&night)
+    );
     assert!(night.world.notices.iter().any(|notice| notice.level == Level::Loud), "people are told");
 }
 
@@ -158,8 +162,14 @@ fn a_drill_does_not_come_back_to_a_primary_that_is_down() {
     let mut night = held();
     night.primary_fails(200, |_| true);
     assert_eq!((night.explained().serving, night.world.flips), (Role::Standby, 1), "{:?}", night.world.events);
-    assert!(why(&night).contains("did not come back") && why(&night).contains("the primary is down"), "{}", why(&night));
-    assert!(night.world.notices.iter().any(|notice| notice.level == Level::Everyone && notice.text.contains("drill 1")));
+    assert!(
+        why(&night).contains("did not come back") && why(&night).contains("the primary is down"),
+        "{}",
+        why(&night)
+    );
+    assert!(
+        night.world.notices.iter().any(|notice| notice.level == Level::Everyone && notice.text.contains("drill 1"))
+    );
     // What is left is an ordinary failover: nothing comes back by itself.
     night.primary_fails(600, |_| false);
     assert_eq!(night.explained().serving, Role::Standby);
@@ -241,7 +251,7 @@ fn a_tabletop_looks_and_moves_nothing() {
     night.world.crash();
     assert_eq!(night.world.events.iter().filter(|event| *event == "look 1").count(), 2, "it looks again");
     let zone_after_crash = night.world.zone_sets();
-    let looks = vec![Look { at: "ttl".to_owned(), finding: Finding::Bad, text: "an hour".to_owned() }];
+    let looks = vec![DrillLook { at: "ttl".to_owned(), finding: Finding::Bad, text: "an hour".to_owned() }];
     night.world.give(Input::Looked { service: name(), number: 1, looks: looks.clone() });
     assert_eq!(why(&night), "one look did not come out well");
     let kept = night.world.journal.iter().find_map(|record| match &record.entry {
