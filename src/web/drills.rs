@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::answer::Refusal;
 use super::{Api, Shared, known, no_such_service, said, show};
 use crate::domain::{
-    DrillEnd, DrillEntry, DrillFault, DrillKind, JournalEntry, JournalRecord, Plan, PlanDigest, PlanId, Role,
-    Service, rehearsal_name,
+    DrillEnd, DrillEntry, DrillKind, JournalEntry, JournalRecord, Plan, PlanDigest, PlanId, Role, Service,
+    rehearsal_name,
 };
 use crate::engine::{Ask, Blocker, DrillDraft, DrillRequest, LastDrill, OpenDrill, Reply};
 use crate::wire::VERSION;
@@ -70,13 +70,9 @@ fn request(service: &Service, body: &DrillBody) -> Result<DrillRequest, Refusal>
     if !(Duration::from_secs(1)..=HOLD_MAX).contains(&hold) {
         return Err(Refusal::bad("'hold_ms' is a second to a day"));
     }
-    let fault = body.fault.as_deref().map(|word| {
-        let known: Vec<&str> = DrillFault::ALL.iter().map(|fault| fault.as_str()).collect();
-        DrillFault::parse(word).ok_or_else(|| Refusal::bad(format!("'fault' is one of {}", known.join(", "))))
-    });
     let (by, reason) = (said(&body.by, "by")?, said(&body.reason, "reason")?);
     let service = service.name.clone();
-    Ok(DrillRequest { service, kind, hold, by, reason, scheduled: false, fault: fault.transpose()? })
+    Ok(DrillRequest { service, kind, hold, by, reason, scheduled: false, fault: None })
 }
 
 fn preview(api: &Api, real: &Service, draft: &DrillDraft) -> DrillPreview {
@@ -100,7 +96,6 @@ fn preview(api: &Api, real: &Service, draft: &DrillDraft) -> DrillPreview {
         back: steps(&draft.back),
         aborts: if moves { aborts(real) } else { Vec::new() },
         risks: risks(service, drill.kind),
-        fault: drill.fault.map(|fault| fault.to_string()),
         rto_ms: drill.objectives.rto.map(ms),
         rpo_ms: drill.objectives.rpo.map(ms),
         lag_ms: drill.lag.map(ms),

@@ -17,9 +17,6 @@ pub struct DrillBody {
     pub by: String,
     /// Why.
     pub reason: String,
-    /// What is broken on purpose, in a lab.
-    #[serde(default)]
-    pub fault: Option<String>,
     /// Begin it; without, it is shown and nothing is done.
     #[serde(default)]
     pub begin: bool,
@@ -68,8 +65,6 @@ pub struct DrillPreview {
     pub aborts: Vec<String>,
     /// What to know before, in words.
     pub risks: Vec<String>,
-    /// What is broken on purpose.
-    pub fault: Option<String>,
     /// The recovery time objective, in milliseconds.
     pub rto_ms: Option<u64>,
     /// The recovery point objective, in milliseconds.

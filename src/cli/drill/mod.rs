@@ -83,9 +83,6 @@ struct What {
     /// Who you are; your login name unless given.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
-    /// What is broken on purpose, where the sites are a lab's.
-    #[arg(long, value_name = "FAULT", value_parser = ["break-login", "drop-agent", "delay-provider", "kill-controller"])]
-    fault: Option<String>,
 }
 
 /// End the drill that is under way before its time, and have what it moved come back.

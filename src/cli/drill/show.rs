@@ -57,9 +57,6 @@ pub(super) fn plan(out: &mut impl Write, answer: &DrillAnswer) -> Result<()> {
             }
         }
     }
-    if let Some(fault) = &drill.fault {
-        writeln!(out, "  broken on purpose: {fault}")?;
-    }
     let objective = |ms: Option<u64>| ms.map_or_else(|| "none".to_owned(), time);
     let lag = drill.lag_ms.map_or_else(|| "unknown".to_owned(), time);
     writeln!(
