@@ -227,8 +227,8 @@ fn a_crash_at_any_point_of_a_promotion_and_of_the_way_back_ends_in_the_same_plac
         let promoted_after = night.world.inputs - begun;
         let what = format!("crash before input {crash_at:?}");
         assert!(night.world.promoted && night.world.ledger().open.is_none(), "{what}: {:#?}", night.world.events);
-        well(&mut night, 200, 9, 9);
-        for _ in 0..40 {
+        well(&mut night, 30, 9, 9);
+        for _ in 0..16 {
             if night.explained().serving == Role::Standby && night.world.ledger().open.is_none() {
                 ask_once(&mut night, request(Role::Primary, false, true));
             }
