@@ -68,6 +68,7 @@ fn service(number: usize, vantages: usize) -> Service {
             })
             .collect(),
         maintenance: Vec::new(),
+        drills: Default::default(),
     }
 }
 

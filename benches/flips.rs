@@ -226,6 +226,7 @@ fn service(number: usize, lane: DnsLane, lab: &Lab, standby: &Cloud) -> Service 
         policy: Policy::new("default", PolicyValues::default()).unwrap(),
         vantages: Vec::new(),
         maintenance: Vec::new(),
+        drills: Default::default(),
     }
 }
 

@@ -6,7 +6,7 @@
 //! | floor | rooms | what lives there |
 //! |---|---|---|
 //! | 6 | [`cli`] | composition root: argv, exit codes, the only place that names concrete adapters |
-//! | 5 | [`web`], [`lab`], [`sim`] | the HTTP API; a one-machine Route 53, DNS and two demo clouds; a world in virtual time |
+//! | 5 | [`web`], [`drill`], [`lab`], [`sim`] | the HTTP API; reports of drills; a one-machine Route 53, DNS and two demo clouds; a world in virtual time |
 //! | 4 | [`runtime`] | tasks and loops: agent, controller, executor, leader, outbox |
 //! | 3 | [`adapters`] | rhai, Route 53, DNS, SQLite, the standby's admin endpoint, Slack and SMS |
 //! | 2 | [`ports`] | traits in the domain's words |
@@ -20,6 +20,7 @@ pub mod adapters;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod drill;
 pub mod engine;
 pub mod lab;
 pub mod ports;

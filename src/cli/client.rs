@@ -11,6 +11,7 @@ use super::exit::Failure;
 use super::moment::Moment;
 use crate::domain::Secret;
 use crate::wire::api::{ErrorAnswer, Events, History, MoveAnswer, MoveBody, Status, WordAnswer};
+use crate::wire::drill::{DrillAnswer, DrillBody, DrillRecords};
 use crate::wire::zone::{DriftAnswer, MendAnswer, MendBody};
 
 /// How long an answer may take: the API answers from memory, and waits at most for one append to the journal.
@@ -107,7 +108,18 @@ impl Controller {
     }
 
     pub(super) async fn word(&self, service: &str, word: &str, body: &impl Serialize) -> Result<WordAnswer, Failure> {
-        self.call(Method::POST, &["v1", "services", service, word], &[], Some(body)).await
+        let path: Vec<&str> = ["v1", "services", service].into_iter().chain(word.split('/')).collect();
+        self.call(Method::POST, &path, &[], Some(body)).await
+    }
+
+    /// Shows a drill, or begins it.
+    pub(super) async fn drill(&self, service: &str, body: &DrillBody) -> Result<DrillAnswer, Failure> {
+        self.call(Method::POST, &["v1", "services", service, "drill"], &[], Some(body)).await
+    }
+
+    /// What drills have left in the last so many entries of the journal.
+    pub(super) async fn drills(&self, service: &str, limit: usize) -> Result<DrillRecords, Failure> {
+        self.get(&["v1", "services", service, "drills"], &[("limit", limit.to_string())]).await
     }
 
     pub(super) async fn drift(&self, service: &str) -> Result<DriftAnswer, Failure> {

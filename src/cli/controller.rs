@@ -20,9 +20,9 @@ use crate::adapters::sqlite::SqliteStore;
 use crate::config::ServiceConfig;
 use crate::domain::Limits;
 use crate::ports::{Class, Clock, PortError};
-use crate::runtime::Intake;
 use crate::runtime::controller::{self, Managed, Ports, Setup, StartError};
 use crate::runtime::past::Past;
+use crate::runtime::{Intake, drills};
 use crate::web::{self, Api};
 
 /// How long a shutdown waits for what is under way: a step that is cut short is found in the journal by the next start.
@@ -74,8 +74,15 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         services.push(movers.of(service).await?);
     }
     zones_are_there(&args.config, &config.services, &services).await?;
+    let mut rehearsals = Vec::new();
+    for service in &config.services {
+        if let Some(managed) = movers.rehearsal(service).await? {
+            rehearsals.push(managed.service.clone());
+            services.push(managed);
+        }
+    }
     let store = Arc::new(SqliteStore::open(&config.controller.data).map_err(Failure::unknown)?);
-    let known = config.services.iter().map(|service| service.service.clone()).collect();
+    let known: Vec<_> = config.services.iter().map(|service| service.service.clone()).collect();
     // People read this path far from the folder that this process was started in.
     let halt_file = absolute(&config.controller.local_freeze).map_err(Failure::unknown)?;
     let limits = Limits { drift_after: args.drift_after, ..config.limits };
@@ -105,9 +112,11 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let past = Past::new(config.cluster.clone(), config.limits, store.clone(), store.clone());
     let vantages: BTreeSet<_> = config.vantages.iter().map(|vantage| vantage.name.clone()).collect();
     let intake = Intake::open(vantages, store, Arc::clone(&clock), handle.clone()).await.map_err(Failure::unknown)?;
+    drills::watch(known.clone(), &handle, &intake.measures(), &clock, &tasks, &closing);
     let api = Api {
         cluster: config.cluster.to_string(),
         services: known,
+        rehearsals,
         controller: handle.clone(),
         past,
         intake,

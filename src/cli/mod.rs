@@ -8,6 +8,7 @@ mod compose;
 mod controller;
 mod controls;
 mod demo;
+mod drill;
 mod exit;
 mod lab;
 mod life;
@@ -52,6 +53,7 @@ enum Command {
     Events(api::EventsArgs),
     Failover(api::FailoverArgs),
     Failback(api::FailbackArgs),
+    Drill(drill::DrillArgs),
     Promote(sites::PromoteArgs),
     Reconcile(sites::ReconcileArgs),
     Adopt(records::AdoptArgs),
@@ -96,6 +98,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Events(args) => exit::said(api::events(args).await),
         Command::Failover(args) => exit::said(api::failover(args).await),
         Command::Failback(args) => exit::said(api::failback(args).await),
+        Command::Drill(args) => drill::run(args).await,
         Command::Promote(args) => exit::said(sites::promote(args).await),
         Command::Reconcile(args) => exit::said(sites::reconcile(args).await),
         Command::Adopt(args) => exit::said(records::adopt(args).await),

@@ -9,8 +9,8 @@ use crate::adapters::flag::{Access, FlagKey, FlagOwner, FlagStores};
 use crate::adapters::rfc2136::{Rfc2136, Tsig};
 use crate::adapters::route53::Route53;
 use crate::adapters::twin::{Half, Twin};
-use crate::config::{Flag, Provider, SecondZone, ServiceConfig, TsigKey};
-use crate::domain::{ClusterName, DnsTarget, Role, Service};
+use crate::config::{Flag, Provider, Rehearsal, SecondZone, ServiceConfig, TsigKey};
+use crate::domain::{ClusterName, DnsTarget, Role, Secret, Service};
 use crate::ports::{Clock, DnsProvider, FlagStore};
 use crate::runtime::controller::{Home, Managed, ProtectedZone};
 
@@ -78,6 +78,32 @@ impl Movers {
             },
         };
         managed.homes().into_iter().zip(providers).map(zone).collect()
+    }
+
+    /// What a service's rehearsal is moved by, if it has one.
+    pub(super) async fn rehearsal(&self, config: &ServiceConfig) -> Result<Option<Managed>, Failure> {
+        let Some(Rehearsal { service, provider, endpoint, controls, .. }) = &config.rehearsal else {
+            return Ok(None);
+        };
+        // Without a place of its own, nothing but its lag is asked of the real one: the plan has no such steps.
+        let controls = controls.as_ref().unwrap_or(&config.standby_controls);
+        let standby = self.sites.of(Role::Standby, &service.standby, controls)?;
+        let standby =
+            standby.ok_or_else(|| Failure::usage(format!("{}: its standby has no control", service.name)))?;
+        let dns: Arc<dyn DnsProvider> = match (provider, endpoint) {
+            // Only a lab takes these.
+            (Provider::Route53, Some(endpoint)) => Arc::new(Route53::at(endpoint, "lab", &Secret::new("lab"))),
+            _ => self.provider(provider, &service.dns.authoritative)?,
+        };
+        Ok(Some(Managed {
+            service: service.clone(),
+            standby,
+            primary: None,
+            dns,
+            homes: Vec::new(),
+            protected: Vec::new(),
+            flag: None,
+        }))
     }
 
     fn provider(&self, provider: &Provider, servers: &[SocketAddr]) -> Result<Arc<dyn DnsProvider>, Failure> {

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::canaries::canary;
 use super::dns::{DnsDraft, FlagDraft};
+use super::drills::DrillsDraft;
 use super::maintenance;
 use super::problem::{At, Report, Spot};
 use super::reader::{Document, Reader};
@@ -119,6 +120,7 @@ pub(super) struct ServiceDraft {
     pub(super) primary: Option<SiteDraft>,
     pub(super) standby: Option<SiteDraft>,
     pub(super) read_only: Option<ReadOnlyDraft>,
+    pub(super) drills: DrillsDraft,
 }
 
 pub(super) struct SiteDraft {
@@ -262,6 +264,7 @@ impl ServiceDraft {
             dns: table
                 .need_section("dns", "provider, zone, name, type and ttl")
                 .map(|dns| DnsDraft::read(dns, report)),
+            drills: DrillsDraft::read(&mut table, report),
             flag: table.section("flag").map(FlagDraft::read),
             read_only: standby.as_mut().and_then(|site| site.section("read_only")).map(ReadOnlyDraft::read),
             primary: table.need_section("primary", site_keys).map(SiteDraft::read),

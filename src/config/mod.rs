@@ -17,6 +17,7 @@ mod advice;
 mod canaries;
 mod dns;
 mod draft;
+mod drills;
 mod judges;
 mod library;
 mod lint;
@@ -39,7 +40,7 @@ use std::path::{Path, PathBuf};
 pub use dns::{Flag, Provider, SecondZone, StoreUrl, TsigAlgorithm, TsigKey};
 pub use library::load_library;
 pub use model::{
-    Agents, Check, Config, Controller, Notify, Outline, Outlined, ServiceConfig, SharedScript, Sms, Store,
+    Agents, Check, Config, Controller, Notify, Outline, Outlined, Rehearsal, ServiceConfig, SharedScript, Sms, Store,
 };
 pub use problem::{Excerpt, Place, Problem, Severity};
 pub use sites::{CommandControl, ControlConfig, ControlKind, DatabaseControl, Engine, HttpControl, SiteControls};

@@ -131,7 +131,24 @@ pub struct ServiceConfig {
     pub primary_controls: SiteControls,
     /// How its standby is made read-only: at least one.
     pub standby_controls: SiteControls,
+    /// The name to rehearse on.
+    pub rehearsal: Option<Rehearsal>,
     /// Where the file says `dns.zone`: whether there is such a zone, only its provider knows.
+    pub zone_at: Place,
+}
+
+/// A name that nobody uses, on which everything is done for real.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// The service, with that name and a name of its own.
+    pub service: Service,
+    /// Who serves its zone.
+    pub provider: Provider,
+    /// Where Route 53's API is for it, where that is a lab's.
+    pub endpoint: Option<Url>,
+    /// Where read-only mode can be tried; without, those steps are not rehearsed.
+    pub controls: Option<SiteControls>,
+    /// Where the file says its `dns.zone`.
     pub zone_at: Place,
 }
 

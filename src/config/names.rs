@@ -7,6 +7,8 @@ use super::problem::{At, Report};
 pub(super) fn allowed(draft: &Draft, report: &Report) {
     let Some(list) = &draft.names else { return };
     let dns = draft.services.iter().filter_map(|service| service.dns.as_ref());
+    let rehearsed = draft.services.iter().filter_map(|service| service.drills.rehearsal.as_ref()?.dns.as_ref());
+    let dns = dns.chain(rehearsed);
     let moved = dns.flat_map(|dns| dns.name.iter().chain(dns.also.iter().filter_map(|also| also.name.as_ref())));
     for At { value: name, spot } in moved {
         if !list.value.iter().any(|pattern| covers(&pattern.value, name)) {

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::dns::{self, DnsDraft};
 use super::draft::{CheckDraft, Draft, ServiceDraft, SiteDraft, VantageDraft};
+use super::drills::RehearsalDraft;
 use super::library::load_library;
 use super::model::SharedScript;
 use super::policies::{DEFAULT_POLICY, Policies};
@@ -18,11 +19,13 @@ use super::problem::{At, Problem, Report, Severity, tidy};
 use super::values::nearest;
 use super::vault::Vault;
 use super::{
-    Agents, Check, Config, Controller, Environment, Flag, Notify, Outline, Outlined, Place, Purpose, ScriptJudge,
-    ServiceConfig, SiteControls, Store,
+    Agents, Check, Config, Controller, Environment, Flag, Notify, Outline, Outlined, Place, Purpose, Rehearsal,
+    ScriptJudge, ServiceConfig, SiteControls, Store,
 };
 use super::{canaries, judges, lint, names, notices, placement, sites};
-use crate::domain::{Answer, CheckName, Limits, Secret, Secrets, Service, Site, Vantage, VantageName};
+use crate::domain::{
+    Answer, CheckName, DrillSettings, Limits, Secret, Secrets, Service, Site, Vantage, VantageName, rehearsal_name,
+};
 
 /// Where the controller listens when nothing else is said: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7070);
@@ -50,6 +53,7 @@ struct Held {
     flag: Option<Flag>,
     primary_controls: SiteControls,
     standby_controls: SiteControls,
+    rehearsal: Option<Rehearsal>,
     zone_at: Place,
 }
 
@@ -91,6 +95,7 @@ impl<'a> Resolver<'a> {
                 flag,
                 primary_controls,
                 standby_controls,
+                rehearsal,
                 zone_at,
             } = held?;
             Some(ServiceConfig {
@@ -101,6 +106,7 @@ impl<'a> Resolver<'a> {
                 flag,
                 primary_controls,
                 standby_controls,
+                rehearsal,
                 zone_at,
             })
         });
@@ -146,7 +152,10 @@ impl<'a> Resolver<'a> {
                 .error(&draft.start, "there is no service: add a [[service]] for each name that is looked after");
         }
         self.report.unique("service", draft.services.iter().filter_map(|service| service.name.as_ref()));
-        let names = draft.services.iter().filter_map(|service| service.dns.as_ref()?.name.as_ref());
+        let real = draft.services.iter().filter_map(|service| service.dns.as_ref()?.name.as_ref());
+        let rehearsed =
+            draft.services.iter().filter_map(|one| one.drills.rehearsal.as_ref()?.dns.as_ref()?.name.as_ref());
+        let names = real.chain(rehearsed);
         self.report.unique("service that moves", names);
         names::allowed(draft, self.report);
         let services = draft.services.iter().map(|service| self.service(service, vantages.as_deref())).collect();
@@ -382,6 +391,7 @@ impl<'a> Resolver<'a> {
         let primary = draft.primary.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
         let standby = draft.standby.as_ref().and_then(|site| self.site(site, draft.dns.as_ref()));
         sites::apart(draft, self.report);
+        let drills = judges.as_ref().and_then(|judges| draft.drills.settings(&judges.checks, self.report));
         let primary_controls = match &draft.primary {
             Some(site) => self.sites(|sites| sites.site(site)),
             None => None,
@@ -405,17 +415,70 @@ impl<'a> Resolver<'a> {
                 critical: judges.critical,
                 veto: judges.veto,
                 policy: policy?,
+                drills: drills?,
                 maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
                 vantages: vantages?,
             };
             Some(Outlined { service, route53 })
         };
+        let outlined = outlined();
         let held = || {
+            let rehearsal = match (&draft.drills.rehearsal, &outlined) {
+                (Some(rehearsal), Some(outlined)) => Some(self.rehearsal(rehearsal, &outlined.service)?),
+                _ => None,
+            };
             let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
             let (primary_controls, standby_controls) = (primary_controls?, standby_controls?);
-            Some(Held { means: means?, flag: flag?, primary_controls, standby_controls, zone_at })
+            let (means, flag) = (means?, flag?);
+            Some(Held { means, flag, primary_controls, standby_controls, rehearsal, zone_at })
         };
-        (outlined(), held())
+        let held = held();
+        (outlined, held)
+    }
+
+    /// The name that a service is rehearsed on, as a service of its own.
+    fn rehearsal(&self, draft: &RehearsalDraft, service: &Service) -> Option<Rehearsal> {
+        let dns::Judged { target, means, .. } = self.names().dns(draft.dns.as_ref()?)?;
+        let controls = match &draft.read_only {
+            Some(read_only) => Some(self.sites(|sites| sites.rehearsal(read_only))?),
+            None => None,
+        };
+        let dns::Means { provider, second, .. } = means?;
+        let name_at = draft.dns.as_ref().and_then(|dns| dns.name.as_ref()).map_or(&draft.at, |name| &name.spot);
+        let Some(name) = rehearsal_name(&service.name) else {
+            let message =
+                format!("'{}-rehearsal' is too long for a name: give the service a shorter one", service.name);
+            self.report.error(&draft.at, message);
+            return None;
+        };
+        if target.lane.has_flag() || second.is_some() {
+            let message = "a rehearsal moves records at one provider: leave 'lane' and 'second' out of its dns table";
+            self.report.error(name_at, message);
+            return None;
+        }
+        if target.kind != service.dns.kind {
+            let message = format!("the sites' answers are of type {}: a rehearsal has the same", service.dns.kind);
+            self.report.error(name_at, message);
+            return None;
+        }
+        let public_url = match &draft.public_url {
+            Some(url) => Some(url.value.clone()),
+            None => super::drills::public_url(service, &target.name),
+        };
+        let mut shadow = Service { name, public_url: public_url?, dns: target, veto: None, ..service.clone() };
+        // What watches the real records says nothing of these.
+        (shadow.primary.health_check, shadow.standby.health_check) = (None, None);
+        shadow.maintenance.clear();
+        shadow.drills = DrillSettings {
+            rehearses: Some(service.name.clone()),
+            unrehearsed: controls.is_none(),
+            schedules: Vec::new(),
+            limits: Vec::new(),
+        };
+        shadow.fence = false;
+        let zone_at = draft.dns.as_ref()?.zone.zone.as_ref()?.spot.place();
+        let endpoint = draft.endpoint.as_ref().map(|url| url.value.clone());
+        Some(Rehearsal { service: shadow, provider, endpoint, controls, zone_at })
     }
 
     fn sites<T>(&self, judge: impl FnOnce(&sites::Judge<'_, 'a>) -> T) -> T {

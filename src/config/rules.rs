@@ -8,7 +8,7 @@ use super::advice::advice;
 use super::problem::{At, Report, Spot};
 use super::reader::{Document, Reader};
 use super::values::{filled, human};
-use crate::domain::{Budget, Burn, Burst, Cusum, Detector, Policy, PolicyError, PolicyValues};
+use crate::domain::{Budget, Burn, Burst, Cusum, Detector, Objectives, Policy, PolicyError, PolicyValues};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -67,6 +67,8 @@ const BUDGET: RangeInclusive<u32> = 1..=1_000;
 const BUDGET_WINDOW: RangeInclusive<Duration> = s(60)..=s(30 * DAY);
 /// The range of `max_lag`: replication cannot be measured more finely than its heartbeat of one second.
 const MAX_LAG: RangeInclusive<Duration> = s(1)..=s(DAY);
+/// The range of `rto` and `rpo`: below a second nothing is measured, and what may take a week needs no failover.
+const OBJECTIVE: RangeInclusive<Duration> = s(1)..=s(7 * DAY);
 /// The range of `failback_after`: after a day, a primary that is up is up.
 const FAILBACK_AFTER: RangeInclusive<Duration> = Duration::ZERO..=s(DAY);
 /// `down_after` where it belongs and is not there.
@@ -161,8 +163,14 @@ impl Keys<'_> {
                 let found = found.map(|at| At { value: Some(at.value), spot: at.spot });
                 self.or("max_lag", found, default.max_lag)
             },
+            objectives: Objectives { rto: self.objective("rto"), rpo: self.objective("rpo") },
             failback_after: self.seconds("failback_after", FAILBACK_AFTER, default.failback_after),
         }
+    }
+
+    fn objective(&mut self, key: &'static str) -> Option<Duration> {
+        let found = self.file.seconds(key, OBJECTIVE).map(|at| At { value: Some(at.value), spot: at.spot });
+        self.or(key, found, None)
     }
 
     fn burst(&mut self) -> Option<Burst> {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    ClusterName, DrainRecord, Epoch, Evidence, FlipIntent, Plan, PlanDigest, PlanId, Role, ServiceName, StepDetail,
-    StepIndex, WallTime,
+    ClusterName, DrainRecord, DrillEntry, Epoch, Evidence, FlipIntent, Plan, PlanDigest, PlanId, Role, ServiceName,
+    StepDetail, StepIndex, WallTime,
 };
 
 /// Something that people must know before it is needed, and that moves nothing.
@@ -267,6 +267,8 @@ pub enum JournalEntry {
         /// What was seen.
         record: Box<DrainRecord>,
     },
+    /// Something about a drill.
+    Drill(DrillEntry),
 }
 
 /// An entry with its place.

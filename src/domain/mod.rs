@@ -7,6 +7,7 @@ mod detector;
 mod dnssec;
 mod drain;
 pub mod drift;
+mod drill;
 mod error;
 mod flag;
 mod generation;
@@ -43,6 +44,10 @@ pub use batch::ChangeBatch;
 pub use detector::{Burn, Cusum, Detector};
 pub use dnssec::{AnchorKey, Dnssec, DnssecMode, SignedAnswer, Trust, TrustAnchor};
 pub use drain::{Curve, DrainEnd, DrainRecord, PublicWord, Straggler, curve_in_words, public_in_words};
+pub use drill::{
+    Bound, DateSpan, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind, DrillLook, DrillSettings, Finding,
+    MetricLimit, Objectives, Schedule, ScheduleError, rehearsal_name,
+};
 pub use error::{Class, PortError};
 pub use flag::{
     FLAG_BYTES_MAX, FLAG_SIGNATURE_BYTES, FlagError, FlagPhrase, FlagPhraseError, FlagText, OwnedFlag, SignedFlag,

@@ -47,6 +47,15 @@ pub enum Cause {
         /// Whether the evidence was overruled. Fencing and the refused write never are.
         force: bool,
     },
+    /// A drill moves it there, or back.
+    Drill {
+        /// Which.
+        number: u64,
+        /// Who began it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// One step. Each can be run again without doubling its effect, and each is verified.
@@ -214,6 +223,8 @@ pub struct Terms {
     pub promoted: bool,
     /// Nothing is moved: the standby, which serves, is to take writes.
     pub promote: bool,
+    /// A rehearsal without a place to try read-only mode at.
+    pub unrehearsed: bool,
 }
 
 /// An immutable, ordered list of steps that moves one service.
@@ -247,7 +258,8 @@ impl Plan {
         }
         let refused = [Step::EnterReadOnly, Step::VerifyReadOnly];
         // The standby first and the primary after it: there is never a moment in which both may take writes (S1, S15).
-        let read_only = refused.into_iter().chain(fence);
+        let refused: &[Step] = if terms.unrehearsed { &[] } else { &refused };
+        let read_only = refused.iter().copied().chain(fence);
         let ready: &[Step] = match (terms.promoted, terms.fence) {
             (true, true) => &[Step::EnterReadOnly, Step::VerifyReadOnly, Step::DrainStandby, Step::ReleasePrimary],
             (true, false) => &[Step::EnterReadOnly, Step::VerifyReadOnly, Step::DrainStandby],
@@ -291,6 +303,7 @@ impl Plan {
                 format!("quorum {}{lane} of {}: {}", evidence.role(), evidence.of(), who.join(","))
             }
             Cause::Operator { by, reason, force } => format!("operator {by:?} {reason:?} force={force}"),
+            Cause::Drill { number, by, reason } => format!("drill {number} {by:?} {reason:?}"),
         };
         let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
         let Self { id, service, to, parent, .. } = self;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Objectives;
 use super::detector::{Burn, Cusum, Detector};
 
 /// How often a service is probed while something may be wrong.
@@ -85,6 +86,8 @@ pub struct PolicyValues {
     pub budget: Budget,
     /// How far the standby's data may be behind; none leaves the lag unmeasured.
     pub max_lag: Option<Duration>,
+    /// What a failover aims at. Drills are measured against it, and nothing is decided by it.
+    pub objectives: Objectives,
     /// For how long a quorum must have said "up" of the primary before a person may go back to it.
     pub failback_after: Duration,
 }
@@ -114,6 +117,7 @@ impl Default for PolicyValues {
             cool_down: Duration::from_secs(3600),
             budget: Budget { moves: 2, per: Duration::from_secs(24 * 3600) },
             max_lag: None,
+            objectives: Objectives::default(),
             failback_after: Duration::from_secs(600),
         }
     }

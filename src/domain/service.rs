@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::{CheckName, Dnssec, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window};
+use super::{
+    CheckName, Dnssec, DrillSettings, Policy, RecordType, Role, Routing, ServiceName, SiteName, VantageName, Window,
+};
 
 /// Where probes run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +181,8 @@ pub struct Service {
     pub vantages: Vec<Vantage>,
     /// When it is worked on, and nothing is moved automatically.
     pub maintenance: Vec<Window>,
+    /// What is rehearsed of it, and when.
+    pub drills: DrillSettings,
 }
 
 impl Service {

@@ -146,6 +146,22 @@ pub enum Blocker {
         /// How far it may be.
         most: Duration,
     },
+    /// A drill is under way: there is one at a time.
+    DrillOpen {
+        /// Of this service.
+        service: ServiceName,
+        /// Which.
+        number: u64,
+    },
+    /// An incident is open.
+    IncidentOpen {
+        /// Which.
+        number: u64,
+    },
+    /// There is no name to rehearse on.
+    NoRehearsal,
+    /// No drill is under way.
+    NothingDrilled,
     /// The primary has not been well for long enough.
     Proving {
         /// Which site.
@@ -241,6 +257,10 @@ impl Blocker {
             Self::Budget { .. } => "budget",
             Self::Velocity { .. } => "velocity",
             Self::Lag { .. } => "lag",
+            Self::DrillOpen { .. } => "drill-open",
+            Self::IncidentOpen { .. } => "incident-open",
+            Self::NoRehearsal => "no-rehearsal",
+            Self::NothingDrilled => "nothing-drilled",
             Self::Proving { .. } => "proving",
             Self::Comparing => "comparing",
             Self::Unreconciled { .. } => "unreconciled",
@@ -327,6 +347,17 @@ impl fmt::Display for Blocker {
             Self::Lag { lag: None, most } => {
                 write!(f, "nobody knows how far the standby's data is behind, and {} is the most", human(*most))
             }
+            Self::DrillOpen { service, number } => {
+                write!(
+                    f,
+                    "drill {number} of {service} is under way, and there is one at a time (quorate drill abort)"
+                )
+            }
+            Self::IncidentOpen { number } => write!(f, "incident {number} is open"),
+            Self::NoRehearsal => {
+                f.write_str("there is no name to rehearse on: add [service.rehearsal] to the configuration")
+            }
+            Self::NothingDrilled => f.write_str("no drill is under way"),
             Self::Proving { role, remaining } => {
                 let remaining = human(*remaining);
                 write!(f, "the {role} is healthy, and must be so for another {remaining} (failback_after)")
@@ -466,7 +497,7 @@ pub(super) fn against_mending(scene: &Scene<'_>) -> Vec<Blocker> {
 }
 
 /// What the evidence against the serving site lacks.
-fn against_source(scene: &Scene<'_>, from: Role) -> Option<Blocker> {
+pub(super) fn against_source(scene: &Scene<'_>, from: Role) -> Option<Blocker> {
     match scene.verdict(from) {
         Verdict::Healthy => Some(Blocker::SourceHealthy { role: from }),
         Verdict::Undecided(shortfall) => Some(Blocker::NoQuorum { role: from, shortfall: *shortfall }),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Alert, IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Verdict,
+    Alert, Cause, IncidentEnd, JournalEntry, Level, Moment, Notice, PlanEnd, Role, Service, ServiceName, Verdict,
 };
 
 use super::alert;
@@ -118,6 +118,8 @@ pub(super) fn plan_closed(scene: &Scene<'_>, end: PlanEnd) -> Telling {
         Role::Standby => &standby.name,
     };
     let (direction, id) = (plan.direction(), plan.id());
+    let drill = matches!(plan.cause(), Cause::Drill { .. });
+    let level = if drill && end == PlanEnd::Done { Level::Quiet } else { Level::Everyone };
     let text = match &end {
         PlanEnd::Done => {
             let read_only = if plan.to() == Role::Standby { ", read-only" } else { "" };
@@ -130,7 +132,7 @@ pub(super) fn plan_closed(scene: &Scene<'_>, end: PlanEnd) -> Telling {
         PlanEnd::Abandoned { why } => format!("{service}: {direction} {id} given up before the flip: {why}."),
         PlanEnd::Stuck { why } => format!("{service}: {direction} {id} is stuck and needs a person: {why}."),
     };
-    telling.notices.push(notice(service, &format!("plan-{id}/closed"), Level::Everyone, text));
+    telling.notices.push(notice(service, &format!("plan-{id}/closed"), level, text));
     telling.entries.push(JournalEntry::PlanClosed { plan: id.clone(), end: end.clone() });
     let moved = open.switched().is_some();
     if let (true, Some(incident)) = (moved, &scene.ledger.incident) {
@@ -147,6 +149,7 @@ pub(super) fn plan_opened(scene: &Scene<'_>, plan: &crate::domain::Plan) -> Tell
     let why = match plan.cause() {
         crate::domain::Cause::Quorum(evidence) => evidence.to_string(),
         crate::domain::Cause::Operator { by, reason, .. } => format!("{by}: {reason}"),
+        crate::domain::Cause::Drill { number, by, reason } => format!("drill {number}, {by}: {reason}"),
     };
     let (level, text) = if plan.terms().approval {
         let digest = plan.digest();

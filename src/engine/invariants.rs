@@ -87,7 +87,10 @@ pub(super) fn check(scene: &Scene<'_>, order: &StepOrder) -> Option<Violation> {
         Some(Violation::NoQuorum)
     } else if !forced && *scene.verdict(to) != Verdict::Healthy {
         Some(Violation::TargetNotProven)
-    } else if to == crate::domain::Role::Standby && open.succeeded(Step::VerifyReadOnly).is_none() {
+    } else if to == crate::domain::Role::Standby
+        && !scene.service.drills.unrehearsed
+        && open.succeeded(Step::VerifyReadOnly).is_none()
+    {
         Some(Violation::ReadOnlyNotVerified)
     } else if !order.switch.as_ref().is_some_and(|(_, intent)| intent.new.is_after(&intent.expected)) {
         Some(Violation::TokenDoesNotGrow)

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use super::drill::DrillRequest;
 use super::guard::Blocker;
 use crate::domain::drift;
 use crate::domain::{
-    Authority, ClusterName, Comparison, Fence, FlipIntent, JournalEntry, JournalRecord, LagReading, Moment, Notice,
-    Observation, OwnedFlag, Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step,
+    Authority, ClusterName, Comparison, Drill, Fence, FlipIntent, JournalEntry, JournalRecord, LagReading, Moment,
+    Notice, Observation, OwnedFlag, Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step,
     StepDetail, StepIndex, VantageName, WallTime, WriteProbe,
 };
+use crate::domain::{DrillKind, DrillLook};
 
 /// Everything that can happen to the engine.
 #[derive(Debug, Clone)]
@@ -114,6 +116,22 @@ pub enum Input {
         /// Whose.
         service: ServiceName,
     },
+    /// A tabletop has looked at everything.
+    Looked {
+        /// Whose.
+        service: ServiceName,
+        /// Which drill.
+        number: u64,
+        /// What it found.
+        looks: Vec<DrillLook>,
+    },
+    /// A measure is beyond a limit of the drill, or no longer.
+    Breached {
+        /// Whose.
+        service: ServiceName,
+        /// Which, in words; none when all are within.
+        why: Option<String>,
+    },
     /// A person asks.
     Asked(Ask),
     /// Time has passed.
@@ -216,6 +234,38 @@ pub enum Ask {
         /// Why.
         reason: String,
     },
+    /// Begin a drill.
+    Drill {
+        /// What is wanted.
+        request: DrillRequest,
+        /// The digest of the failover that the person was shown; a schedule is shown none.
+        digest: Option<PlanDigest>,
+    },
+    /// End the drill that is under way, and bring back what it moved.
+    AbortDrill {
+        /// Which service, the real one or its rehearsal.
+        service: ServiceName,
+        /// Why, with who.
+        why: String,
+    },
+    /// Record something about the drill that is under way.
+    NoteDrill {
+        /// Which service.
+        service: ServiceName,
+        /// Which drill.
+        number: u64,
+        /// In one line.
+        text: String,
+    },
+    /// Record that a scheduled drill is not begun.
+    SkipDrill {
+        /// Which service.
+        service: ServiceName,
+        /// What would have been begun.
+        kind: DrillKind,
+        /// Why not.
+        why: String,
+    },
     /// Stop all movement.
     Freeze {
         /// Which service.
@@ -241,6 +291,7 @@ impl Ask {
     pub fn service(&self) -> &ServiceName {
         match self {
             Self::Move { request, .. } => &request.service,
+            Self::Drill { request, .. } => &request.service,
             Self::Approve { service, .. }
             | Self::Pin { service, .. }
             | Self::Unpin { service, .. }
@@ -248,6 +299,9 @@ impl Ask {
             | Self::Reconcile { service, .. }
             | Self::Adopt { service, .. }
             | Self::Repair { service, .. }
+            | Self::AbortDrill { service, .. }
+            | Self::NoteDrill { service, .. }
+            | Self::SkipDrill { service, .. }
             | Self::Freeze { service, .. }
             | Self::Unfreeze { service, .. } => service,
         }
@@ -276,6 +330,8 @@ pub struct MoveRequest {
 pub enum Reply {
     /// This plan was opened.
     Opened(Box<Plan>),
+    /// This drill was begun.
+    Drilling(Box<Drill>),
     /// It was done.
     Done,
     /// It is so already; nothing was done.
@@ -344,6 +400,13 @@ pub enum Command {
         service: ServiceName,
         /// Whether closely.
         closely: bool,
+    },
+    /// Look at everything that a plan will need, and change nothing.
+    Look {
+        /// Whose.
+        service: ServiceName,
+        /// For which drill.
+        number: u64,
     },
     /// Stop acting: somebody with a newer epoch has taken over.
     Resign {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::drill::Drills;
 use crate::domain::{
     Alert, Cause, DrainRecord, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanDigest, PlanEnd, PlanId, Role, Step,
     StepDetail, StepIndex, WallTime,
@@ -138,6 +139,8 @@ pub struct Moved {
     pub to: Role,
     /// Whether the policy wanted it, and not a person.
     pub automatic: bool,
+    /// Whether a drill did: it says nothing of how restless the service is.
+    pub drill: bool,
 }
 
 /// A move that users' resolvers are following.
@@ -197,6 +200,8 @@ pub struct Ledger {
     pub draining: Option<Draining>,
     /// The last drain that was recorded.
     pub drained: Option<(PlanId, DrainRecord)>,
+    /// Its drills.
+    pub drills: Drills,
     /// Whether the primary refuses writes, as far as the last attempt to make it has shown; none when nobody has tried since it was
     /// last let go.
     pub fenced: Option<bool>,
@@ -216,6 +221,7 @@ pub struct Inconsistent(String);
 impl Ledger {
     /// Folds one entry, written at that time. An entry that cannot follow is an error, never ignored.
     pub fn apply(&mut self, entry: &JournalEntry, at: WallTime) -> Result<(), Inconsistent> {
+        self.drills.apply(entry, at, self.alerts_raised).map_err(Inconsistent)?;
         match entry {
             JournalEntry::IncidentOpened { number, evidence } => {
                 if *number <= self.incidents {
@@ -275,7 +281,7 @@ impl Ledger {
             }
             JournalEntry::Unfrozen { .. } => self.frozen = None,
             // What became of it, the register says.
-            JournalEntry::AdoptionAsked { .. } | JournalEntry::RepairAsked { .. } => {}
+            JournalEntry::AdoptionAsked { .. } | JournalEntry::RepairAsked { .. } | JournalEntry::Drill(_) => {}
             JournalEntry::PlanOpened { plan } => {
                 if let Some(open) = &self.open {
                     let (new, old) = (plan.id(), open.plan.id());
@@ -303,7 +309,8 @@ impl Ledger {
                     && open.plan.steps().get(*step).is_some_and(|step| step.is_switch())
                 {
                     let automatic = matches!(open.plan.cause(), Cause::Quorum(_));
-                    self.moves.push(Moved { at, to: open.plan.to(), automatic });
+                    let drill = matches!(open.plan.cause(), Cause::Drill { .. });
+                    self.moves.push(Moved { at, to: open.plan.to(), automatic, drill });
                     let (plan, to) = (open.plan.id().clone(), open.plan.to());
                     self.draining = Some(Draining { plan, to, at, answered: None });
                 }

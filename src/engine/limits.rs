@@ -74,7 +74,7 @@ pub(super) fn against_automatic(scene: &Scene<'_>) -> Vec<Blocker> {
             blockers.push(Blocker::Resting { plan: last.plan.id().clone(), remaining });
         }
     }
-    if let Some(last) = scene.ledger.moves.last() {
+    if let Some(last) = scene.ledger.moves.iter().rev().find(|moved| !moved.drill) {
         let remaining = policy.cool_down.saturating_sub(scene.wall.since(last.at));
         if !remaining.is_zero() {
             blockers.push(Blocker::CoolDown { remaining });

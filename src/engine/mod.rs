@@ -16,6 +16,8 @@ mod burn;
 mod burst;
 mod common;
 mod drain;
+mod drill;
+mod drills;
 mod explain;
 mod guard;
 mod incident;
@@ -37,11 +39,13 @@ mod window;
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    Authority, Cause, ClusterName, JournalEntry, JournalRecord, Limits, Moment, Observation, Register, Role, Service,
-    ServiceName, Sighting, WallTime, reconciliation_digest,
+    Authority, Cause, ClusterName, DrillEntry, JournalEntry, JournalRecord, Limits, Moment, Observation, Register,
+    Role, Service, ServiceName, Sighting, WallTime, reconciliation_digest,
 };
 
 pub use drain::DrainView;
+pub use drill::{DrillRequest, Drills, LastDrill, Leg, OpenDrill};
+pub use drills::DrillDraft;
 pub use explain::{Explanation, Phase, PinView, PlanView, RuleView, SiteView, StepView};
 pub use guard::{Asker, Blocker};
 pub use invariants::Violation;
@@ -49,6 +53,7 @@ pub use io::{Ask, Command, Input, MoveRequest, Note, Output, Reply, StepOrder, S
 pub use ledger::{
     Draining, Freeze, Incident, Inconsistent, LastPlan, Ledger, Moved, OpenPlan, Pin, StepStatus, Stuck,
 };
+pub use panel::CheckView;
 
 pub use sites::{ReconciliationView, SitesView, TriedView};
 
@@ -66,6 +71,8 @@ pub struct Engine {
     /// When which service's next turn is due.
     due: BTreeSet<(Moment, usize)>,
     common: Common,
+    /// The services that are rehearsals, after those that they are of.
+    rehearsals: Vec<(ServiceName, ServiceName)>,
 }
 
 impl Engine {
@@ -74,8 +81,10 @@ impl Engine {
         services.sort_by(|one, other| one.name.cmp(&other.name));
         services.dedup_by(|one, other| one.name == other.name);
         let roster = Roster::new(services.iter().map(|service| &service.name));
+        let pair = |service: &Service| Some((service.drills.rehearses.clone()?, service.name.clone()));
+        let rehearsals = services.iter().filter_map(pair).collect();
         let services = services.into_iter().map(ServiceState::new).collect();
-        Self { cluster, services, roster, due: BTreeSet::new(), common: Common::new(limits) }
+        Self { cluster, services, roster, due: BTreeSet::new(), common: Common::new(limits), rehearsals }
     }
 
     /// The cluster that it decides for.
@@ -99,7 +108,12 @@ impl Engine {
 
     fn take(&mut self, now: Moment, input: Input, output: &mut Output) {
         match input {
-            Input::Observed(seen) => self.observed(now, seen, output),
+            Input::Observed(seen) => {
+                for seen in self.rehearsals(&seen) {
+                    self.observed(now, seen, output);
+                }
+                self.observed(now, seen, output);
+            }
             Input::Recovered { journal, wall } => {
                 self.common.clocks = (now, wall);
                 self.recovered(now, &journal);
@@ -149,6 +163,10 @@ impl Engine {
             Input::Mended { service } => {
                 self.with(now, &service, output, |state, output| state.mended(now, output));
             }
+            Input::Looked { service, number, looks } => {
+                self.with(now, &service, output, |state, _| state.looked(number, looks));
+            }
+            Input::Breached { service, why } => self.with(now, &service, output, |state, _| state.breached(why)),
             Input::Asked(ask) => self.asked(now, ask, output),
             Input::Tick => {
                 // A turn that wants another one at this very moment gets it at the next tick.
@@ -213,7 +231,8 @@ impl Engine {
     pub fn explain(&self, now: Moment, service: &ServiceName) -> Option<Explanation> {
         let state = self.named(service)?;
         let scene = state.scene(now, &self.common);
-        Some(explain::explain(&scene, state.attempt(), self.common.epoch(), state.drain().view(&scene)))
+        let explanation = explain::explain(&scene, state.attempt(), self.common.epoch(), state.drain().view(&scene));
+        Some(Explanation { checks: state.checks(now), ..explanation })
     }
 
     /// Every guard that is against having a service's records taken over or put back; none when there is no such service.
@@ -341,6 +360,13 @@ impl Engine {
             Ask::Repair { digest, by, reason, .. } => {
                 return self.mend(now, place, JournalEntry::RepairAsked { by, reason, digest }, output);
             }
+            Ask::Drill { request, digest } => return self.begin_drill(now, &request, digest.as_ref(), output),
+            Ask::AbortDrill { service, why } => return self.abort_drill(now, &service, why, output),
+            Ask::NoteDrill { number, .. } if state.drilling() != Some(number) => {
+                return Reply::Blocked(vec![Blocker::NothingDrilled]);
+            }
+            Ask::NoteDrill { number, text, .. } => JournalEntry::Drill(DrillEntry::Noted { number, text }),
+            Ask::SkipDrill { kind, why, .. } => JournalEntry::Drill(DrillEntry::Skipped { kind, why }),
             Ask::Freeze { by, reason, .. } => JournalEntry::Frozen { by, reason },
             Ask::Unfreeze { .. } if !state.to_be_frozen() => return Reply::AlreadySo,
             Ask::Unfreeze { by, reason, .. } => JournalEntry::Unfrozen { by, reason },

@@ -36,6 +36,19 @@ struct Seat {
     words: [Word; 2],
 }
 
+/// What vantages say of one check at one site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckView {
+    /// The check.
+    pub check: CheckName,
+    /// The site.
+    pub role: Role,
+    /// How many say that it passes.
+    pub up: usize,
+    /// How many say that it fails.
+    pub down: usize,
+}
+
 /// What an observation changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Noticed {
@@ -153,6 +166,20 @@ impl Panel {
             }
         });
         SiteVotes { role, votes: votes.collect() }
+    }
+
+    /// What vantages say of each check of one site, in the order of the configuration.
+    pub(super) fn checks(&self, service: &Service, role: Role, now: Moment) -> Vec<CheckView> {
+        let view = |(place, check): (usize, &CheckName)| {
+            let mut counts = Counts::default();
+            for seat in self.seats.iter().filter(|seat| !seat.is_warming(service)) {
+                if let Some(window) = seat.of(service, role).get(place) {
+                    counts.add(window.view(&service.policy, now));
+                }
+            }
+            CheckView { check: check.clone(), role, up: counts.up, down: counts.down }
+        };
+        service.checks.iter().enumerate().map(view).collect()
     }
 
     /// When the next view ends by itself.

@@ -9,7 +9,8 @@ use super::scene::Scene;
 pub(super) fn draft(scene: &Scene<'_>, to: Role, cause: Cause) -> Option<Plan> {
     let lane = scene.service.dns.lane;
     let promoted = to == Role::Primary && scene.ledger.diverging.is_some();
-    made(scene, to, cause, Terms { lane, fence: scene.service.fence, promoted, ..Terms::default() })
+    let unrehearsed = to == Role::Standby && scene.service.drills.unrehearsed;
+    made(scene, to, cause, Terms { lane, fence: scene.service.fence, promoted, unrehearsed, ..Terms::default() })
 }
 
 /// The plan that would let the standby take writes.

@@ -230,6 +230,11 @@ fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
     if let Some(why) = scene.halted {
         return Some(Move::Close(PlanEnd::Abandoned { why: why.to_owned() }));
     }
+    if let (Cause::Drill { .. }, Role::Standby, Some(open)) = (plan.cause(), plan.to(), &scene.ledger.drills.open)
+        && let Some(why) = &open.aborting
+    {
+        return Some(Move::Close(PlanEnd::Abandoned { why: format!("the drill is rolled back: {why}") }));
+    }
     if let Some(pin) = limits::against_pin(scene, plan.to()) {
         return Some(Move::Close(PlanEnd::Abandoned { why: pin.to_string() }));
     }
@@ -260,7 +265,7 @@ fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
                 .map(|blocker| blocker.to_string()),
         },
         Cause::Operator { force: true, .. } => None,
-        Cause::Operator { force: false, .. } => limits::against_lag(scene, plan.to())
+        Cause::Operator { force: false, .. } | Cause::Drill { .. } => limits::against_lag(scene, plan.to())
             .or_else(|| guard::against_target(scene, plan.to()))
             .map(|blocker| blocker.to_string()),
     };

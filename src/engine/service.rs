@@ -1,6 +1,7 @@
 //! One service's state and what it is told. Whatever that was, the same turn follows, which asks the same questions in the
 //! same order.
 
+mod drills;
 mod looks;
 mod notes;
 mod records;
@@ -18,6 +19,7 @@ use super::alert::Conditions;
 use super::burst::Pace;
 use super::common::Common;
 use super::drain::Drain;
+use super::drill::Drilling;
 use super::incident::{self, Telling};
 use super::io::{Command, Note, Output, StepSuccess};
 use super::ledger::Ledger;
@@ -48,6 +50,7 @@ pub(super) struct ServiceState {
     panel: Panel,
     pace: Pace,
     drain: Drain,
+    drilling: Drilling,
     lag: Option<Lag>,
     sites: Sites,
     maintenance: Option<String>,
@@ -105,6 +108,7 @@ impl ServiceState {
             journal_broken: None,
             pace: Pace::default(),
             drain: Drain::default(),
+            drilling: Drilling::default(),
             lag: None,
             sites: Sites::default(),
             maintenance: None,
@@ -156,7 +160,12 @@ impl ServiceState {
 
     /// Whether the service is frozen once everything that people said is durable.
     pub(super) fn to_be_frozen(&self) -> bool {
-        self.words.back().map_or(self.ledger.frozen.is_some(), |word| matches!(word, JournalEntry::Frozen { .. }))
+        let word = self.words.iter().rev().find_map(|word| match word {
+            JournalEntry::Frozen { .. } => Some(true),
+            JournalEntry::Unfrozen { .. } => Some(false),
+            _ => None,
+        });
+        word.unwrap_or(self.ledger.frozen.is_some())
     }
 
     pub(super) fn scene<'a>(&'a self, now: Moment, common: &'a Common) -> Scene<'a> {
@@ -353,6 +362,8 @@ impl ServiceState {
             | JournalEntry::PlanApproved { .. }
             | JournalEntry::Reconciled { .. }
             | JournalEntry::Drained { .. } => {}
+            JournalEntry::Drill(_) if self.ledger.drills.open.is_none() => self.drilling = Drilling::default(),
+            JournalEntry::Drill(_) => {}
         }
         self.note_entry(entry, output);
     }
@@ -440,8 +451,8 @@ impl ServiceState {
 
     /// What people said goes before everything else: nothing runs between a freeze and its record.
     fn append_words(&mut self, now: Moment, common: &Common, output: &mut Output) {
-        let entries = self.words.iter().cloned().collect();
-        self.append(now, common, Telling { entries, notices: Vec::new() }, output);
+        let telling = self.telling_of_words(now, common);
+        self.append(now, common, telling, output);
     }
 
     /// Forgets what the register was, and asks for a new fence.

@@ -68,7 +68,11 @@ impl Sites {
 
     /// On which sites a write is to be tried now, and when to come back. Nothing while a plan is under way: its own steps try.
     pub(super) fn due(&mut self, scene: &Scene<'_>) -> (Vec<Role>, Option<Moment>) {
-        let idle = scene.serving() != Role::Standby || scene.ledger.open.is_some() || scene.register.is_none();
+        // The write would go to the real standby.
+        let idle = scene.service.drills.unrehearsed
+            || scene.serving() != Role::Standby
+            || scene.ledger.open.is_some()
+            || scene.register.is_none();
         if idle {
             self.next_try = None;
             return (Vec::new(), None);

@@ -9,6 +9,7 @@
 //! The order of a start is safety.md 4.2: lease, journal, epoch from the larger of store and zones (S6), the epoch made durable, a fence
 //! write in every zone (S5), and only then does evidence count: the engine does not act on a service whose zone is not fenced.
 
+mod drilling;
 mod fencing;
 mod mending;
 
@@ -36,7 +37,9 @@ use crate::domain::{
     Authority, ClusterName, Epoch, Fence, JournalRecord, Limits, Moment, Notice, Observation, Service, ServiceName,
     Sighting, StepIndex,
 };
-use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess};
+use crate::engine::{
+    Ask, Command, DrillDraft, DrillRequest, Engine, Explanation, Input, MoveRequest, Output, Reply, StepSuccess,
+};
 use crate::ports::{Class, Delivery, JournalStore, PortError};
 pub use mending::{Look, MendPlan, MendRequest, Mended};
 
@@ -107,6 +110,7 @@ pub(super) enum Message {
         wrote: bool,
     },
     Draft(MoveRequest, oneshot::Sender<Reply>),
+    DraftDrill(Box<DrillRequest>, oneshot::Sender<Option<DrillDraft>>),
     Ask(Ask, oneshot::Sender<Result<Reply, PortError>>),
     Explain(Option<ServiceName>, oneshot::Sender<Vec<Explanation>>),
 }
@@ -141,6 +145,16 @@ impl Handle {
     /// The plan that would carry out the request, or what is against it. Changes nothing.
     pub async fn draft(&self, request: MoveRequest) -> Result<Reply, Gone> {
         self.ask_for(|sender| Message::Draft(request, sender)).await
+    }
+
+    /// The drill that would be begun, and what is against it; none when there is no such service. Changes nothing.
+    pub async fn draft_drill(&self, request: DrillRequest) -> Result<Option<DrillDraft>, Gone> {
+        self.ask_for(|sender| Message::DraftDrill(Box::new(request), sender)).await
+    }
+
+    /// A measure is beyond a limit of the service's drills, or no longer.
+    pub async fn breached(&self, service: ServiceName, why: Option<String>) -> Result<(), Gone> {
+        self.mailbox.send(Message::Noticed(Input::Breached { service, why })).await.map_err(|_| Gone)
     }
 
     /// Does what a person asks, durably.
@@ -353,6 +367,10 @@ impl Controller {
                 let _ = sender.send(self.engine.draft(self.ports.clock.now(), &request));
                 self.feed(Input::Tick).await
             }
+            Message::DraftDrill(request, sender) => {
+                let _ = sender.send(self.draft_drill(&request));
+                self.feed(Input::Tick).await
+            }
             Message::Ask(ask, sender) => {
                 let (wake, reply) = self.feed_for_reply(Input::Asked(ask)).await;
                 let _ = sender.send(reply);
@@ -441,6 +459,7 @@ impl Controller {
                     }
                     Command::Pace { service, every } => self.paces.set(&service, every),
                     Command::Drain { service, closely } => self.paces.set_draining(&service, closely),
+                    Command::Look { service, number } => self.look(service, number),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }

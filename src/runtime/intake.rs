@@ -18,7 +18,7 @@ pub struct Intake {
     log: Arc<dyn ObservationLog>,
     clock: Arc<dyn Clock>,
     controller: Handle,
-    measures: Measures,
+    measures: Arc<Measures>,
     tally: Tally,
 }
 
@@ -31,8 +31,13 @@ impl Intake {
         controller: Handle,
     ) -> Result<Self, PortError> {
         let taken = log.seen().await?.into_iter().map(|seen| ((seen.vantage, seen.boot), seen.seq)).collect();
-        let (taken, measures, tally) = (Mutex::new(taken), Measures::default(), Tally::default());
-        Ok(Self { vantages, taken, log, clock, controller, measures, tally })
+        let (taken, tally) = (Mutex::new(taken), Tally::default());
+        Ok(Self { vantages, taken, log, clock, controller, measures: Arc::default(), tally })
+    }
+
+    /// What checks measured, for who watches it.
+    pub fn measures(&self) -> Arc<Measures> {
+        Arc::clone(&self.measures)
     }
 
     /// What the checks of a service measured, as last told.

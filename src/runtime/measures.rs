@@ -16,7 +16,7 @@ type Values = BTreeMap<String, Value>;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Measures(Mutex<BTreeMap<ServiceName, BTreeMap<Source, Values>>>);
+pub struct Measures(Mutex<BTreeMap<ServiceName, BTreeMap<Source, Values>>>);
 
 #[derive(Debug, Clone)]
 struct Value {
@@ -62,7 +62,7 @@ impl Measures {
     }
 
     /// Those of a service, by check, site, vantage and name.
-    pub(super) fn of(&self, service: &ServiceName, now: Moment) -> Vec<Measured> {
+    pub fn of(&self, service: &ServiceName, now: Moment) -> Vec<Measured> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all = kept.get(service).into_iter().flatten().flat_map(|((check, role, vantage), values)| {
             values.iter().map(move |(name, known)| Measured {

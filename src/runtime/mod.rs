@@ -6,6 +6,7 @@ mod beat;
 mod canaries;
 mod chance;
 pub mod controller;
+pub mod drills;
 mod events;
 mod executor;
 pub mod flag;
@@ -32,6 +33,6 @@ pub mod zone;
 
 pub use events::{Event, Events};
 pub use intake::Intake;
-pub use measures::Measured;
+pub use measures::{Measured, Measures};
 pub use pace::Paces;
 pub use tally::Kind;

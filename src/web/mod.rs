@@ -16,12 +16,15 @@
 //! | `POST /v1/services/NAME/approve`, `…/acknowledge` | let a plan go on that waits; take over one that is stuck |
 //! | `GET /v1/services/NAME/drift` | what differs from what was decided, looked at now |
 //! | `POST /v1/services/NAME/adopt`, `…/repair` | plan to take records over or to put them back, or with the plan's digest do it |
+//! | `POST /v1/services/NAME/drill`, `…/drill/abort` | show or begin a drill; bring it back |
+//! | `GET /v1/services/NAME/drills` | what drills have left in the journal |
 //! | `GET /v1/events?after=N&wait_ms=M` | what was noticed since this process began |
 //! | `GET /metrics` | all of that in numbers, for Prometheus |
 //!
 //! With a token configured, everything but `/healthz` asks for `authorization: Bearer TOKEN`.
 
 mod answer;
+mod drills;
 pub mod flags;
 mod graphs;
 mod show;
@@ -76,6 +79,8 @@ pub struct Api {
     pub cluster: String,
     /// The services, for what a plan's preview shows.
     pub services: Vec<Service>,
+    /// Their rehearsals, which are moved by drills and nothing else.
+    pub rehearsals: Vec<Service>,
     /// The controller.
     pub controller: Handle,
     /// What was recorded.
@@ -111,6 +116,9 @@ pub fn router(api: Api) -> Router {
         .route("/v1/services/{name}/drift", get(zone::drift))
         .route("/v1/services/{name}/adopt", post(zone::adopt))
         .route("/v1/services/{name}/repair", post(zone::repair))
+        .route("/v1/services/{name}/drill", post(drills::drill))
+        .route("/v1/services/{name}/drill/abort", post(drills::abort))
+        .route("/v1/services/{name}/drills", get(drills::records))
         .route("/v1/events", get(events))
         .route("/metrics", get(graphs::metrics))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&api), authorize))
@@ -318,7 +326,7 @@ async fn move_service(
     Ok(Json(match reply {
         Reply::Opened(plan) => answer("opened", Some(preview(&plan))),
         Reply::PlanChanged(plan) => answer("plan-changed", Some(preview(&plan))),
-        Reply::AlreadySo | Reply::Done => answer("already-so", None),
+        Reply::AlreadySo | Reply::Done | Reply::Drilling(_) => answer("already-so", None),
         Reply::Blocked(blockers) => {
             MoveAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked", None) }
         }

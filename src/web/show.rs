@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{sites, zone};
+use super::{drills, sites, zone};
 use crate::domain::zone_lint::Finding;
 use crate::domain::{
     Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, ProtectionState, Role, Service,
@@ -48,6 +48,8 @@ fn service(known: Explanation) -> ServiceStatus {
         rules: known.rules.into_iter().map(rule).collect(),
         burst_ms: known.burst.map(ms),
         drift: known.drift.map(zone::status),
+        drill: known.drill.as_ref().map(drills::under_way),
+        last_drill: known.last_drill.as_ref().map(drills::last),
         alerts: known.alerts.iter().map(ToString::to_string).collect(),
         pinned: known.pinned.map(|pin| PinStatus {
             to: pin.to.to_string(),
@@ -327,6 +329,7 @@ fn words(
                 Cause::Quorum(evidence) => evidence.to_string(),
                 Cause::Operator { by, reason, force: true } => format!("{by}, overruling the evidence: {reason}"),
                 Cause::Operator { by, reason, force: false } => format!("{by}: {reason}"),
+                Cause::Drill { number, by, reason } => format!("drill {number}, {by}: {reason}"),
             };
             let site = &service.site(plan.to()).name;
             let (id, direction, to, digest) = (plan.id(), plan.direction(), plan.to(), plan.digest());
@@ -341,6 +344,7 @@ fn words(
         }
         JournalEntry::StepFailed { plan, step, why } => ("step-failed", format!("{}: {why}", name(plan, *step))),
         JournalEntry::StepVoided { plan, step, why } => ("step-voided", format!("{}: {why}", name(plan, *step))),
+        JournalEntry::Drill(entry) => drills::words(entry),
         JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Done } => ("plan-closed", format!("{plan}: done")),
         JournalEntry::PlanClosed { plan, end: PlanEnd::Abandoned { why } } => {

@@ -95,7 +95,7 @@ fn answer(api: &Api, name: &str, reply: Reply) -> Result<WordAnswer, Refusal> {
         protection: Vec::new(),
     };
     Ok(match reply {
-        Reply::Done | Reply::Opened(_) => answer("done"),
+        Reply::Done | Reply::Opened(_) | Reply::Drilling(_) => answer("done"),
         Reply::PlanChanged(_) => answer("plan-changed"),
         Reply::AlreadySo => answer("already-so"),
         Reply::Blocked(blockers) => {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::{DrillStatus, LastDrillStatus};
 pub use super::events::{Event, Events};
 use super::sites::SidesStatus;
 use super::zone::DriftStatus;
@@ -47,6 +48,12 @@ pub struct ServiceStatus {
     pub burst_ms: Option<u64>,
     /// What people were told of and is not over: `reserve-unproven`, `suspected`, `blind`, `drift`.
     pub alerts: Vec<String>,
+    /// The drill that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillStatus>,
+    /// The last drill that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drill: Option<LastDrillStatus>,
     /// What differs from what was decided, as of the last look; absent before the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftStatus>,

@@ -3,6 +3,7 @@
 //! Every document carries its version. A field that is added later is optional; a field that changes its meaning gets a new version.
 
 pub mod api;
+pub mod drill;
 mod events;
 mod fields;
 pub mod journal;

@@ -135,7 +135,16 @@ async fn run(settings: Settings) {
     let past = Past::new(settings::cluster(), Limits::default(), log.clone(), log.clone());
     let intake = Intake::open(vantages, log, Arc::clone(&clock), handle.clone()).await.unwrap();
     let cluster = settings::cluster().to_string();
-    let api = Api { cluster, services: vec![service], controller: handle, past, intake, clock, token: None };
+    let api = Api {
+        cluster,
+        services: vec![service],
+        rehearsals: Vec::new(),
+        controller: handle,
+        past,
+        intake,
+        clock,
+        token: None,
+    };
     axum::serve(listener, web::router(api)).await.unwrap();
 }
 

@@ -54,6 +54,7 @@ pub(crate) fn step_name(plan: &PlanId, index: usize) -> &'static str {
 pub(crate) fn entry_name(entry: &JournalEntry) -> String {
     let step = |plan, step: &usize, what| format!("{what} {} ({plan})", step_name(plan, *step));
     match entry {
+        JournalEntry::Drill(_) => "drill".to_owned(),
         JournalEntry::IncidentOpened { number, .. } => format!("incident-opened {number}"),
         JournalEntry::IncidentEscalated { number, .. } => format!("incident-escalated {number}"),
         JournalEntry::IncidentClosed { number, end: IncidentEnd::Recovered } => {

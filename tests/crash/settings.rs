@@ -106,6 +106,7 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
         veto: None,
         fence: false,
         maintenance: Vec::new(),
+        drills: Default::default(),
         policy: Policy::new("crash", policy).unwrap(),
         vantages: vec![
             vantage("aws-1", "aws"),

@@ -76,6 +76,7 @@ impl Controller {
         let token = Some(Secret::new(TOKEN));
         let api = Api {
             cluster: "test".to_owned(),
+            rehearsals: Vec::new(),
             services: Vec::new(),
             controller: handle.clone(),
             past,

@@ -259,6 +259,7 @@ pub(crate) fn service(zone: &str) -> Service {
         veto: None,
         fence: false,
         maintenance: Vec::new(),
+        drills: Default::default(),
         policy: Policy::new("default", values).unwrap(),
         vantages: Vec::new(),
     }

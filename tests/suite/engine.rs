@@ -13,6 +13,7 @@ mod crash;
 mod deciding;
 mod drain;
 mod drift;
+mod drills;
 mod limits;
 mod sites;
 mod table;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use quorate::domain::{
-    Alert, Cause, ClusterName, Curve, DrainEnd, DrainRecord, Evidence, FailureKind, FlipIntent, Generation,
-    IncidentEnd, JournalEntry, Lane, Outcome, Plan, PlanDigest, PlanEnd, PlanId, PublicWord, Role, ServiceName,
-    StepDetail, Straggler, Terms, Token, VantageName, VantageView, Vote,
+    Alert, Cause, ClusterName, Curve, DrainEnd, DrainRecord, Drill, DrillEnd, DrillEntry, DrillFault, DrillKind,
+    DrillLook, Evidence, FailureKind, Finding, FlipIntent, Generation, IncidentEnd, JournalEntry, Lane, Objectives,
+    Outcome, Plan, PlanDigest, PlanEnd, PlanId, PublicWord, Role, ServiceName, StepDetail, Straggler, Terms, Token,
+    VantageName, VantageView, Vote,
 };
 use quorate::wire::journal::{from_text, to_text};
 
@@ -197,6 +198,48 @@ pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
         ("plan-closed-abandoned", closed(PlanEnd::Abandoned { why: why.clone() })),
         ("plan-closed-stuck", closed(PlanEnd::Stuck { why })),
     ]
+    .into_iter()
+    .chain(drills())
+    .collect()
+}
+
+fn drills() -> Vec<(&'static str, JournalEntry)> {
+    let drill = |full: bool| Drill {
+        number: 3,
+        kind: if full { DrillKind::Rehearse } else { DrillKind::Live },
+        by: "ann".into(),
+        reason: "game day".into(),
+        hold: Duration::from_secs(600),
+        scheduled: !full,
+        fault: full.then_some(DrillFault::BreakLogin),
+        objectives: Objectives {
+            rto: full.then_some(Duration::from_secs(120)),
+            rpo: full.then_some(Duration::from_secs(30)),
+        },
+        lag: full.then_some(Duration::from_millis(1_250)),
+    };
+    let look = |at: &str, finding| DrillLook { at: at.into(), finding, text: "a line".into() };
+    let looks = vec![
+        look("guards", Finding::Good),
+        look("ttl", Finding::Bad),
+        look("flip-records", Finding::Unknown),
+        look("zone", Finding::NotLooked),
+    ];
+    let why = "no answer in time".to_owned();
+    let ended = |end, looks| DrillEntry::Ended { number: 3, end, looks };
+    let cause = Cause::Drill { number: 3, by: "ann".into(), reason: "game day".into() };
+    let entries = [
+        ("drill-started", DrillEntry::Started(Box::new(drill(false)))),
+        ("drill-started-full", DrillEntry::Started(Box::new(drill(true)))),
+        ("drill-aborting", DrillEntry::Aborting { number: 3, why: why.clone() }),
+        ("drill-noted", DrillEntry::Noted { number: 3, text: why.clone() }),
+        ("drill-ended-passed", ended(DrillEnd::Passed, looks)),
+        ("drill-ended-failed", ended(DrillEnd::Failed { why: why.clone() }, Vec::new())),
+        ("drill-ended-aborted", ended(DrillEnd::Aborted { why: why.clone() }, Vec::new())),
+        ("drill-skipped", DrillEntry::Skipped { kind: DrillKind::Tabletop, why }),
+    ];
+    let entries = entries.into_iter().map(|(name, entry)| (name, JournalEntry::Drill(entry)));
+    entries.chain([("plan-opened-drill", plan(Role::Primary, cause))]).collect()
 }
 
 /// The word of the variant. A new variant does not compile here until it has its fixtures.
@@ -225,6 +268,13 @@ fn kind(entry: &JournalEntry) -> &'static str {
         JournalEntry::StepVoided { .. } => "step-voided",
         JournalEntry::Drained { .. } => "drained",
         JournalEntry::PlanClosed { .. } => "plan-closed",
+        JournalEntry::Drill(entry) => match entry {
+            DrillEntry::Started(_) => "drill-started",
+            DrillEntry::Aborting { .. } => "drill-aborting",
+            DrillEntry::Noted { .. } => "drill-noted",
+            DrillEntry::Ended { .. } => "drill-ended",
+            DrillEntry::Skipped { .. } => "drill-skipped",
+        },
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use quorate::config::{Config, LoadedPolicy, Problem, load, load_policy};
-use quorate::domain::{Budget, Burn, Burst, Cusum, Detector, Need, Policy, PolicyValues, WallTime, maintenance};
+use quorate::domain::{
+    Budget, Burn, Burst, Cusum, Detector, Need, Objectives, Policy, PolicyValues, WallTime, maintenance,
+};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// A configuration without canaries.
@@ -98,6 +100,8 @@ fn every_key_reaches_its_value() {
         budget = 3
         budget_window = "2d"
         max_lag = "30s"
+        rto = "2m"
+        rpo = "45s"
         failback_after = "5m"
         "#,
     );
@@ -120,6 +124,7 @@ fn every_key_reaches_its_value() {
         cool_down: s(7_200),
         budget: Budget { moves: 3, per: s(172_800) },
         max_lag: Some(s(30)),
+        objectives: Objectives { rto: Some(s(120)), rpo: Some(s(45)) },
         failback_after: s(300),
     };
     let policy = policy.expect("is good");

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::draft::{CommandDraft, DatabaseDraft, HttpDraft, KindDraft};
 use super::{
-    CommandControl, ControlConfig, ControlDraft, ControlKind, DatabaseControl, Engine, HttpControl, SiteControls,
+    CommandControl, ControlConfig, ControlDraft, ControlKind, DatabaseControl, Engine, HttpControl, ReadOnlyDraft,
+    SiteControls,
 };
 use crate::config::Check;
 use crate::config::draft::{Draft, ServiceDraft, SiteDraft};
@@ -61,6 +62,16 @@ impl Judge<'_, '_> {
         Some(SiteControls {
             controls: vec![ControlConfig { name, kind: ControlKind::Http(http) }],
             write_probe: write_probe?,
+        })
+    }
+
+    /// The endpoint that a rehearsal's standby has.
+    pub(in crate::config) fn rehearsal(&self, short: &ReadOnlyDraft) -> Option<SiteControls> {
+        let http = self.http(&short.http)?;
+        let name = "http".to_owned();
+        Some(SiteControls {
+            controls: vec![ControlConfig { name, kind: ControlKind::Http(http) }],
+            write_probe: None,
         })
     }
 

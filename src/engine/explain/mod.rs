@@ -8,8 +8,10 @@ use crate::domain::drift::Drift;
 use crate::domain::{Alert, Epoch, PlanEnd, Role, SiteVotes, Step, Verdict};
 
 use super::drain::DrainView;
+use super::drill::{LastDrill, OpenDrill};
 use super::guard::{self, Asker, Blocker, human};
 use super::ledger::{Freeze, Incident, LastPlan, Moved, OpenPlan, StepStatus};
+use super::panel::CheckView;
 use super::progress::{self, Attempt, Move};
 use super::scene::Scene;
 use super::sites::{self, SitesView};
@@ -125,6 +127,12 @@ pub struct Explanation {
     pub serving: Role,
     /// Both sites.
     pub sites: Vec<SiteView>,
+    /// What vantages say of each check.
+    pub checks: Vec<CheckView>,
+    /// The drill that is under way.
+    pub drill: Option<OpenDrill>,
+    /// The last drill that ended.
+    pub last_drill: Option<LastDrill>,
     /// How far each of the policy's rules is from condemning the serving site.
     pub rules: Vec<RuleView>,
     /// How often it is probed, where that is more often than the policy says.
@@ -179,6 +187,9 @@ pub(super) fn explain(
         policy: scene.service.policy.name().to_owned(),
         quorum: scene.service.policy.quorum,
         serving,
+        checks: Vec::new(),
+        drill: scene.ledger.drills.open.clone(),
+        last_drill: scene.ledger.drills.last.clone(),
         rules: rules::of(scene, serving),
         burst: scene.pace,
         alerts: scene.ledger.alerts.iter().copied().collect(),
@@ -265,6 +276,9 @@ fn next(scene: &Scene<'_>, attempt: &Attempt, blockers: &[Blocker]) -> String {
             Move::Wait { why, .. } => format!("plan {} waits: {why}", open.plan.id()),
         };
     }
+    if let (Some(open), Role::Standby) = (&scene.ledger.drills.open, scene.serving()) {
+        return away(scene, open);
+    }
     if scene.serving() == Role::Standby {
         let target = guard::against_target(scene, Role::Primary);
         let back = match target.or_else(|| sites::against_failback(scene).into_iter().next()) {
@@ -292,4 +306,15 @@ fn next(scene: &Scene<'_>, attempt: &Attempt, blockers: &[Blocker]) -> String {
             more => format!("nothing: {first}; and {more} more against it"),
         },
     }
+}
+
+/// What a drill that has moved the service does next.
+fn away(scene: &Scene<'_>, open: &OpenDrill) -> String {
+    let number = open.drill.number;
+    if let Some(why) = &open.aborting {
+        return format!("drill {number} brings it back as soon as that is possible: {why}");
+    }
+    let ended = open.out.as_ref().and_then(|leg| leg.end.as_ref()).map(|(_, at)| scene.wall.since(*at));
+    let left = open.drill.hold.saturating_sub(ended.unwrap_or_default());
+    format!("drill {number} brings it back in {} (sooner: quorate drill abort {})", human(left), scene.service.name)
 }

@@ -1,6 +1,6 @@
 //! What a service's state says of itself: notes, in the words that the log, `explain` and the demo share.
 
-use crate::domain::{JournalEntry, PlanEnd, Role};
+use crate::domain::{DrillEntry, JournalEntry, PlanEnd, Role};
 
 use super::super::io::{Note, Output};
 use super::ServiceState;
@@ -52,6 +52,7 @@ impl ServiceState {
             JournalEntry::RepairAsked { by, reason, digest } => {
                 ("repair-asked", format!("{by} has the records put back, digest {digest}: {reason}"))
             }
+            JournalEntry::Drill(entry) => drill(entry),
             JournalEntry::Reconciled { by, reason, digest, .. } => {
                 ("reconciled", format!("{by} has seen what the way back would lose, digest {digest}: {reason}"))
             }
@@ -68,5 +69,16 @@ impl ServiceState {
             },
         };
         output.notes.push(Note { step, ..self.note(code, None, text) });
+    }
+}
+
+/// An entry of a drill, as the log and the API's history have it too.
+fn drill(entry: &DrillEntry) -> (&'static str, String) {
+    match entry {
+        DrillEntry::Started(drill) => ("drill-started", drill.to_string()),
+        DrillEntry::Aborting { number, why } => ("drill-aborting", format!("drill {number} is rolled back: {why}")),
+        DrillEntry::Noted { number, text } => ("drill-noted", format!("drill {number}: {text}")),
+        DrillEntry::Ended { number, end, .. } => ("drill-ended", format!("drill {number} {end}")),
+        DrillEntry::Skipped { kind, why } => ("drill-skipped", format!("the scheduled drill ({kind}): {why}")),
     }
 }

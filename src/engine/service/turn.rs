@@ -57,6 +57,7 @@ impl ServiceState {
         self.watch(now, common, output);
         self.try_writes(now, common, output);
         self.watch_drain(now, common, output);
+        self.watch_drill(now, common);
         if self.appending {
             return;
         }
@@ -84,9 +85,12 @@ impl ServiceState {
             }
         }
         let scene = self.scene(now, common);
+        // What it sees is its service's, and told there.
+        let shadow = self.rehearses().is_some();
         let alerts = || self.conditions.news(&scene).map(|news| incident::alert(&scene, news));
-        match incident::next(&scene)
-            .or_else(|at| soonest(at, alerts()))
+        let incident = if shadow { Err(None) } else { incident::next(&scene) };
+        match incident
+            .or_else(|at| if shadow { Err(at) } else { soonest(at, alerts()) })
             .or_else(|at| soonest(at, incident::reminder(&scene)))
             .or_else(|at| soonest(at, self.drain.next(&scene)))
         {
@@ -98,8 +102,12 @@ impl ServiceState {
             Err(None) => {}
         }
         // What is under way depends on shares, ages and remaining times: it is looked at again each second, whatever else is due.
-        if scene.ledger.open.is_some() || scene.ledger.incident.is_some() {
+        let drilling = scene.ledger.drills.open.is_some();
+        if scene.ledger.open.is_some() || scene.ledger.incident.is_some() || drilling {
             output.wake(now.after(LOOK_AGAIN));
+        }
+        if drilling && self.drill_on(now, common, output) {
+            return;
         }
         if self.ledger.open.is_some() {
             self.go_on(now, common, output);
@@ -213,7 +221,8 @@ impl ServiceState {
     /// The policy's own wish to fail over, against every guard.
     fn attempt_failover(&mut self, now: Moment, common: &Common, output: &mut Output) {
         let scene = self.scene(now, common);
-        if scene.serving() != Role::Primary || scene.ledger.incident.is_none() {
+        let shadow = scene.service.drills.rehearses.is_some();
+        if shadow || scene.serving() != Role::Primary || scene.ledger.incident.is_none() {
             return;
         }
         let Verdict::Unhealthy(evidence) = scene.verdict(Role::Primary) else { return };

@@ -186,7 +186,11 @@ impl Desk {
                     self.wishes.push(Wish::Step(place, order));
                 }
             }
-            Command::TryWrite { .. } | Command::CatchUp { .. } | Command::Drain { .. } | Command::Resign { .. } => {}
+            Command::TryWrite { .. }
+            | Command::CatchUp { .. }
+            | Command::Drain { .. }
+            | Command::Look { .. }
+            | Command::Resign { .. } => {}
         }
     }
 

@@ -77,6 +77,7 @@ impl Setting {
                     checks: vec![CheckName::new("login")?],
                     critical: Vec::new(),
                     maintenance: Vec::new(),
+                    drills: Default::default(),
                     veto: None,
                     fence: false,
                     policy: self.policy.clone(),

@@ -131,6 +131,7 @@ fn short(entry: &JournalEntry) -> String {
         JournalEntry::RepairAsked { digest, .. } => format!("repair {digest} asked"),
         JournalEntry::Reconciled { digest, .. } => format!("reconciliation {digest} acknowledged"),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
+        JournalEntry::Drill(_) => "something about a drill".to_owned(),
         JournalEntry::PlanApproved { plan, .. } => format!("approval of {plan}"),
     }
 }

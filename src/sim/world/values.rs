@@ -110,6 +110,7 @@ fn service(policy: Policy) -> Result<Service, SimError> {
         veto: None,
         fence: false,
         maintenance: Vec::new(),
+        drills: Default::default(),
         policy,
         vantages: VANTAGES.iter().map(vantage).collect::<Result<_, _>>()?,
     })

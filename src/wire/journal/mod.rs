@@ -1,11 +1,12 @@
 //! Journal entries to and from JSON, version 2: `{"v":2,"type":"frozen","by":"ann","reason":"audit"}`.
 //!
 //! What was written once is read for ever: the texts in `tests/fixtures/journal` never change, and a new field is a new
-//! version. Version 2 tells more of a vote, knows pins, approvals, alerts, acknowledgements, adoptions, repairs and drains, and reads version 1. Reading refuses what it does not know whole: another version, another type, a field too many, a name that is no
+//! version. Version 2 tells more of a vote, knows pins, approvals, alerts, acknowledgements, adoptions, repairs, drains and drills, and reads version 1. Reading refuses what it does not know whole: another version, another type, a field too many, a name that is no
 //! name, evidence without votes, and a plan whose digest is not the one it was written with. A journal that is read as less
 //! than it says would make the engine take a step twice, or not at all (S7, E3).
 
 mod drain;
+mod drill;
 mod read;
 mod write;
 

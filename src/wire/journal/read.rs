@@ -81,7 +81,10 @@ pub(super) fn entry(fields: &mut Fields) -> Result<JournalEntry, WireError> {
         },
         "plan-closed" => JournalEntry::PlanClosed { plan: plan_id(fields)?, end: plan_end(fields)? },
         "drained" => JournalEntry::Drained { plan: plan_id(fields)?, record: Box::new(super::drain::read(fields)?) },
-        other => return Err(unknown(fields, other)),
+        other => match super::drill::read(other, fields)? {
+            Some(entry) => entry,
+            None => return Err(unknown(fields, other)),
+        },
     })
 }
 
@@ -181,6 +184,8 @@ fn plan(parent: &mut Fields) -> Result<Plan, WireError> {
         fence: has(Step::FencePrimary) || has(Step::ReleasePrimary),
         promoted: has(Step::DrainStandby),
         promote: has(Step::AllowWrites),
+        unrehearsed: to == Role::Standby
+            && ![Step::AllowWrites, Step::EnterReadOnly, Step::VerifyReadOnly].into_iter().any(has),
     };
     let plan = Plan::new(id, service, to, cause, parent_token, terms);
     // Steps first: a different list is the likeliest reason for a different digest, and says more.
@@ -212,6 +217,9 @@ fn cause(parent: &mut Fields) -> Result<Cause, WireError> {
         "quorum" => Cause::Quorum(evidence(&mut fields)?),
         "operator" => {
             Cause::Operator { by: fields.text("by")?, reason: fields.text("reason")?, force: fields.flag("force")? }
+        }
+        "drill" => {
+            Cause::Drill { number: fields.number("number")?, by: fields.text("by")?, reason: fields.text("reason")? }
         }
         other => return Err(unknown(&fields, other)),
     };

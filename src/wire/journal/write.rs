@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::drain::DrainText;
-use crate::domain::{Cause, Evidence, FailureKind, IncidentEnd, JournalEntry, Plan, PlanEnd};
+use super::drill::{self, DrillText, EndText, LookText};
+use crate::domain::{Cause, DrillEntry, Evidence, FailureKind, IncidentEnd, JournalEntry, Plan, PlanEnd};
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
@@ -44,6 +45,11 @@ enum EntryText<'a> {
     StepVoided { plan: &'a str, step: usize, why: &'a str },
     PlanClosed { plan: &'a str, end: PlanEndText<'a> },
     Drained { plan: &'a str, record: Box<DrainText<'a>> },
+    DrillStarted { drill: Box<DrillText<'a>> },
+    DrillAborting { number: u64, why: &'a str },
+    DrillNoted { number: u64, text: &'a str },
+    DrillEnded { number: u64, end: EndText<'a>, looks: Vec<LookText<'a>> },
+    DrillSkipped { kind: &'static str, why: &'a str },
 }
 
 #[derive(Serialize)]
@@ -104,6 +110,7 @@ struct PlanText<'a> {
 enum CauseText<'a> {
     Quorum { evidence: EvidenceText<'a> },
     Operator { by: &'a str, reason: &'a str, force: bool },
+    Drill { number: u64, by: &'a str, reason: &'a str },
 }
 
 #[derive(Serialize)]
@@ -186,6 +193,15 @@ impl<'a> From<&'a JournalEntry> for EntryText<'a> {
             JournalEntry::Drained { plan, record } => {
                 Self::Drained { plan: plan.as_str(), record: Box::new(record.as_ref().into()) }
             }
+            JournalEntry::Drill(entry) => match entry {
+                DrillEntry::Started(drill) => Self::DrillStarted { drill: Box::new(drill.as_ref().into()) },
+                DrillEntry::Aborting { number, why } => Self::DrillAborting { number: *number, why },
+                DrillEntry::Noted { number, text } => Self::DrillNoted { number: *number, text },
+                DrillEntry::Ended { number, end, looks } => {
+                    Self::DrillEnded { number: *number, end: end.into(), looks: drill::looks(looks) }
+                }
+                DrillEntry::Skipped { kind, why } => Self::DrillSkipped { kind: kind.as_str(), why },
+            },
             JournalEntry::PlanClosed { plan, end } => Self::PlanClosed {
                 plan: plan.as_str(),
                 end: match end {
@@ -234,6 +250,7 @@ impl<'a> From<&'a Plan> for PlanText<'a> {
             cause: match plan.cause() {
                 Cause::Quorum(evidence) => CauseText::Quorum { evidence: evidence.into() },
                 Cause::Operator { by, reason, force } => CauseText::Operator { by, reason, force: *force },
+                Cause::Drill { number, by, reason } => CauseText::Drill { number: *number, by, reason },
             },
             parent: plan.parent().to_string(),
             steps: plan.steps().iter().map(|step| step.as_str()).collect(),

@@ -52,6 +52,7 @@ pub(super) fn service(name: &str) -> Service {
         veto: None,
         fence: false,
         maintenance: Vec::new(),
+        drills: Default::default(),
         policy: Policy::new("test", values).unwrap(),
         vantages: VANTAGES
             .iter()
@@ -301,6 +302,7 @@ impl World {
                 let flag = flag.map_or("no flag".to_owned(), |flag| flag.token().to_string());
                 self.events.push(format!("catch up {flag}{}", if zone { " and a zone" } else { "" }));
             }
+            Command::Look { number, .. } => self.events.push(format!("look {number}")),
             Command::TryWrite { service, role, .. } => {
                 let how = "as it is".to_owned();
                 let told = if role == Role::Standby { !self.promoted } else { self.fenced };
@@ -625,6 +627,7 @@ impl World {
 fn reply_word(reply: &Reply) -> String {
     match reply {
         Reply::Opened(plan) => format!("opened {}", plan.id()),
+        Reply::Drilling(drill) => format!("drilling {}", drill.number),
         Reply::Done => "done".to_owned(),
         Reply::AlreadySo => "already-so".to_owned(),
         Reply::Blocked(blockers) => {
@@ -663,6 +666,13 @@ fn entry_word(entry: &JournalEntry) -> String {
         JournalEntry::Reconciled { .. } => "reconciled".to_owned(),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approved {plan}"),
+        JournalEntry::Drill(entry) => match entry {
+            DrillEntry::Started(drill) => format!("drill-started {} {}", drill.number, drill.kind),
+            DrillEntry::Aborting { number, .. } => format!("drill-aborting {number}"),
+            DrillEntry::Noted { number, .. } => format!("drill-noted {number}"),
+            DrillEntry::Ended { number, end, .. } => format!("drill-ended {number} {}", end.as_str()),
+            DrillEntry::Skipped { kind, .. } => format!("drill-skipped {kind}"),
+        },
         JournalEntry::PlanOpened { plan } => format!("plan-opened {} to {}", plan.id(), plan.to()),
         JournalEntry::StepStarted { plan, step, intent } => {
             let tokens = intent.as_ref().map(|i| {
