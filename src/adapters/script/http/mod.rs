@@ -211,8 +211,7 @@ pub(super) struct Browser {
     trust: Arc<Trust>,
     resolution: Resolution,
     jar: RefCell<CookieStore>,
-    /// Boxed, for a connection is large, and one that waits would be in its future more than once.
-    lines: RefCell<Vec<Box<Line>>>,
+    lines: RefCell<Vec<Line>>,
     max_body: usize,
 }
 
@@ -291,7 +290,8 @@ impl Browser {
         let began = now();
         let mut timings = Timings::default();
         let way = way(ask).map_err(explain)?;
-        let mut kept = self.take(&way);
+        // Boxed, for a connection is large, and would be in this future more than once.
+        let mut kept = self.take(&way).map(Box::new);
         let (line, reused, sent, response) = loop {
             let reused = kept.is_some();
             let mut line = match kept.take() {
@@ -349,7 +349,7 @@ impl Browser {
         let body = if body.is_empty() { whole } else { body.freeze() };
         timings.body = now().duration_since(reading);
         if line.is_open() {
-            self.lines.borrow_mut().push(line);
+            self.lines.borrow_mut().push(*line);
         }
         let body = decode::decode(&head.headers, body, self.max_body).map_err(|error| match error {
             decode::Undecodable::TooLarge => too_large(),
@@ -374,9 +374,9 @@ impl Browser {
     }
 
     /// A connection that is open and leads there.
-    fn take(&self, way: &Way) -> Option<Box<Line>> {
+    fn take(&self, way: &Way) -> Option<Line> {
         let mut lines = self.lines.borrow_mut();
-        lines.retain(|line| line.is_open());
+        lines.retain(Line::is_open);
         let index = lines.iter().position(|line| *line.way == *way)?;
         Some(lines.swap_remove(index))
     }
