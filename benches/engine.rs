@@ -55,6 +55,7 @@ fn service(number: usize, vantages: usize) -> Service {
         checks: vec![CheckName::new("login").unwrap()],
         critical: Vec::new(),
         veto: None,
+        fence: false,
         policy: Policy::new("default", PolicyValues { quorum: vantages / 2 + 1, ..PolicyValues::default() }).unwrap(),
         vantages: (0..vantages)
             .map(|vantage| Vantage {

@@ -103,6 +103,7 @@ impl World {
             managed.push(Managed {
                 service,
                 standby: Arc::new(control.unwrap()),
+                primary: None,
                 dns,
                 homes: Vec::new(),
                 protected: Vec::new(),
@@ -168,6 +169,7 @@ impl World {
             by: "bench".to_owned(),
             reason: "a measurement".to_owned(),
             force: true,
+            promote: false,
         };
         let Reply::Opened(plan) = self.handle.draft(request.clone()).await.unwrap() else { panic!("no plan") };
         let clock = SystemClock::new();
@@ -218,6 +220,7 @@ fn service(number: usize, lane: DnsLane, lab: &Lab, standby: &Cloud) -> Service 
         checks: Vec::new(),
         critical: Vec::new(),
         veto: None,
+        fence: false,
         policy: Policy::new("default", PolicyValues::default()).unwrap(),
         vantages: Vec::new(),
         maintenance: Vec::new(),

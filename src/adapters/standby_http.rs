@@ -2,9 +2,9 @@
 //!
 //! | request | body | answers |
 //! |---|---|---|
-//! | `POST` enter URL | `{"service":…,"read_only":true,"epoch":N,"plan":…}` | 200 `{"read_only":true}`; 409 `{"error":"stale-epoch","seen":N}` |
+//! | `POST` enter URL | `{"service":…,"read_only":true or false,"epoch":N,"plan":…}` | 200 `{"read_only":…}`; 409 `{"error":"stale-epoch","seen":N}` |
 //! | `POST` write-probe URL | `{"service":…,"plan":…}` | 503 `{"error":"read-only"}`; any 2xx means that it took the write |
-//! | `POST` lag URL, where there is one | `{"service":…}` | 200 `{"lag_ms":N}` |
+//! | `POST` lag URL, where there is one | `{"service":…}` | 200 `{"lag_ms":N}`, and if it likes `"position":"…"` |
 //!
 //! Every request is signed with a key that both sides hold: see [`signature`].
 //!
@@ -25,8 +25,8 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::outbound::{self, Answer};
-use crate::domain::{Fence, PlanId, PortError, Secret, Secrets, ServiceName, SiteName};
-use crate::ports::{Clock, StandbyControl, WriteProbe};
+use crate::domain::{Fence, PlanId, PortError, Position, Positions, Secret, Secrets, ServiceName, SiteName};
+use crate::ports::{Clock, SiteControl, WriteProbe};
 
 /// How long the site may take. Switching a flag takes milliseconds; a site that needs longer under load will not carry the users
 /// of the primary either, and the step is tried again.
@@ -147,6 +147,37 @@ impl StandbyHttp {
         outbound::send(&format!("{who} ({})", url.path()), request).await
     }
 
+    /// Switches read-only mode on or off.
+    async fn switch(
+        &self,
+        read_only: bool,
+        fence: &Fence,
+        service: &ServiceName,
+        plan: &PlanId,
+    ) -> Result<(), PortError> {
+        let epoch = fence.epoch().get();
+        let body = Enter { service: service.as_str(), read_only, epoch, plan: plan.as_str() };
+        let answer = self.post(&self.enter_url, &body).await?;
+        let said = answer.json();
+        if answer.status == StatusCode::OK {
+            if said.get("read_only") == Some(&Value::Bool(read_only)) {
+                return Ok(());
+            }
+            let (who, said) = (&self.who, answer.quote(&self.secrets()));
+            let mode = if read_only { "that it is read-only" } else { "that it takes writes" };
+            return Err(PortError::broken(format!(
+                "{who}: answered 200, and did not say {mode}: check the URL to switch read-only mode; it said '{said}'"
+            )));
+        }
+        if answer.status == StatusCode::CONFLICT && said.get("error").and_then(Value::as_str) == Some("stale-epoch") {
+            let seen = said.get("seen").and_then(Value::as_u64);
+            let seen = seen.map_or_else(|| "a newer one".to_owned(), |seen| seen.to_string());
+            let who = &self.who;
+            return Err(PortError::fenced(format!("{who}: the epoch {epoch} is stale, it has seen {seen}")));
+        }
+        Err(self.unexpected(&self.enter_url, &answer))
+    }
+
     /// What a site may say to either request when it does not do it.
     fn unexpected(&self, url: &Url, answer: &Answer) -> PortError {
         let status = answer.status;
@@ -176,6 +207,11 @@ impl StandbyHttp {
         outbound::unexpected(status, what)
     }
 
+    async fn ask_lag(&self, url: &Url, service: &ServiceName) -> Result<Answer, PortError> {
+        let answer = self.post(url, &AskLag { service: service.as_str() }).await?;
+        if answer.status == StatusCode::OK { Ok(answer) } else { Err(self.unexpected(url, &answer)) }
+    }
+
     /// A site could send the key or its URL's query back.
     fn secrets(&self) -> Secrets {
         let mut secrets = vec![("key".to_owned(), self.key.clone())];
@@ -188,28 +224,13 @@ impl StandbyHttp {
 }
 
 #[async_trait]
-impl StandbyControl for StandbyHttp {
+impl SiteControl for StandbyHttp {
     async fn enter_read_only(&self, fence: &Fence, service: &ServiceName, plan: &PlanId) -> Result<(), PortError> {
-        let epoch = fence.epoch().get();
-        let body = Enter { service: service.as_str(), read_only: true, epoch, plan: plan.as_str() };
-        let answer = self.post(&self.enter_url, &body).await?;
-        let said = answer.json();
-        if answer.status == StatusCode::OK {
-            if said.get("read_only") == Some(&Value::Bool(true)) {
-                return Ok(());
-            }
-            let (who, said) = (&self.who, answer.quote(&self.secrets()));
-            return Err(PortError::broken(format!(
-                "{who}: answered 200, and did not say that it is read-only: check the URL to enter read-only mode; it said '{said}'"
-            )));
-        }
-        if answer.status == StatusCode::CONFLICT && said.get("error").and_then(Value::as_str) == Some("stale-epoch") {
-            let seen = said.get("seen").and_then(Value::as_u64);
-            let seen = seen.map_or_else(|| "a newer one".to_owned(), |seen| seen.to_string());
-            let who = &self.who;
-            return Err(PortError::fenced(format!("{who}: the epoch {epoch} is stale, it has seen {seen}")));
-        }
-        Err(self.unexpected(&self.enter_url, &answer))
+        self.switch(true, fence, service, plan).await
+    }
+
+    async fn leave_read_only(&self, fence: &Fence, service: &ServiceName, plan: &PlanId) -> Result<(), PortError> {
+        self.switch(false, fence, service, plan).await
     }
 
     async fn probe_write(
@@ -236,10 +257,7 @@ impl StandbyControl for StandbyHttp {
         let Some(url) = &self.lag_url else {
             return Err(PortError::broken(format!("{who}: no URL is configured to ask for its lag: read_only.lag")));
         };
-        let answer = self.post(url, &AskLag { service: service.as_str() }).await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.unexpected(url, &answer));
-        }
+        let answer = self.ask_lag(url, service).await?;
         let lag = answer.json().get("lag_ms").and_then(Value::as_u64).map(Duration::from_millis);
         lag.ok_or_else(|| {
             let said = answer.quote(&self.secrets());
@@ -247,5 +265,12 @@ impl StandbyControl for StandbyHttp {
                 "{who}: answered 200, and no whole number as 'lag_ms': check the URL that says its lag; it said '{said}'"
             ))
         })
+    }
+
+    async fn positions(&self, service: &ServiceName) -> Result<Positions, PortError> {
+        let Some(url) = &self.lag_url else { return Ok(Positions::new()) };
+        let answer = self.ask_lag(url, service).await?.json();
+        let position = answer.get("position").and_then(Value::as_str).map(|text| Position::Opaque(text.to_owned()));
+        Ok(position.into_iter().map(|position| ("application".to_owned(), position)).collect())
     }
 }

@@ -83,7 +83,7 @@ pub(super) struct EventsArgs {
 
 /// What every command that moves a service takes.
 #[derive(Debug, clap::Args)]
-struct MoveArgs {
+pub(super) struct MoveArgs {
     /// The service.
     service: String,
     /// Why: it goes into the journal and the notices.
@@ -223,17 +223,32 @@ pub(super) async fn events(args: EventsArgs) -> Result<(), Failure> {
 }
 
 pub(super) async fn failover(args: FailoverArgs) -> Result<(), Failure> {
-    move_service(args.args, "standby").await
+    move_service(args.args, Wish::Failover).await
 }
 
 pub(super) async fn failback(args: FailbackArgs) -> Result<(), Failure> {
-    move_service(args.args, "primary").await
+    move_service(args.args, Wish::Failback).await
 }
 
-async fn move_service(args: MoveArgs, to: &str) -> Result<(), Failure> {
+/// What a person wants done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    Failover,
+    Failback,
+    Promote,
+}
+
+pub(super) async fn move_service(args: MoveArgs, wish: Wish) -> Result<(), Failure> {
     let controller = args.controller.controller()?;
-    let mut body =
-        MoveBody { to: to.to_owned(), by: who(args.by), reason: args.reason, force: args.force, digest: None };
+    let to = if wish == Wish::Failback { "primary" } else { "standby" };
+    let mut body = MoveBody {
+        to: to.to_owned(),
+        by: who(args.by),
+        reason: args.reason,
+        force: args.force,
+        promote: wish == Wish::Promote,
+        digest: None,
+    };
     let drafted = controller.move_service(&args.service, &body).await?;
     let Some(plan) = accepted(&drafted, args.json)? else { return Ok(()) };
     if !args.json {
@@ -274,7 +289,7 @@ fn accepted(answer: &MoveAnswer, json: bool) -> Result<Option<crate::wire::api::
             if json {
                 print_json(answer)?;
             } else {
-                writeln!(anstream::stdout(), "the name points there already; nothing was done")?;
+                writeln!(anstream::stdout(), "it is so already; nothing was done")?;
             }
             Ok(None)
         }

@@ -16,6 +16,7 @@ mod records;
 mod replay;
 mod show;
 mod simulate;
+mod sites;
 pub mod validate;
 mod words;
 
@@ -50,6 +51,8 @@ enum Command {
     Events(api::EventsArgs),
     Failover(api::FailoverArgs),
     Failback(api::FailbackArgs),
+    Promote(sites::PromoteArgs),
+    Reconcile(sites::ReconcileArgs),
     Adopt(records::AdoptArgs),
     Drift(records::DriftArgs),
     Approve(words::ApproveArgs),
@@ -92,6 +95,8 @@ async fn run(command: Command) -> ExitCode {
         Command::Events(args) => exit::said(api::events(args).await),
         Command::Failover(args) => exit::said(api::failover(args).await),
         Command::Failback(args) => exit::said(api::failback(args).await),
+        Command::Promote(args) => exit::said(sites::promote(args).await),
+        Command::Reconcile(args) => exit::said(sites::reconcile(args).await),
         Command::Adopt(args) => exit::said(records::adopt(args).await),
         Command::Drift(args) => exit::said(records::drift(args).await),
         Command::Approve(args) => exit::said(words::approve(args).await),

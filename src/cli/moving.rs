@@ -11,7 +11,7 @@ use crate::adapters::standby_http::StandbyHttp;
 use crate::adapters::twin::{Half, Twin};
 use crate::config::{Flag, Provider, SecondZone, ServiceConfig, TsigKey};
 use crate::domain::{ClusterName, DnsTarget, Service};
-use crate::ports::{Clock, DnsProvider, FlagStore, StandbyControl};
+use crate::ports::{Clock, DnsProvider, FlagStore, SiteControl};
 use crate::runtime::controller::{Home, Managed, ProtectedZone};
 
 /// Makes what all services of a configuration are moved by.
@@ -33,7 +33,7 @@ impl Movers {
         let ServiceConfig { service, provider, second, protect, read_only, flag, .. } = config;
         let (enter, probe, key) = (read_only.url.clone(), read_only.write_probe.clone(), read_only.key.clone());
         let standby = StandbyHttp::new(&service.standby.name, enter, probe, key, Arc::clone(&self.clock));
-        let standby: Arc<dyn StandbyControl> =
+        let standby: Arc<dyn SiteControl> =
             Arc::new(standby.map_err(Failure::unknown)?.with_lag(read_only.lag.clone()));
         let flag = match flag {
             Some(flag) => Some(self.flag(service, flag).await?),
@@ -58,7 +58,7 @@ impl Movers {
             // What is asked after a flip: the servers of both, where the configuration names them.
             service.dns.authoritative.extend(&target.authoritative);
         }
-        let managed = Managed { service, standby, dns, homes, protected: Vec::new(), flag };
+        let managed = Managed { service, standby, primary: None, dns, homes, protected: Vec::new(), flag };
         let protected = if *protect { self.protected(&managed, provider, second.as_ref()) } else { Vec::new() };
         Ok(Managed { protected, ..managed })
     }

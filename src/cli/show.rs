@@ -1,5 +1,7 @@
 //! What the controller knows, for a tired person in a bad hour: the answer first, then who says so, then what happens next.
 
+mod sides;
+
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -8,6 +10,8 @@ use crate::wire::api::{
     DrainStatus, Event, History, LastPlanStatus, PlanPreview, ServiceStatus, SiteStatus, Status, StepStatus,
     VoteStatus,
 };
+
+pub(super) use sides::reconciliation;
 
 /// Good.
 pub(super) const GOOD: Style = AnsiColor::BrightGreen.on_default().bold();
@@ -62,6 +66,7 @@ pub(super) fn status(out: &mut impl Write, status: &Status) -> io::Result<()> {
                 vote_line(out, vote)?;
             }
         }
+        sides::sides(out, service)?;
         under_way(out, service)?;
         writeln!(out, "  {STRONG}next{STRONG:#}     {}", service.next)?;
     }
@@ -308,9 +313,7 @@ pub(super) fn explain(out: &mut impl Write, status: &Status) -> io::Result<()> {
             writeln!(out, "    {style}{mark}{style:#} {:<8} {}", rule.rule, rule.text)?;
         }
         measures(out, service)?;
-        if let Some(lag) = service.lag_ms {
-            writeln!(out, "  {STRONG}lag{STRONG:#}      the standby's data is {} behind", seconds(lag))?;
-        }
+        sides::sides(out, service)?;
         if let Some(last) = service.moves.last() {
             let whose = if last.automatic { "by itself" } else { "by a person" };
             let (at, count) = (crate::domain::WallTime::from_ms(last.at_ms), service.moves.len());
@@ -368,6 +371,9 @@ pub(super) fn plan(out: &mut impl Write, plan: &PlanPreview) -> io::Result<()> {
     let PlanPreview { id, service, direction, to, site, dns_name, answer_before, answer_after, .. } = plan;
     writeln!(out, "{STRONG}{direction} {id}{STRONG:#}: {service} to the {to} ({site})")?;
     writeln!(out, "  {dns_name}: {answer_before} → {answer_after}")?;
+    if let Some(loss) = &plan.loss {
+        writeln!(out, "  may be lost: {loss}")?;
+    }
     if plan.force {
         writeln!(out, "  {WARN}the evidence about the {to} is overruled{WARN:#}")?;
     }

@@ -390,6 +390,7 @@ impl<'a> Resolver<'a> {
                 checks: judges.checks,
                 critical: judges.critical,
                 veto: judges.veto,
+                fence: false,
                 policy: policy?,
                 maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,
                 vantages: vantages?,

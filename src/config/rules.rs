@@ -67,6 +67,8 @@ const BUDGET: RangeInclusive<u32> = 1..=1_000;
 const BUDGET_WINDOW: RangeInclusive<Duration> = s(60)..=s(30 * DAY);
 /// The range of `max_lag`: replication cannot be measured more finely than its heartbeat of one second.
 const MAX_LAG: RangeInclusive<Duration> = s(1)..=s(DAY);
+/// The range of `failback_after`: after a day, a primary that is up is up.
+const FAILBACK_AFTER: RangeInclusive<Duration> = Duration::ZERO..=s(DAY);
 /// `down_after` where it belongs and is not there.
 const DOWN_AFTER: u32 = 3;
 
@@ -159,6 +161,7 @@ impl Keys<'_> {
                 let found = found.map(|at| At { value: Some(at.value), spot: at.spot });
                 self.or("max_lag", found, default.max_lag)
             },
+            failback_after: self.seconds("failback_after", FAILBACK_AFTER, default.failback_after),
         }
     }
 

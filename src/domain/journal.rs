@@ -19,11 +19,22 @@ pub enum Alert {
     Blind,
     /// The records, the flag or the name servers' answers are not what the register and the configuration say.
     Drift,
+    /// The standby serves, has taken a write, and nobody has promoted it.
+    StandbyWritable,
+    /// The primary takes writes, although it was told to refuse them and another site serves.
+    PrimaryWritable,
 }
 
 impl Alert {
     /// All alerts.
-    pub const ALL: [Self; 4] = [Self::ReserveUnproven, Self::Suspected, Self::Blind, Self::Drift];
+    pub const ALL: [Self; 6] = [
+        Self::ReserveUnproven,
+        Self::Suspected,
+        Self::Blind,
+        Self::Drift,
+        Self::StandbyWritable,
+        Self::PrimaryWritable,
+    ];
 
     /// The word used in data.
     pub fn as_str(self) -> &'static str {
@@ -32,6 +43,8 @@ impl Alert {
             Self::Suspected => "suspected",
             Self::Blind => "blind",
             Self::Drift => "drift",
+            Self::StandbyWritable => "standby-writable",
+            Self::PrimaryWritable => "primary-writable",
         }
     }
 
@@ -180,6 +193,17 @@ pub enum JournalEntry {
         reason: String,
         /// Of what they were shown.
         digest: PlanDigest,
+    },
+    /// A person has seen what the way back would lose, and takes it on.
+    Reconciled {
+        /// Who.
+        by: String,
+        /// Why, or what was done about it.
+        reason: String,
+        /// Of what they were shown.
+        digest: PlanDigest,
+        /// That, in words.
+        findings: Vec<String>,
     },
     /// A person approved the open plan.
     PlanApproved {

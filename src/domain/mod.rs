@@ -18,8 +18,10 @@ mod owned;
 mod pace;
 mod plan;
 mod policy;
+mod position;
 mod probe;
 pub mod protection;
+mod reconcile;
 mod records;
 mod redaction;
 mod register;
@@ -53,11 +55,13 @@ pub use owned::{OwnedRecords, RecordsError};
 pub use pace::{Pace, PaceMark};
 pub use plan::{Cause, FlipIntent, Plan, PlanDigest, Step, StepDetail, StepIndex, Terms};
 pub use policy::{Budget, Burst, Need, Policy, PolicyError, PolicyValues};
+pub use position::{Distance, Position, Positions};
 pub use probe::{
     AnswerRecord, ExchangeDetail, FailureKind, Metric, Outcome, ProbeReport, Protocol, RequestRecord, ScriptPlace,
     StepRecord,
 };
 pub use protection::{Protection, ProtectionState, RecordName};
+pub use reconcile::{Comparison, Divergence, LagReading, Look, WriteProbe, digest as reconciliation_digest};
 pub use records::{Alias, Change, Failover, RecordSet, RecordType, Routing};
 pub use redaction::{Redaction, URI_COMPONENT};
 pub use register::Register;

@@ -58,6 +58,16 @@ pub enum Step {
     EnterReadOnly,
     /// Try a write there, and see it refused.
     VerifyReadOnly,
+    /// Tell the primary to refuse writes: as well as that goes, since it may be what is down.
+    FencePrimary,
+    /// Wait until whoever was still writing to the standby has come to an end.
+    DrainStandby,
+    /// Let the primary take writes again.
+    ReleasePrimary,
+    /// Let the standby take writes.
+    AllowWrites,
+    /// Try a write there, and see it taken.
+    VerifyWrites,
     /// Raise the flag that the provider's health checks look for.
     RaiseFlag,
     /// Bring the records to where the name is to point, in the lane that has a flag as well: after a raised flag they pin what it
@@ -77,10 +87,15 @@ pub enum Step {
 
 impl Step {
     /// All.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 15] = [
         Self::AskVeto,
         Self::EnterReadOnly,
         Self::VerifyReadOnly,
+        Self::FencePrimary,
+        Self::DrainStandby,
+        Self::ReleasePrimary,
+        Self::AllowWrites,
+        Self::VerifyWrites,
         Self::RaiseFlag,
         Self::PinRecords,
         Self::LowerFlag,
@@ -95,12 +110,22 @@ impl Step {
         matches!(self, Self::FlipRecords | Self::RaiseFlag | Self::LowerFlag)
     }
 
+    /// Whether what follows this step cannot be left undone: it moves the name, or lets a second site take writes.
+    pub fn is_commit(self) -> bool {
+        self.is_switch() || self == Self::AllowWrites
+    }
+
     /// The word used in data.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::AskVeto => "ask-veto",
             Self::EnterReadOnly => "enter-read-only",
             Self::VerifyReadOnly => "verify-read-only",
+            Self::FencePrimary => "fence-primary",
+            Self::DrainStandby => "drain-standby",
+            Self::ReleasePrimary => "release-primary",
+            Self::AllowWrites => "allow-writes",
+            Self::VerifyWrites => "verify-writes",
             Self::RaiseFlag => "raise-flag",
             Self::PinRecords => "pin-records",
             Self::LowerFlag => "lower-flag",
@@ -122,6 +147,11 @@ impl Step {
             Self::AskVeto => "ask the veto check",
             Self::EnterReadOnly => "put the standby into read-only mode",
             Self::VerifyReadOnly => "try a write on the standby and see it refused",
+            Self::FencePrimary => "tell the primary to refuse writes",
+            Self::DrainStandby => "wait until nobody writes to the standby any more",
+            Self::ReleasePrimary => "let the primary take writes again",
+            Self::AllowWrites => "let the standby take writes",
+            Self::VerifyWrites => "try a write on the standby and see it taken",
             Self::RaiseFlag => "raise the flag",
             Self::PinRecords => "pin the records",
             Self::LowerFlag => "take the flag down",
@@ -149,6 +179,15 @@ pub struct StepDetail {
     pub text: String,
     /// The provider's id of the change, from the flip.
     pub change: Option<String>,
+    /// Whether the primary refuses writes now, from the attempt to make it; only a refused write that was seen says that it does.
+    pub fenced: Option<bool>,
+}
+
+impl StepDetail {
+    /// A line for people, and nothing besides.
+    pub fn said(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
 }
 
 /// What a flip is about to swap, recorded before it is sent.
@@ -169,6 +208,12 @@ pub struct Terms {
     pub approval: bool,
     /// By what the name is moved.
     pub lane: DnsLane,
+    /// There is a way to make the primary refuse writes.
+    pub fence: bool,
+    /// The standby takes writes.
+    pub promoted: bool,
+    /// Nothing is moved: the standby, which serves, is to take writes.
+    pub promote: bool,
 }
 
 /// An immutable, ordered list of steps that moves one service.
@@ -196,7 +241,20 @@ impl Plan {
     /// The steps of every plan that moves a service there on these terms.
     pub fn steps_to(to: Role, terms: Terms) -> Vec<Step> {
         let veto = terms.veto.then_some(Step::AskVeto);
-        let read_only = [Step::EnterReadOnly, Step::VerifyReadOnly];
+        let fence = terms.fence.then_some(Step::FencePrimary);
+        if terms.promote {
+            return fence.into_iter().chain([Step::AllowWrites, Step::VerifyWrites]).collect();
+        }
+        let refused = [Step::EnterReadOnly, Step::VerifyReadOnly];
+        // The standby first and the primary after it: there is never a moment in which both may take writes (S1, S15).
+        let read_only = refused.into_iter().chain(fence);
+        let ready: &[Step] = match (terms.promoted, terms.fence) {
+            (true, true) => &[Step::EnterReadOnly, Step::VerifyReadOnly, Step::DrainStandby, Step::ReleasePrimary],
+            (true, false) => &[Step::EnterReadOnly, Step::VerifyReadOnly, Step::DrainStandby],
+            (false, true) => &[Step::VerifyReadOnly, Step::ReleasePrimary],
+            (false, false) => &[],
+        };
+        let ready = ready.iter().copied();
         let checked = [Step::VerifyAnswers, Step::VerifyPublicLogin];
         let recorded = |step| [step, Step::AwaitInSync];
         // The way back leaves the standby read-only: whoever still holds the old answer must not write there.
@@ -212,11 +270,11 @@ impl Plan {
                 let flag = [Step::RaiseFlag].into_iter().chain(checked);
                 veto.into_iter().chain(read_only).chain(flag).chain(recorded(Step::PinRecords)).collect()
             }
-            (Role::Primary, DnsLane::Records) => recorded(Step::FlipRecords).into_iter().chain(checked).collect(),
-            (Role::Primary, DnsLane::Flag) => [Step::LowerFlag].into_iter().chain(checked).collect(),
+            (Role::Primary, DnsLane::Records) => ready.chain(recorded(Step::FlipRecords)).chain(checked).collect(),
+            (Role::Primary, DnsLane::Flag) => ready.chain([Step::LowerFlag]).chain(checked).collect(),
             // The records first: with the flag still up they move nobody, and what is pinned would outlive the flag.
             (Role::Primary, DnsLane::Both) => {
-                recorded(Step::PinRecords).into_iter().chain([Step::LowerFlag]).chain(checked).collect()
+                ready.chain(recorded(Step::PinRecords)).chain([Step::LowerFlag]).chain(checked).collect()
             }
         }
     }
@@ -275,7 +333,7 @@ impl Plan {
         self.terms
     }
 
-    /// The step that moves the name; every plan has one.
+    /// The step that moves the name; every plan but a promotion has one.
     pub fn switch(&self) -> Option<Step> {
         self.steps.iter().copied().find(|step| step.is_switch())
     }
@@ -285,9 +343,10 @@ impl Plan {
         &self.digest
     }
 
-    /// "failover" or "failback".
+    /// "failover", "failback" or "promotion".
     pub fn direction(&self) -> &'static str {
         match self.to {
+            Role::Standby if self.terms.promote => "promotion",
             Role::Standby => "failover",
             Role::Primary => "failback",
         }

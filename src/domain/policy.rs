@@ -85,6 +85,8 @@ pub struct PolicyValues {
     pub budget: Budget,
     /// How far the standby's data may be behind; none leaves the lag unmeasured.
     pub max_lag: Option<Duration>,
+    /// For how long a quorum must have said "up" of the primary before a person may go back to it.
+    pub failback_after: Duration,
 }
 
 impl Default for PolicyValues {
@@ -112,6 +114,7 @@ impl Default for PolicyValues {
             cool_down: Duration::from_secs(3600),
             budget: Budget { moves: 2, per: Duration::from_secs(24 * 3600) },
             max_lag: None,
+            failback_after: Duration::from_secs(600),
         }
     }
 }
@@ -128,6 +131,7 @@ impl PolicyValues {
             recovered_after: Duration::ZERO,
             cool_down: Duration::ZERO,
             budget: Budget { moves: usize::MAX, per: Duration::ZERO },
+            failback_after: Duration::ZERO,
             ..Self::default()
         }
     }

@@ -169,6 +169,8 @@ pub struct Service {
     pub critical: Vec<CheckName>,
     /// The check that has the last word before an automatic move: when it does not pass, nothing moves.
     pub veto: Option<CheckName>,
+    /// Whether there is a way to make the primary refuse writes.
+    pub fence: bool,
     /// The rules.
     pub policy: Policy,
     /// Who watches it.

@@ -45,7 +45,7 @@ impl Conditions {
             if *holds == scene.ledger.alerts.contains(&alert) {
                 continue;
             }
-            let due = since.after(after(scene, alert));
+            let due = since.after(after(scene, alert, *holds));
             if due > scene.now {
                 next = Some(next.map_or(due, |known| known.min(due)));
                 continue;
@@ -59,8 +59,11 @@ impl Conditions {
     }
 }
 
-fn after(scene: &Scene<'_>, alert: Alert) -> Duration {
+fn after(scene: &Scene<'_>, alert: Alert, holds: bool) -> Duration {
     match alert {
+        // One write that was taken is proof, and each further one makes it worse.
+        Alert::StandbyWritable | Alert::PrimaryWritable if holds => Duration::ZERO,
+        Alert::StandbyWritable | Alert::PrimaryWritable => AFTER,
         // A change that was just made is on its way to all servers for a minute (S20).
         Alert::Drift => scene.limits.drift_after,
         Alert::ReserveUnproven | Alert::Suspected | Alert::Blind => AFTER,
@@ -92,6 +95,15 @@ fn condition(scene: &Scene<'_>, alert: Alert) -> Option<String> {
             let line = scene.drift.and_then(Drift::line)?;
             let service = &scene.service.name;
             Some(format!("what users get is not what was decided: {line} (quorate drift {service})"))
+        }
+        Alert::StandbyWritable => {
+            let how = scene.sites.taken(scene, Role::Standby)?;
+            Some(format!("the standby serves, is to be read-only, and has taken a write: {how}"))
+        }
+        Alert::PrimaryWritable => {
+            let how = scene.sites.taken(scene, Role::Primary)?;
+            let both = if scene.ledger.promoted.is_some() { "; both sites take writes" } else { "" };
+            Some(format!("the primary was told to refuse writes, and has taken one: {how}{both}"))
         }
         Alert::Blind => {
             let (heard, quorum) = (heard(scene.votes(serving)), scene.service.policy.quorum);

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::{Evidence, PlanId, Register, Role, Shortfall, Verdict};
+use crate::domain::{Evidence, PlanDigest, PlanId, Register, Role, ServiceName, Shortfall, Verdict};
 
 use super::limits;
 use super::scene::Scene;
+use super::sites;
 
 /// One reason not to move a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +146,34 @@ pub enum Blocker {
         /// How far it may be.
         most: Duration,
     },
+    /// The primary has not been well for long enough.
+    Proving {
+        /// Which site.
+        role: Role,
+        /// For how long it still must be.
+        remaining: Duration,
+    },
+    /// What the two sites' data say of each other is being found out.
+    Comparing,
+    /// Nobody has taken on what the way back would lose.
+    Unreconciled {
+        /// Whose.
+        service: ServiceName,
+        /// The digest to take it on with.
+        digest: PlanDigest,
+        /// What it is.
+        findings: Vec<String>,
+    },
+    /// The site does not serve.
+    NotServing {
+        /// Which site.
+        role: Role,
+    },
+    /// The primary may take writes, and nobody can keep it from that.
+    PrimaryUnfenced {
+        /// Why.
+        why: String,
+    },
     /// There is no open plan with this name that waits for approval.
     NothingToApprove,
     /// Nothing is stuck.
@@ -176,6 +205,7 @@ impl Blocker {
     pub fn remaining(&self) -> Option<Duration> {
         match self {
             Self::Confirming { remaining }
+            | Self::Proving { remaining, .. }
             | Self::Pinned { remaining, .. }
             | Self::Unsettled { remaining, .. }
             | Self::Resting { remaining, .. }
@@ -211,6 +241,11 @@ impl Blocker {
             Self::Budget { .. } => "budget",
             Self::Velocity { .. } => "velocity",
             Self::Lag { .. } => "lag",
+            Self::Proving { .. } => "proving",
+            Self::Comparing => "comparing",
+            Self::Unreconciled { .. } => "unreconciled",
+            Self::NotServing { .. } => "not-serving",
+            Self::PrimaryUnfenced { .. } => "primary-unfenced",
             Self::NothingToApprove => "nothing-to-approve",
             Self::NothingStuck => "nothing-stuck",
             Self::FlagBehind { .. } => "flag-behind",
@@ -221,7 +256,14 @@ impl Blocker {
 
     /// Whether `--force` overrules it: evidence can be overruled, nothing else.
     pub fn yields_to_force(&self) -> bool {
-        matches!(self, Self::TargetDown { .. } | Self::TargetUnproven { .. } | Self::Lag { .. })
+        matches!(
+            self,
+            Self::TargetDown { .. }
+                | Self::TargetUnproven { .. }
+                | Self::Lag { .. }
+                | Self::Proving { .. }
+                | Self::PrimaryUnfenced { .. }
+        )
     }
 }
 
@@ -284,6 +326,24 @@ impl fmt::Display for Blocker {
             }
             Self::Lag { lag: None, most } => {
                 write!(f, "nobody knows how far the standby's data is behind, and {} is the most", human(*most))
+            }
+            Self::Proving { role, remaining } => {
+                let remaining = human(*remaining);
+                write!(f, "the {role} is healthy, and must be so for another {remaining} (failback_after)")
+            }
+            Self::Comparing => {
+                f.write_str("how far the data of both sites has come is being read: ask again in a moment")
+            }
+            Self::Unreconciled { service, digest, findings } => {
+                let findings = findings.join("; ");
+                write!(
+                    f,
+                    "the way back may lose data: {findings} (quorate reconcile {service} --acknowledge {digest})"
+                )
+            }
+            Self::NotServing { role } => write!(f, "the {role} does not serve"),
+            Self::PrimaryUnfenced { why } => {
+                write!(f, "the primary may take writes, and two sites that do drift apart for good: {why}")
             }
             Self::NothingToApprove => f.write_str("no open plan of that name waits for approval"),
             Self::NothingStuck => f.write_str("nothing is stuck"),
@@ -348,7 +408,26 @@ pub(super) fn against_opening(scene: &Scene<'_>, to: Role, asker: Asker) -> Vec<
     blockers.extend(limits::against_pin(scene, to));
     blockers.extend(limits::against_lag(scene, to));
     blockers.extend(against_target(scene, to));
+    if to == Role::Primary && asker != Asker::Policy {
+        blockers.extend(sites::against_failback(scene));
+    }
     if asker == (Asker::Operator { force: true }) {
+        blockers.retain(|blocker| !blocker.yields_to_force());
+    }
+    blockers
+}
+
+/// Every reason not to let the standby, which serves, take writes.
+pub(super) fn against_promotion(scene: &Scene<'_>, force: bool) -> Vec<Blocker> {
+    let mut blockers = standing(scene);
+    if let Some(open) = &scene.ledger.open {
+        blockers.push(Blocker::PlanOpen { plan: open.plan.id().clone() });
+    }
+    blockers.extend(sites::against_promotion(scene));
+    blockers.extend(limits::against_pin(scene, Role::Standby));
+    blockers.extend(limits::against_lag(scene, Role::Standby));
+    blockers.extend(against_target(scene, Role::Standby));
+    if force {
         blockers.retain(|blocker| !blocker.yields_to_force());
     }
     blockers

@@ -121,7 +121,11 @@ pub(super) fn plan_closed(scene: &Scene<'_>, end: PlanEnd) -> Telling {
     let text = match &end {
         PlanEnd::Done => {
             let read_only = if plan.to() == Role::Standby { ", read-only" } else { "" };
-            format!("{service}: {direction} done: the {} ({site}) serves{read_only}. Plan {id}.", plan.to())
+            if plan.terms().promote {
+                format!("{service}: promotion done: the standby ({site}) takes writes. Plan {id}.")
+            } else {
+                format!("{service}: {direction} done: the {} ({site}) serves{read_only}. Plan {id}.", plan.to())
+            }
         }
         PlanEnd::Abandoned { why } => format!("{service}: {direction} {id} given up before the flip: {why}."),
         PlanEnd::Stuck { why } => format!("{service}: {direction} {id} is stuck and needs a person: {why}."),
@@ -164,8 +168,11 @@ pub(super) fn alert(scene: &Scene<'_>, news: alert::News) -> Telling {
         alert::News::Raised(alert, text) => {
             let key = format!("alert-{}/raised", scene.ledger.alerts_raised + 1);
             let said = format!("{service}: {text}.");
-            // Users get something that nobody decided: whoever is told of flips is told of this.
-            let level = if alert == Alert::Drift { Level::Everyone } else { Level::Loud };
+            // Users get something that nobody decided, or two sites may take writes: whoever is told of flips is told of this.
+            let level = match alert {
+                Alert::Drift | Alert::StandbyWritable | Alert::PrimaryWritable => Level::Everyone,
+                Alert::ReserveUnproven | Alert::Suspected | Alert::Blind => Level::Loud,
+            };
             Telling {
                 notices: vec![notice(service, &key, level, said)],
                 entries: vec![JournalEntry::AlertRaised { alert, text }],

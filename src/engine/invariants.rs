@@ -44,6 +44,9 @@ pub enum Violation {
     /// S15.
     #[error("S15: a failover's flip before a write was seen refused")]
     ReadOnlyNotVerified,
+    /// S1.
+    #[error("S1: a second site is to take writes")]
+    TwoWriters,
 }
 
 /// The first invariant that running this step would break.
@@ -54,11 +57,17 @@ pub(super) fn check(scene: &Scene<'_>, order: &StepOrder) -> Option<Violation> {
     if !matches!(open.steps.get(order.index), Some(StepStatus::Started { .. })) {
         return Some(Violation::StartNotDurable);
     }
+    let forced = matches!(order.plan.cause(), Cause::Operator { force: true, .. });
+    match order.step {
+        Step::AllowWrites if scene.ledger.frozen.is_some() => return Some(Violation::Frozen),
+        Step::AllowWrites if !forced && scene.ledger.fenced != Some(true) => return Some(Violation::TwoWriters),
+        Step::ReleasePrimary if open.refused_at.is_none() => return Some(Violation::TwoWriters),
+        _ => {}
+    }
     if !order.step.is_switch() {
         return None;
     }
     let to = order.plan.to();
-    let forced = matches!(order.plan.cause(), Cause::Operator { force: true, .. });
     let automatic = matches!(order.plan.cause(), Cause::Quorum(_));
     let passing_again = match scene.verdict(to.other()) {
         Verdict::Unhealthy(evidence) => guard::still_failing(scene, evidence).is_some(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::guard::Blocker;
 use crate::domain::drift;
 use crate::domain::{
-    Authority, ClusterName, Fence, FlipIntent, JournalEntry, JournalRecord, Moment, Notice, Observation, OwnedFlag,
-    Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step, StepDetail, StepIndex,
-    VantageName, WallTime,
+    Authority, ClusterName, Comparison, Fence, FlipIntent, JournalEntry, JournalRecord, LagReading, Moment, Notice,
+    Observation, OwnedFlag, Plan, PlanDigest, PlanId, PortError, Register, Role, ServiceName, Sighting, Step,
+    StepDetail, StepIndex, VantageName, WallTime, WriteProbe,
 };
 
 /// Everything that can happen to the engine.
@@ -22,12 +22,28 @@ pub enum Input {
         /// The wall clock now: how long ago an entry was written is known in no other way once its process has ended.
         wall: WallTime,
     },
-    /// How far the standby's data is behind; none when it could not be measured.
+    /// How far the standby's data is behind.
     Lag {
         /// Whose.
         service: ServiceName,
-        /// How far.
-        lag: Option<Duration>,
+        /// How far; none when it could not be measured.
+        reading: Option<LagReading>,
+    },
+    /// Both sites' positions were read.
+    Compared {
+        /// Whose.
+        service: ServiceName,
+        /// What was read.
+        comparison: Comparison,
+    },
+    /// A write that a [`Command::TryWrite`] asked for has ended.
+    WriteTried {
+        /// Whose.
+        service: ServiceName,
+        /// On which site.
+        role: Role,
+        /// What became of it, or why that is not known.
+        result: Result<WriteProbe, String>,
     },
     /// A maintenance window of the service has begun, or ended.
     Maintenance {
@@ -165,6 +181,17 @@ pub enum Ask {
         /// What they found, or did.
         reason: String,
     },
+    /// Take on what the way back would lose.
+    Reconcile {
+        /// Which service.
+        service: ServiceName,
+        /// The digest that the person was shown.
+        digest: PlanDigest,
+        /// Who.
+        by: String,
+        /// Why, or what was done about it.
+        reason: String,
+    },
     /// Take the records over.
     Adopt {
         /// Which service.
@@ -218,6 +245,7 @@ impl Ask {
             | Self::Pin { service, .. }
             | Self::Unpin { service, .. }
             | Self::Acknowledge { service, .. }
+            | Self::Reconcile { service, .. }
             | Self::Adopt { service, .. }
             | Self::Repair { service, .. }
             | Self::Freeze { service, .. }
@@ -239,6 +267,8 @@ pub struct MoveRequest {
     pub reason: String,
     /// Overrule the evidence. Freeze, fencing and the refused write cannot be overruled.
     pub force: bool,
+    /// Move nothing, and let the standby, which serves, take writes.
+    pub promote: bool,
 }
 
 /// What the engine says to a person.
@@ -289,6 +319,17 @@ pub enum Command {
         flag: Option<OwnedFlag>,
         /// Whether one of two providers is behind.
         zone: bool,
+    },
+    /// Try a write on a site that must not take it, and say what became of it, in any case.
+    TryWrite {
+        /// Whose.
+        service: ServiceName,
+        /// On which site.
+        role: Role,
+        /// Under this authority.
+        fence: Fence,
+        /// The plan that has brought it about.
+        plan: PlanId,
     },
     /// From now on every vantage probes the service's sites this often; none means as often as the policy says.
     Pace {

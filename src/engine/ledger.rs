@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::{
-    Alert, Cause, DrainRecord, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanEnd, PlanId, Role, Step, StepDetail,
-    StepIndex, WallTime,
+    Alert, Cause, DrainRecord, FlipIntent, IncidentEnd, JournalEntry, Plan, PlanDigest, PlanEnd, PlanId, Role, Step,
+    StepDetail, StepIndex, WallTime,
 };
 
 /// Where a step of the open plan stands.
@@ -39,6 +39,8 @@ pub struct OpenPlan {
     pub steps: Vec<StepStatus>,
     /// Who approved it.
     pub approved: Option<String>,
+    /// When it saw the standby refuse a write.
+    pub refused_at: Option<WallTime>,
 }
 
 impl OpenPlan {
@@ -51,6 +53,17 @@ impl OpenPlan {
     /// The detail of the step that moves the name, once that has succeeded.
     pub fn switched(&self) -> Option<&StepDetail> {
         self.succeeded(self.plan.switch()?)
+    }
+
+    /// Whether it has gone so far that it cannot be left undone any more: the name was moved, or a second site may take writes.
+    pub fn committed(&self) -> bool {
+        let steps = self.plan.steps().iter().zip(&self.steps);
+        let mut commits = steps.filter(|(step, _)| step.is_commit());
+        commits.any(|(step, status)| match status {
+            StepStatus::Waiting => false,
+            StepStatus::Succeeded(_) => true,
+            StepStatus::Started { .. } | StepStatus::Failed { .. } => *step == Step::AllowWrites,
+        })
     }
 
     /// The detail of a step that succeeded.
@@ -184,6 +197,15 @@ pub struct Ledger {
     pub draining: Option<Draining>,
     /// The last drain that was recorded.
     pub drained: Option<(PlanId, DrainRecord)>,
+    /// Whether the primary refuses writes, as far as the last attempt to make it has shown; none when nobody has tried since it was
+    /// last let go.
+    pub fenced: Option<bool>,
+    /// Since when the standby may have been taking writes; none since it was last seen to refuse one.
+    pub promoted: Option<WallTime>,
+    /// Since when what the standby has taken is to be reconciled: it outlives the end of the writes, until the way back is done.
+    pub diverging: Option<WallTime>,
+    /// What a person has taken on for the way back.
+    pub reconciled: Option<PlanDigest>,
 }
 
 /// A journal that cannot be: nobody acts on it.
@@ -228,6 +250,10 @@ impl Ledger {
             JournalEntry::Unpinned { .. } => self.pinned = None,
             JournalEntry::AlertRaised { alert, .. } => {
                 self.alerts.insert(*alert);
+                // Nobody meant it to, and it has written all the same.
+                if *alert == Alert::StandbyWritable {
+                    self.diverging.get_or_insert(at);
+                }
                 self.alerts_raised += 1;
             }
             JournalEntry::AlertCleared { alert } => {
@@ -242,6 +268,7 @@ impl Ledger {
                 Some(open) if open.plan.id() == plan => open.approved = Some(by.clone()),
                 _ => return Err(Inconsistent(format!("plan {plan} approved, and is not open"))),
             },
+            JournalEntry::Reconciled { digest, .. } => self.reconciled = Some(digest.clone()),
             JournalEntry::AttemptBlocked { blockers } => self.blocked.clone_from(blockers),
             JournalEntry::Frozen { by, reason } => {
                 self.frozen = Some(Freeze { by: by.clone(), reason: reason.clone() });
@@ -258,11 +285,12 @@ impl Ledger {
                 self.stuck = None;
                 self.blocked.clear();
                 let steps = vec![StepStatus::Waiting; plan.steps().len()];
-                self.open = Some(OpenPlan { plan: (**plan).clone(), steps, approved: None });
+                self.open = Some(OpenPlan { plan: (**plan).clone(), steps, approved: None, refused_at: None });
             }
             JournalEntry::StepStarted { plan, step, intent } => {
                 let status = self.current_step(plan, *step)?;
                 *status = StepStatus::Started { intent: intent.as_deref().cloned() };
+                self.writes_begun(*step, at);
             }
             JournalEntry::StepSucceeded { plan, step, detail } => {
                 let status = self.current_step(plan, *step)?;
@@ -270,6 +298,7 @@ impl Ledger {
                     return Err(Inconsistent(format!("step {step} of {plan} succeeded, and was not started")));
                 }
                 *status = StepStatus::Succeeded(detail.clone());
+                self.writes_settled(*step, detail, at);
                 if let Some(open) = &self.open
                     && open.plan.steps().get(*step).is_some_and(|step| step.is_switch())
                 {
@@ -307,8 +336,13 @@ impl Ledger {
                     PlanEnd::Done if open.current().is_some() => {
                         return Err(Inconsistent(format!("plan {plan} done, and has steps left")));
                     }
-                    PlanEnd::Abandoned { .. } if open.switched().is_some() => {
-                        return Err(Inconsistent(format!("plan {plan} given up, and was flipped")));
+                    PlanEnd::Abandoned { .. } if open.committed() => {
+                        return Err(Inconsistent(format!(
+                            "plan {plan} given up, and was past its point of no return"
+                        )));
+                    }
+                    PlanEnd::Done if open.plan.to() == Role::Primary => {
+                        (self.diverging, self.reconciled, self.fenced) = (None, None, None);
                     }
                     PlanEnd::Done | PlanEnd::Abandoned { .. } => {}
                     PlanEnd::Stuck { why } => {
@@ -329,6 +363,32 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// A step that changes who may write has begun: from now on it may have happened.
+    fn writes_begun(&mut self, step: StepIndex, at: WallTime) {
+        match self.open.as_ref().and_then(|open| open.plan.steps().get(step)) {
+            Some(Step::AllowWrites) => {
+                self.promoted.get_or_insert(at);
+                self.diverging.get_or_insert(at);
+                self.reconciled = None;
+            }
+            Some(Step::ReleasePrimary) => self.fenced = None,
+            _ => {}
+        }
+    }
+
+    /// Such a step has ended.
+    fn writes_settled(&mut self, step: StepIndex, detail: &StepDetail, at: WallTime) {
+        let Some(open) = &mut self.open else { return };
+        match open.plan.steps().get(step) {
+            Some(Step::FencePrimary) => self.fenced = Some(detail.fenced == Some(true)),
+            Some(Step::VerifyReadOnly) => {
+                open.refused_at = Some(at);
+                self.promoted = None;
+            }
+            _ => {}
+        }
     }
 
     /// The status of a step, which must be the current one of the open plan.

@@ -3,13 +3,18 @@
 
 use std::time::Duration;
 
-use crate::domain::{Moment, Role, WallTime};
+use crate::domain::{LagReading, Moment, Role, WallTime};
 
 use super::guard::Blocker;
 use super::scene::Scene;
 
 /// A measurement of the lag that is older than this says nothing: unknown lag is too much.
 const LAG_COUNTS_FOR: Duration = Duration::from_secs(30);
+/// For how long what was last read of the primary tells how far the standby was behind when the primary fell silent. The slowest lane
+/// decides in 224 s (safety.md 3.7); whoever was silent for longer than this had been so before, and may have written since.
+const PRIMARY_HEARD_WITHIN: Duration = Duration::from_secs(300);
+/// How much longer than the records' time to live a standby that took writes is left to drain before the primary takes them (S14).
+const DRAIN_BEYOND_TTL: Duration = Duration::from_secs(60);
 
 /// How long nothing is tried after a plan was given up; it doubles with each further one of the same incident.
 const REST: Duration = Duration::from_secs(60);
@@ -17,10 +22,10 @@ const REST: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How far the standby's data was behind when that was last measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Lag {
     pub(super) at: Moment,
-    pub(super) lag: Option<Duration>,
+    pub(super) reading: Option<LagReading>,
 }
 
 /// What keeps anybody from moving the service there: a pin elsewhere.
@@ -39,8 +44,17 @@ pub(super) fn against_pin(scene: &Scene<'_>, to: Role) -> Option<Blocker> {
 pub(super) fn against_lag(scene: &Scene<'_>, to: Role) -> Option<Blocker> {
     let most = scene.service.policy.max_lag.filter(|_| to == Role::Standby)?;
     let measured = scene.lag.filter(|measured| scene.now.since(measured.at) <= LAG_COUNTS_FOR);
-    let lag = measured.and_then(|measured| measured.lag);
+    let reading = measured.and_then(|measured| measured.reading.as_ref());
+    let lag = reading.filter(|reading| reading.heard <= PRIMARY_HEARD_WITHIN).map(|reading| reading.behind);
     lag.is_none_or(|lag| lag > most).then_some(Blocker::Lag { lag, most })
+}
+
+/// For how long the standby is still left to drain; none when it has.
+pub(super) fn drains_for(scene: &Scene<'_>, refused_at: Option<WallTime>) -> Option<Duration> {
+    let whole = Duration::from_secs(u64::from(scene.service.dns.ttl_s)) + DRAIN_BEYOND_TTL;
+    // A refused write that nobody remembers is none.
+    let drained = refused_at.map_or(Duration::ZERO, |at| scene.wall.since(at));
+    Some(whole.saturating_sub(drained)).filter(|remaining| !remaining.is_zero())
 }
 
 /// What keeps only the policy from moving the service.

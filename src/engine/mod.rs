@@ -30,6 +30,7 @@ mod quorum;
 mod roster;
 mod scene;
 mod service;
+mod sites;
 mod watch;
 mod window;
 
@@ -37,7 +38,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::{
     Authority, Cause, ClusterName, JournalEntry, JournalRecord, Limits, Moment, Observation, Register, Role, Service,
-    ServiceName, Sighting, WallTime,
+    ServiceName, Sighting, WallTime, reconciliation_digest,
 };
 
 pub use drain::DrainView;
@@ -48,6 +49,8 @@ pub use io::{Ask, Command, Input, MoveRequest, Note, Output, Reply, StepOrder, S
 pub use ledger::{
     Draining, Freeze, Incident, Inconsistent, LastPlan, Ledger, Moved, OpenPlan, Pin, StepStatus, Stuck,
 };
+
+pub use sites::{ReconciliationView, SitesView, TriedView};
 
 use common::Common;
 use roster::Roster;
@@ -110,7 +113,15 @@ impl Engine {
                 self.common.halted = why;
                 self.advance_all(now, output);
             }
-            Input::Lag { service, lag } => self.with(now, &service, output, |state, _| state.measured(now, lag)),
+            Input::Lag { service, reading } => {
+                self.with(now, &service, output, |state, _| state.measured(now, reading));
+            }
+            Input::Compared { service, comparison } => {
+                self.with(now, &service, output, |state, _| state.sites().compared(now, comparison));
+            }
+            Input::WriteTried { service, role, result } => {
+                self.with(now, &service, output, |state, _| state.sites().tried(now, role, result));
+            }
             Input::Maintenance { service, window } => {
                 self.with(now, &service, output, |state, _| state.maintenance(window));
             }
@@ -169,7 +180,14 @@ impl Engine {
             return Reply::NoSuchService;
         };
         let scene = state.scene(now, &self.common);
-        let blockers = guard::against_opening(&scene, request.to, Asker::Operator { force: request.force });
+        if request.promote && scene.ledger.promoted.is_some() && scene.ledger.open.is_none() {
+            return Reply::AlreadySo;
+        }
+        let blockers = if request.promote {
+            guard::against_promotion(&scene, request.force)
+        } else {
+            guard::against_opening(&scene, request.to, Asker::Operator { force: request.force })
+        };
         if blockers.iter().any(|blocker| matches!(blocker, Blocker::AlreadyServing { .. })) && blockers.len() == 1 {
             return Reply::AlreadySo;
         }
@@ -177,7 +195,12 @@ impl Engine {
             return Reply::Blocked(blockers);
         }
         let cause = Cause::Operator { by: request.by.clone(), reason: request.reason.clone(), force: request.force };
-        match planner::draft(&scene, request.to, cause) {
+        let plan = if request.promote {
+            planner::promotion(&scene, cause)
+        } else {
+            planner::draft(&scene, request.to, cause)
+        };
+        match plan {
             Some(plan) => Reply::Opened(Box::new(plan)),
             None => {
                 let what = Register::word(scene.service.dns.lane);
@@ -294,6 +317,23 @@ impl Engine {
                     state.open_plan(now, &self.common, plan, output);
                 }
                 return reply;
+            }
+            Ask::Reconcile { digest, by, reason, .. } => {
+                let Some(found) = sites::divergences(&state.scene(now, &self.common)) else {
+                    return Reply::Blocked(vec![Blocker::Comparing]);
+                };
+                let wanted = reconciliation_digest(&found);
+                if wanted.is_none() || wanted == state.ledger().reconciled {
+                    return Reply::AlreadySo;
+                }
+                let findings = found.iter().map(ToString::to_string).collect();
+                match wanted {
+                    Some(wanted) if wanted != digest => {
+                        let service = state.service().name.clone();
+                        return Reply::Blocked(vec![Blocker::Unreconciled { service, digest: wanted, findings }]);
+                    }
+                    _ => JournalEntry::Reconciled { by, reason, digest, findings },
+                }
             }
             Ask::Adopt { from, digest, by, reason, .. } => {
                 return self.mend(now, place, JournalEntry::AdoptionAsked { by, reason, digest, from }, output);

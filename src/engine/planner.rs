@@ -7,6 +7,18 @@ use super::scene::Scene;
 /// The plan that would move the scene's service to `to`. None while its register is not fenced, or in the impossible case of a
 /// service whose plan numbers no longer fit a name.
 pub(super) fn draft(scene: &Scene<'_>, to: Role, cause: Cause) -> Option<Plan> {
+    let lane = scene.service.dns.lane;
+    let promoted = to == Role::Primary && scene.ledger.diverging.is_some();
+    made(scene, to, cause, Terms { lane, fence: scene.service.fence, promoted, ..Terms::default() })
+}
+
+/// The plan that would let the standby take writes.
+pub(super) fn promotion(scene: &Scene<'_>, cause: Cause) -> Option<Plan> {
+    let lane = scene.service.dns.lane;
+    made(scene, Role::Standby, cause, Terms { lane, fence: scene.service.fence, promote: true, ..Terms::default() })
+}
+
+fn made(scene: &Scene<'_>, to: Role, cause: Cause, terms: Terms) -> Option<Plan> {
     let register = scene.register?;
     let number = scene.ledger.plans + 1;
     // What holds an automatic move back does not hold a person back: they have had their look.
@@ -14,7 +26,7 @@ pub(super) fn draft(scene: &Scene<'_>, to: Role, cause: Cause) -> Option<Plan> {
     let terms = Terms {
         veto: automatic && scene.service.veto.is_some(),
         approval: automatic && scene.service.policy.approval,
-        lane: scene.service.dns.lane,
+        ..terms
     };
     let id = plan_id(&scene.service.name, number)?;
     Some(Plan::new(id, scene.service.name.clone(), to, cause, register.token().clone(), terms))

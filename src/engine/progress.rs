@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{Cause, JournalEntry, Moment, Plan, PlanEnd, Register, Step, StepDetail, StepIndex, Verdict};
+use crate::domain::{
+    Cause, JournalEntry, Moment, Plan, PlanEnd, Register, Role, Step, StepDetail, StepIndex, Verdict,
+};
 
 use super::guard;
 use super::ledger::{OpenPlan, StepStatus};
@@ -87,18 +89,29 @@ pub(super) fn next(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt) -> Mov
     if step.is_switch() {
         return switch(scene, open, attempt, (index, step), status);
     }
-    let before_flip = open.plan.steps().iter().skip(index).any(|later| later.is_switch());
-    if before_flip && let Some(held) = gate(scene, &open.plan, attempt) {
+    let may_stop = !open.committed() && open.plan.steps().iter().skip(index).any(|later| later.is_commit());
+    if may_stop && let Some(held) = gate(scene, &open.plan, attempt) {
         return held;
     }
     if open.plan.terms().approval && open.approved.is_none() {
         let (service, id, digest) = (&scene.service.name, open.plan.id(), open.plan.digest());
         return wait(format!("for approval: quorate approve {service} {id} --digest {digest}"));
     }
+    if step == Step::AllowWrites && open.committed() && (scene.ledger.frozen.is_some() || scene.halted.is_some()) {
+        return wait("for the freeze to end: it was about to let the standby take writes, which may have happened");
+    }
+    if step == Step::DrainStandby
+        && let Some(remaining) = limits::drains_for(scene, open.refused_at)
+    {
+        let why = "until nobody writes to the standby any more".to_owned();
+        return Move::Wait { why, until: Some(scene.now.after(remaining)), thin: false };
+    }
     match status {
         StepStatus::Started { .. } => Move::Run(index, step),
         StepStatus::Failed { why, .. } if too_late(scene.now, attempt, step) => {
-            Move::Close(PlanEnd::Stuck { why: format!("could not {}: {why}", step.sentence()) })
+            let why = format!("could not {}: {why}", step.sentence());
+            // Only a promotion insists on it, and it has touched nothing yet.
+            Move::Close(if step == Step::FencePrimary { PlanEnd::Abandoned { why } } else { PlanEnd::Stuck { why } })
         }
         StepStatus::Waiting | StepStatus::Failed { .. } => start(scene, open, attempt, index),
         StepStatus::Succeeded(_) => wait("a step that is done is never the current one"),
@@ -117,7 +130,15 @@ fn too_late(now: Moment, attempt: &Attempt, step: Step) -> bool {
     let within = match step {
         Step::AwaitInSync => IN_SYNC_WITHIN,
         Step::VerifyAnswers => ANSWERS_WITHIN,
-        Step::AskVeto | Step::EnterReadOnly | Step::VerifyReadOnly | Step::VerifyPublicLogin => SITE_WITHIN,
+        Step::AskVeto
+        | Step::EnterReadOnly
+        | Step::VerifyReadOnly
+        | Step::FencePrimary
+        | Step::DrainStandby
+        | Step::ReleasePrimary
+        | Step::AllowWrites
+        | Step::VerifyWrites
+        | Step::VerifyPublicLogin => SITE_WITHIN,
         // A flip that the provider does not answer is tried for as long as the evidence holds: an outage of the provider's API can
         // last hours, and giving up would leave users on a dead site. People are told, see `Engine::step_ended`. Records that only follow a
         // flag have as long.
@@ -162,7 +183,7 @@ fn switch(
                 let token = register.token();
                 if token.same_move(&intent.new) {
                     let text = format!("found applied: the {word}'s token is {token}");
-                    let detail = StepDetail { text, change: None };
+                    let detail = StepDetail::said(text);
                     return Move::Append(vec![JournalEntry::StepSucceeded { plan, step: index, detail }]);
                 }
                 let why = format!("not applied, and fenced out: the {word}'s token is {token}");
@@ -215,6 +236,9 @@ fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
     if let Some(blocker) = guard::standing(scene).first() {
         return Some(wait(blocker.to_string()));
     }
+    if plan.terms().promote {
+        return promotion_gate(scene, plan, attempt);
+    }
     // It points there already: either this plan's own switch, which the token settles, or somebody else's.
     if scene.register.is_some_and(|register| {
         register.serving() == plan.to() && register.token().digest.as_ref() != Some(plan.digest())
@@ -240,11 +264,26 @@ fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
             .or_else(|| guard::against_target(scene, plan.to()))
             .map(|blocker| blocker.to_string()),
     };
-    let missing = missing?;
+    missing.map(|missing| thin(scene, attempt, missing))
+}
+
+/// What keeps a promotion from letting the standby take writes.
+fn promotion_gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
+    if scene.register.is_some_and(|register| register.serving() != Role::Standby) {
+        let why = "the standby does not serve any more".to_owned();
+        return Some(Move::Close(PlanEnd::Abandoned { why }));
+    }
+    let forced = matches!(plan.cause(), Cause::Operator { force: true, .. });
+    let missing = limits::against_lag(scene, plan.to()).or_else(|| guard::against_target(scene, plan.to()));
+    missing.filter(|_| !forced).map(|blocker| thin(scene, attempt, blocker.to_string()))
+}
+
+/// Evidence is missing: it is waited for, for a while.
+fn thin(scene: &Scene<'_>, attempt: &Attempt, missing: String) -> Move {
     let until = attempt.thin_since.unwrap_or(scene.now).after(EVIDENCE_WAIT).after(scene.service.policy.fresh_for);
-    Some(if scene.now >= until {
+    if scene.now >= until {
         Move::Close(PlanEnd::Abandoned { why: missing })
     } else {
         Move::Wait { why: missing, until: Some(until), thin: true }
-    })
+    }
 }

@@ -8,6 +8,7 @@ use crate::domain::{Evidence, Fence, Lane, Limits, Moment, Register, Role, Servi
 use super::ledger::Ledger;
 use super::limits::Lag;
 use super::quorum::{self, Held};
+use super::sites::Sites;
 
 /// See the module. It is put together anew for every decision and borrows everything.
 pub(super) struct Scene<'a> {
@@ -28,7 +29,9 @@ pub(super) struct Scene<'a> {
     /// For how long the serving site has been what it is.
     pub(super) held: Held,
     /// How far the standby's data is behind.
-    pub(super) lag: Option<Lag>,
+    pub(super) lag: Option<&'a Lag>,
+    /// Who may write where.
+    pub(super) sites: &'a Sites,
     /// The maintenance window that it is in.
     pub(super) maintenance: Option<&'a str>,
     /// What the names themselves showed at the last look.

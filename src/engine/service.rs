@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::{
-    Class, JournalEntry, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service, Step,
-    StepDetail, StepIndex, VantageView, WallTime,
+    Class, JournalEntry, LagReading, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service,
+    Step, StepDetail, StepIndex, VantageView, WallTime,
 };
 
 use super::alert::Conditions;
@@ -26,6 +26,7 @@ use super::panel::Panel;
 use super::progress::Attempt;
 use super::quorum::{self, Held};
 use super::scene::Scene;
+use super::sites::Sites;
 use super::watch::Watch;
 use super::window::Seen;
 
@@ -48,6 +49,7 @@ pub(super) struct ServiceState {
     pace: Pace,
     drain: Drain,
     lag: Option<Lag>,
+    sites: Sites,
     maintenance: Option<String>,
     register: Option<Register>,
     why_not_fenced: String,
@@ -104,6 +106,7 @@ impl ServiceState {
             pace: Pace::default(),
             drain: Drain::default(),
             lag: None,
+            sites: Sites::default(),
             maintenance: None,
             register: None,
             why_not_fenced: "it has not been read yet".to_owned(),
@@ -174,7 +177,8 @@ impl ServiceState {
             register: self.register_under(common),
             why_not_fenced: &self.why_not_fenced,
             held: self.held,
-            lag: self.lag,
+            lag: self.lag.as_ref(),
+            sites: &self.sites,
             maintenance: self.maintenance.as_deref(),
             drift: self.watch.drift(),
             flag_behind: self.watch.behind(),
@@ -239,8 +243,12 @@ impl ServiceState {
         true
     }
 
-    pub(super) fn measured(&mut self, now: Moment, lag: Option<Duration>) {
-        self.lag = Some(Lag { at: now, lag });
+    pub(super) fn measured(&mut self, now: Moment, reading: Option<LagReading>) {
+        self.lag = Some(Lag { at: now, reading });
+    }
+
+    pub(super) fn sites(&mut self) -> &mut Sites {
+        &mut self.sites
     }
 
     pub(super) fn maintenance(&mut self, window: Option<String>) {
@@ -252,7 +260,7 @@ impl ServiceState {
         let fresh = Self::new(self.service.clone());
         let old = std::mem::replace(self, fresh);
         (self.panel, self.pace, self.told, self.words) = (old.panel, old.pace, old.told, old.words);
-        (self.lag, self.maintenance, self.drain) = (old.lag, old.maintenance, old.drain);
+        (self.lag, self.maintenance, self.drain, self.sites) = (old.lag, old.maintenance, old.drain, old.sites);
     }
 
     pub(super) fn recovered(&mut self, entry: &JournalEntry, at: WallTime) {
@@ -302,6 +310,7 @@ impl ServiceState {
         match entry {
             JournalEntry::PlanOpened { .. } => {
                 self.attempt = Attempt::default();
+                self.sites.forget_writes();
                 self.watch.forget(now);
             }
             JournalEntry::AdoptionAsked { .. } => self.mending(now, "taken over"),
@@ -342,6 +351,7 @@ impl ServiceState {
             | JournalEntry::Acknowledged { .. }
             | JournalEntry::StuckReminded { .. }
             | JournalEntry::PlanApproved { .. }
+            | JournalEntry::Reconciled { .. }
             | JournalEntry::Drained { .. } => {}
         }
         self.note_entry(entry, output);
@@ -402,8 +412,8 @@ impl ServiceState {
             let notice = slow.then(|| incident::flip_is_slow(scene, &error.what, tried_for)).flatten();
             return Telling { entries: vec![failed], notices: notice.into_iter().collect() };
         }
-        let end = if *step == Step::AskVeto && error.class == Class::Refused {
-            // Nothing was touched, and nobody is needed: somebody has decided.
+        let end = if *step == Step::AskVeto && error.class == Class::Refused || *step == Step::FencePrimary {
+            // Nothing was touched, and nobody is needed: somebody has decided, or a promotion ends where it began.
             PlanEnd::Abandoned { why: error.what.clone() }
         } else {
             PlanEnd::Stuck { why: format!("could not {}: {}", step.sentence(), error.what) }

@@ -9,7 +9,7 @@ mod flag;
 mod notify;
 mod probe;
 mod sink;
-mod standby;
+mod site;
 mod store;
 
 pub use crate::domain::{Class, PortError};
@@ -20,7 +20,7 @@ pub use flag::{FlagBodies, FlagCopy, FlagStore, FlagVersion, FlagWrite, HeldFlag
 pub use notify::{Delivery, Notifier};
 pub use probe::{ProbeRequest, ProbeRunner, Resolution};
 pub use sink::ObservationSink;
-pub use standby::{StandbyControl, WriteProbe};
+pub use site::{SiteControl, WriteProbe};
 pub use store::{
     JournalStore, LeaseStore, LogPlace, LoggedObservation, ObservationLog, Outbox, QueuedDelivery, SeenUpTo,
 };

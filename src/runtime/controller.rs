@@ -431,6 +431,14 @@ impl Controller {
                             executor.catch_up(&fence, flag.as_ref(), zone).await;
                         }));
                     }
+                    Command::TryWrite { service, role, fence, plan } => {
+                        let Some(executor) = self.executors.get(&service).cloned() else { continue };
+                        let mailbox = self.mailbox.clone();
+                        self.tasks.spawn(self.closing.clone().run_until_cancelled_owned(async move {
+                            let result = executor.try_write(role, &fence, &plan).await;
+                            let _ = mailbox.send(Message::Noticed(Input::WriteTried { service, role, result })).await;
+                        }));
+                    }
                     Command::Pace { service, every } => self.paces.set(&service, every),
                     Command::Drain { service, closely } => self.paces.set_draining(&service, closely),
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),

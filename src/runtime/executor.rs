@@ -33,8 +33,8 @@ pub(super) struct Executor {
     pub(super) protector: Option<Arc<Protector>>,
 }
 
-fn said(text: impl Into<String>) -> StepSuccess {
-    StepSuccess { detail: StepDetail { text: text.into(), change: None }, register: None }
+pub(super) fn said(text: impl Into<String>) -> StepSuccess {
+    StepSuccess { detail: StepDetail::said(text), register: None }
 }
 
 impl Executor {
@@ -61,6 +61,14 @@ impl Executor {
                     Err(PortError::refused(format!("{} still accepts writes: {how}", service.standby.name)))
                 }
             },
+            Step::FencePrimary => self.fence_primary(order).await,
+            Step::ReleasePrimary => self.release_primary(order).await,
+            Step::AllowWrites => self.allow_writes(order).await,
+            Step::VerifyWrites => self.verify_writes(order).await,
+            // The engine has waited for as long as it takes.
+            Step::DrainStandby => {
+                Ok(said("its time to live and a minute have passed since a write was seen refused"))
+            }
             Step::FlipRecords | Step::RaiseFlag | Step::LowerFlag => self.switch(order).await,
             Step::PinRecords => {
                 self.unprotected()?;

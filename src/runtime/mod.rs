@@ -18,6 +18,7 @@ mod pace;
 pub mod past;
 mod protector;
 mod register;
+mod sites;
 mod spool;
 mod surroundings;
 mod survey;

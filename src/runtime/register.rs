@@ -15,7 +15,7 @@ use super::protector::ProtectedZone;
 use super::{flag, zone};
 use crate::domain::{ClusterName, Fence, FlipIntent, Register, Role, Service, Step, StepDetail, Token};
 use crate::engine::StepSuccess;
-use crate::ports::{Class, DnsProvider, FlagStore, PortError, StandbyControl};
+use crate::ports::{Class, DnsProvider, FlagStore, PortError, SiteControl};
 
 /// A service, and what only it is moved by.
 #[derive(Clone)]
@@ -23,7 +23,9 @@ pub struct Managed {
     /// The service.
     pub service: Service,
     /// The control of its standby.
-    pub standby: Arc<dyn StandbyControl>,
+    pub standby: Arc<dyn SiteControl>,
+    /// The control of its primary, where the configuration has one: without it nobody can fence it.
+    pub primary: Option<Arc<dyn SiteControl>>,
     /// The provider, or the two providers, of its zone.
     pub dns: Arc<dyn DnsProvider>,
     /// Each of two providers by itself, for who must look at both (adoption, drift); empty where `dns` is the only one.
@@ -137,7 +139,7 @@ impl Managed {
             Register::Records(present) => {
                 let moved = zone::flip(self.dns.as_ref(), fence, cluster, service, present, intent).await?;
                 let text = self.moved_text(intent.new.serving, &moved);
-                let detail = StepDetail { text, change: moved.change };
+                let detail = StepDetail { text, change: moved.change, fenced: None };
                 Ok(StepSuccess { detail, register: Some(moved.records.into()) })
             }
             Register::Flag(present) => {
@@ -145,7 +147,7 @@ impl Managed {
                     self.records_say_primary().await?;
                 }
                 let moved = flag::move_flag(self.flag()?, fence, cluster, &service.name, present, intent).await?;
-                let detail = StepDetail { text: flag_text(step, &moved), change: None };
+                let detail = StepDetail::said(flag_text(step, &moved));
                 Ok(StepSuccess { detail, register: Some(moved.flag.into()) })
             }
         }
@@ -161,7 +163,7 @@ impl Managed {
         let (dns, service) = (self.dns.as_ref(), &self.service);
         let pinned = zone::pin(dns, fence, cluster, service, plan.to(), plan.digest()).await?;
         let text = self.moved_text(plan.to(), &pinned);
-        Ok(StepSuccess { detail: StepDetail { text, change: pinned.change }, register: None })
+        Ok(StepSuccess { detail: StepDetail { text, change: pinned.change, fenced: None }, register: None })
     }
 
     /// A flag that is lowered while the records say the standby would move nobody, and hide that nobody moved.

@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::controller::{Managed, Message, Setup};
-use crate::domain::{PortError, ServiceName, Window, maintenance};
+use super::sites::Comparer;
+use crate::domain::{LagReading, PortError, ServiceName, Window, maintenance};
 use crate::engine::Input;
-use crate::ports::{Clock, StandbyControl};
+use crate::ports::{Clock, SiteControl};
 
 /// Between two looks at the file and at the windows.
 const LOOK: Duration = Duration::from_secs(1);
@@ -34,6 +35,7 @@ pub(super) struct Surroundings {
     halt: Option<Halt>,
     calendar: Calendar,
     gauges: Vec<Gauge>,
+    comparers: Vec<Comparer>,
 }
 
 impl Surroundings {
@@ -51,6 +53,7 @@ impl Surroundings {
                     .collect(),
             },
             gauges: measured.map(|Managed { service, standby, .. }| Gauge::new(&service.name, standby)).collect(),
+            comparers: services().filter_map(Comparer::of).collect(),
         }
     }
 
@@ -69,18 +72,21 @@ impl Surroundings {
 
     /// Goes on looking until `closing` is cancelled, and says what has changed.
     pub(super) fn watch(self, mailbox: &mpsc::Sender<Message>, tasks: &TaskTracker, closing: &CancellationToken) {
-        let Self { halt, calendar, gauges } = self;
+        let Self { halt, calendar, gauges, comparers } = self;
         let signs = signs(halt, calendar, mailbox.clone());
         tasks.spawn(closing.clone().run_until_cancelled_owned(signs));
         // One task for each standby: nobody waits for somebody else's silence.
         for gauge in gauges {
             tasks.spawn(closing.clone().run_until_cancelled_owned(gauge.watch(mailbox.clone())));
         }
+        for comparer in comparers {
+            tasks.spawn(closing.clone().run_until_cancelled_owned(comparer.watch(mailbox.clone())));
+        }
     }
 }
 
 /// Says it to the controller; false when that has ended.
-async fn say(mailbox: &mpsc::Sender<Message>, inputs: impl IntoIterator<Item = Input>) -> bool {
+pub(super) async fn say(mailbox: &mpsc::Sender<Message>, inputs: impl IntoIterator<Item = Input>) -> bool {
     for input in inputs {
         if mailbox.send(Message::Noticed(input)).await.is_err() {
             return false;
@@ -210,13 +216,13 @@ impl Calendar {
 /// How far one standby is behind.
 struct Gauge {
     service: ServiceName,
-    standby: Arc<dyn StandbyControl>,
+    standby: Arc<dyn SiteControl>,
     /// Why the last reading failed, as it was logged.
     trouble: Option<String>,
 }
 
 impl Gauge {
-    fn new(service: &ServiceName, standby: &Arc<dyn StandbyControl>) -> Self {
+    fn new(service: &ServiceName, standby: &Arc<dyn SiteControl>) -> Self {
         Self { service: service.clone(), standby: Arc::clone(standby), trouble: None }
     }
 
@@ -226,8 +232,8 @@ impl Gauge {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             turns.tick().await;
-            let lag = self.read().await;
-            if !say(&mailbox, [Input::Lag { service: self.service.clone(), lag }]).await {
+            let reading = self.read().await.map(LagReading::now);
+            if !say(&mailbox, [Input::Lag { service: self.service.clone(), reading }]).await {
                 return;
             }
         }
@@ -256,7 +262,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::domain::{Fence, Moment, PlanId, WallTime};
+    use crate::domain::{Fence, Moment, PlanId, Positions, WallTime};
     use crate::ports::WriteProbe;
 
     struct At(Mutex<u64>);
@@ -322,12 +328,20 @@ mod tests {
     struct Standby(Mutex<Vec<Result<Duration, PortError>>>);
 
     #[async_trait]
-    impl StandbyControl for Standby {
+    impl SiteControl for Standby {
         async fn enter_read_only(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<(), PortError> {
             Err(PortError::broken("not asked for".to_owned()))
         }
 
+        async fn leave_read_only(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<(), PortError> {
+            Err(PortError::broken("not asked for".to_owned()))
+        }
+
         async fn probe_write(&self, _: &Fence, _: &ServiceName, _: &PlanId) -> Result<WriteProbe, PortError> {
+            Err(PortError::broken("not asked for".to_owned()))
+        }
+
+        async fn positions(&self, _: &ServiceName) -> Result<Positions, PortError> {
             Err(PortError::broken("not asked for".to_owned()))
         }
 
@@ -340,7 +354,7 @@ mod tests {
     async fn a_reading_that_fails_is_unknown_and_logged_once() {
         let (known, failed) = (Ok(Duration::from_secs(2)), || Err(PortError::retry("down".to_owned())));
         let answers = vec![known.clone(), failed(), failed(), known];
-        let standby: Arc<dyn StandbyControl> = Arc::new(Standby(Mutex::new(answers)));
+        let standby: Arc<dyn SiteControl> = Arc::new(Standby(Mutex::new(answers)));
         let mut gauge = Gauge::new(&ServiceName::new("login").unwrap(), &standby);
         let mut said = Vec::new();
         for _ in 0..4 {

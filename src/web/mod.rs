@@ -23,6 +23,7 @@
 mod answer;
 pub mod flags;
 mod show;
+mod sites;
 mod words;
 mod zone;
 
@@ -104,6 +105,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/services/{name}/unpin", post(words::unpin))
         .route("/v1/services/{name}/approve", post(words::approve))
         .route("/v1/services/{name}/acknowledge", post(words::acknowledge))
+        .route("/v1/services/{name}/reconcile", post(sites::reconcile))
         .route("/v1/services/{name}/drift", get(zone::drift))
         .route("/v1/services/{name}/adopt", post(zone::adopt))
         .route("/v1/services/{name}/repair", post(zone::repair))
@@ -277,12 +279,19 @@ async fn move_service(
     let service = known(&api, &name)?;
     let to = Role::parse(&body.to).ok_or_else(|| Refusal::bad("'to' is primary or standby"))?;
     let (by, reason) = (said(&body.by, "by")?, said(&body.reason, "reason")?);
-    let request = MoveRequest { service: service.name.clone(), to, by, reason, force: body.force };
+    let request =
+        MoveRequest { service: service.name.clone(), to, by, reason, force: body.force, promote: body.promote };
+    if body.promote && to != Role::Standby {
+        return Err(Refusal::bad("only the standby is promoted: 'to' is standby"));
+    }
     let force = body.force;
+    let loss = sites::loss(&api, service, &request).await?;
+    let preview =
+        |plan: &crate::domain::Plan| PlanPreview { loss: loss.clone(), ..show::preview(service, plan, force) };
     let reply = match body.digest {
         None => match api.controller.draft(request).await? {
             Reply::Opened(plan) => {
-                let plan = Some(show::preview(service, &plan, force));
+                let plan = Some(preview(&plan));
                 return Ok(Json(MoveAnswer { v: VERSION, result: "plan".to_owned(), plan, blockers: vec![] }));
             }
             reply => reply,
@@ -300,8 +309,8 @@ async fn move_service(
         blockers: Vec::new(),
     };
     Ok(Json(match reply {
-        Reply::Opened(plan) => answer("opened", Some(show::preview(service, &plan, force))),
-        Reply::PlanChanged(plan) => answer("plan-changed", Some(show::preview(service, &plan, force))),
+        Reply::Opened(plan) => answer("opened", Some(preview(&plan))),
+        Reply::PlanChanged(plan) => answer("plan-changed", Some(preview(&plan))),
         Reply::AlreadySo | Reply::Done => answer("already-so", None),
         Reply::Blocked(blockers) => {
             MoveAnswer { blockers: blockers.iter().map(show::blocker).collect(), ..answer("blocked", None) }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::zone;
+use super::{sites, zone};
 use crate::domain::zone_lint::Finding;
 use crate::domain::{
     Cause, IncidentEnd, JournalEntry, JournalRecord, Metric, Plan, PlanEnd, PlanId, ProtectionState, Role, Service,
@@ -55,7 +55,8 @@ fn service(known: Explanation) -> ServiceStatus {
             reason: pin.reason,
             remaining_ms: ms(pin.remaining),
         }),
-        lag_ms: known.lag.map(ms),
+        lag_ms: known.sides.lag.as_ref().map(|(reading, _)| ms(reading.behind)),
+        sides: sites::status(known.sides),
         moves: known.moves.iter().map(moved).collect(),
         sites: known.sites.into_iter().map(site).collect(),
         incident: known
@@ -86,7 +87,7 @@ pub(super) fn metric(measured: Measured) -> MetricStatus {
     }
 }
 
-fn ms(time: Duration) -> u64 {
+pub(super) fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -228,6 +229,7 @@ pub(super) fn preview(service: &Service, plan: &Plan, force: bool) -> PlanPrevie
         dns_name: service.dns.name.clone(),
         answer_before: site(plan.parent().serving).answer.clone(),
         answer_after: site(plan.to()).answer.clone(),
+        loss: None,
         force,
         digest: plan.digest().to_string(),
         parent: plan.parent().to_string(),
@@ -315,6 +317,9 @@ fn words(
         }
         JournalEntry::RepairAsked { by, reason, digest } => {
             ("repair-asked", format!("by {by}, digest {digest}: {reason}"))
+        }
+        JournalEntry::Reconciled { by, reason, digest, findings } => {
+            ("reconciled", format!("by {by}, digest {digest}: {reason}; seen: {}", findings.join("; ")))
         }
         JournalEntry::PlanApproved { plan, by } => ("plan-approved", format!("{plan} by {by}")),
         JournalEntry::PlanOpened { plan } => {

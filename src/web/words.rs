@@ -16,8 +16,8 @@ use crate::wire::api::{ApproveBody, PinBody, WordAnswer, WordBody};
 /// The shortest and the longest pin: less is over before it is read, more is forgotten.
 const PIN_FOR: std::ops::RangeInclusive<u64> = 60..=30 * 24 * 3600;
 
-type Body<T> = Result<Json<T>, JsonRejection>;
-type Answer = Result<Json<WordAnswer>, Refusal>;
+pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
+pub(super) type Answer = Result<Json<WordAnswer>, Refusal>;
 
 pub(super) async fn freeze(state: Shared, path: Path<String>, body: Body<WordBody>) -> Answer {
     let (state, service, by, reason) = plainly(state, &path, body)?;
@@ -83,7 +83,7 @@ fn plainly(
     Ok((state, service, said(&by, "by")?, said(&reason, "reason")?))
 }
 
-async fn word(api: &Api, name: &str, ask: Ask) -> Answer {
+pub(super) async fn word(api: &Api, name: &str, ask: Ask) -> Answer {
     Ok(Json(answer(api, name, api.controller.ask(ask).await?)?))
 }
 

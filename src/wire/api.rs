@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::events::{Event, Events};
+use super::sites::SidesStatus;
 use super::zone::DriftStatus;
 
 /// `GET /v1/status`, and `GET /v1/services/NAME` with one service.
@@ -53,6 +54,9 @@ pub struct ServiceStatus {
     pub pinned: Option<PinStatus>,
     /// How far the standby's data is behind, in milliseconds, as last measured.
     pub lag_ms: Option<u64>,
+    /// Who may write where, and what the way back would lose.
+    #[serde(default)]
+    pub sides: SidesStatus,
     /// The flips so far: where to, when, and whether the policy wanted them.
     pub moves: Vec<MoveStatus>,
     /// The open incident.
@@ -343,6 +347,9 @@ pub struct MoveBody {
     /// Overrule the evidence.
     #[serde(default)]
     pub force: bool,
+    /// Move nothing, and let the standby take writes.
+    #[serde(default)]
+    pub promote: bool,
     /// The digest of the plan that was shown. Without it nothing is done, and the plan is shown.
     #[serde(default)]
     pub digest: Option<String>,
@@ -380,6 +387,9 @@ pub struct PlanPreview {
     pub answer_before: String,
     /// What it will answer.
     pub answer_after: String,
+    /// What would be lost, in words: how far the standby's data is behind. Absent where that is not measured, and on the way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<String>,
     /// Whether the evidence is overruled.
     pub force: bool,
     /// The digest to confirm it with.

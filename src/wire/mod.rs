@@ -9,6 +9,7 @@ pub mod journal;
 pub mod observations;
 pub mod pace;
 pub mod sightings;
+pub mod sites;
 
 /// The version of every document so far.
 pub const VERSION: u32 = 1;

@@ -15,7 +15,7 @@ use quorate::adapters::sqlite::SqliteStore;
 use quorate::adapters::standby_http::StandbyHttp;
 use quorate::config::{Notify, Sms};
 use quorate::domain::{Limits, Secret};
-use quorate::ports::{Clock, StandbyControl};
+use quorate::ports::{Clock, SiteControl};
 use quorate::runtime::Intake;
 use quorate::runtime::controller::{self, Managed, Ports, Setup};
 use quorate::runtime::past::Past;
@@ -98,7 +98,7 @@ async fn run(settings: Settings) {
     let (enter, probe) = (site("/admin/read-only"), site("/admin/write-probe"));
     let key = Secret::new(ADMIN_KEY);
     let standby = StandbyHttp::new(&service.standby.name, enter, probe, key, Arc::clone(&clock)).unwrap();
-    let standby: Arc<dyn StandbyControl> = Arc::new(Watched::new(standby, &gun));
+    let standby: Arc<dyn SiteControl> = Arc::new(Watched::new(standby, &gun));
     let store = SqliteStore::open(&settings.store).unwrap();
     let watched = Arc::new(Watched::new(store.clone(), &gun));
     let ports = Ports {
@@ -111,8 +111,15 @@ async fn run(settings: Settings) {
         notifier: Arc::new(Watched::new(notifiers(&settings), &gun)),
     };
     let dns = Arc::new(Watched::new(settings.provider(), &gun));
-    let managed =
-        Managed { service: service.clone(), standby, dns, homes: Vec::new(), protected: Vec::new(), flag: None };
+    let managed = Managed {
+        service: service.clone(),
+        standby,
+        primary: None,
+        dns,
+        homes: Vec::new(),
+        protected: Vec::new(),
+        flag: None,
+    };
     let setup = Setup {
         cluster: settings::cluster(),
         limits: Limits::default(),

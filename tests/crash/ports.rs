@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use quorate::domain::{
     Authority, ChangeBatch, CheckName, Epoch, Fence, Generation, IncidentEnd, JournalEntry, JournalRecord, Level,
-    Plan, PlanEnd, PlanId, ProbeReport, RecordSet, RecordType, Role, ServiceName, Terms, WallTime,
+    Plan, PlanEnd, PlanId, Positions, ProbeReport, RecordSet, RecordType, Role, ServiceName, Terms, WallTime,
 };
 use quorate::ports::{
     ChangeState, Delivery, DnsProvider, JournalStore, LeaseStore, Notifier, Outbox, PortError, ProbeRequest,
-    ProbeRunner, QueuedDelivery, Resolver, StandbyControl, WriteProbe,
+    ProbeRunner, QueuedDelivery, Resolver, SiteControl, WriteProbe,
 };
 
 use super::child::Gun;
@@ -73,6 +73,7 @@ pub(crate) fn entry_name(entry: &JournalEntry) -> String {
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
         JournalEntry::AdoptionAsked { .. } => "adoption-asked".to_owned(),
         JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
+        JournalEntry::Reconciled { .. } => "reconciled".to_owned(),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { .. } => "approved".to_owned(),
         JournalEntry::PlanOpened { plan } => format!("plan-opened ({})", plan.id()),
@@ -175,7 +176,7 @@ impl<T: Notifier> Notifier for Watched<T> {
 }
 
 #[async_trait]
-impl<T: StandbyControl> StandbyControl for Watched<T> {
+impl<T: SiteControl> SiteControl for Watched<T> {
     async fn enter_read_only(&self, fence: &Fence, service: &ServiceName, plan: &PlanId) -> Result<(), PortError> {
         self.around(&self.of_plan("enter-read-only"), self.inner.enter_read_only(fence, service, plan)).await
     }
@@ -189,8 +190,16 @@ impl<T: StandbyControl> StandbyControl for Watched<T> {
         self.around(&self.of_plan("probe-write"), self.inner.probe_write(fence, service, plan)).await
     }
 
+    async fn leave_read_only(&self, fence: &Fence, service: &ServiceName, plan: &PlanId) -> Result<(), PortError> {
+        self.around(&self.of_plan("leave-read-only"), self.inner.leave_read_only(fence, service, plan)).await
+    }
+
     async fn lag(&self, service: &ServiceName) -> Result<Duration, PortError> {
         self.inner.lag(service).await
+    }
+
+    async fn positions(&self, service: &ServiceName) -> Result<Positions, PortError> {
+        self.inner.positions(service).await
     }
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn service(zone: &str, port: u16, dns: SocketAddr) -> Service {
         checks: vec![CheckName::new("login").unwrap()],
         critical: Vec::new(),
         veto: None,
+        fence: false,
         maintenance: Vec::new(),
         policy: Policy::new("crash", policy).unwrap(),
         vantages: vec![

@@ -256,6 +256,7 @@ pub(crate) fn service(zone: &str) -> Service {
         checks: vec![CheckName::new("login").unwrap()],
         critical: Vec::new(),
         veto: None,
+        fence: false,
         maintenance: Vec::new(),
         policy: Policy::new("default", values).unwrap(),
         vantages: Vec::new(),

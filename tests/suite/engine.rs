@@ -14,5 +14,6 @@ mod deciding;
 mod drain;
 mod drift;
 mod limits;
+mod sites;
 mod table;
 mod world;

@@ -70,6 +70,13 @@ fn drained() -> JournalEntry {
     JournalEntry::Drained { plan: plan_id(), record: Box::new(record) }
 }
 
+fn with_terms(to: Role, terms: Terms) -> JournalEntry {
+    let cause = Cause::Operator { by: "ann".into(), reason: "audit".into(), force: false };
+    let service = ServiceName::new("shop").unwrap();
+    let parent = token("v1;c=demo;e=4;s=0;t=standby;d=-");
+    JournalEntry::PlanOpened { plan: Box::new(Plan::new(plan_id(), service, to, cause, parent, terms)) }
+}
+
 /// Every variant, and every form of it, by the name of its fixture.
 pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
     let (by, reason, why) = ("ann".to_owned(), "audit".to_owned(), "no answer in time".to_owned());
@@ -78,7 +85,11 @@ pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
         new: token("v1;c=demo;e=4;s=1;t=standby;d=0123456789abcdef"),
     };
     let closed = |end| JournalEntry::PlanClosed { plan: plan_id(), end };
-    let detail = |text: &str, change: Option<&str>| StepDetail { text: text.into(), change: change.map(Into::into) };
+    let detail = |text: &str, change: Option<&str>| StepDetail {
+        text: text.into(),
+        change: change.map(Into::into),
+        fenced: None,
+    };
     vec![
         ("incident-opened", JournalEntry::IncidentOpened { number: 7, evidence: evidence() }),
         ("incident-escalated", JournalEntry::IncidentEscalated { number: 7, evidence: evidence() }),
@@ -130,6 +141,15 @@ pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
                 digest: PlanDigest::parse("0123456789abcdef").unwrap(),
             },
         ),
+        (
+            "reconciled",
+            JournalEntry::Reconciled {
+                by: by.clone(),
+                reason: reason.clone(),
+                digest: PlanDigest::parse("0123456789abcdef").unwrap(),
+                findings: vec!["db: the primary is 7 bytes behind".into()],
+            },
+        ),
         ("alert-raised-drift", JournalEntry::AlertRaised { alert: Alert::Drift, text: "it answers nothing".into() }),
         ("plan-approved", JournalEntry::PlanApproved { plan: plan_id(), by: by.clone() }),
         (
@@ -143,6 +163,22 @@ pub(crate) fn entries() -> Vec<(&'static str, JournalEntry)> {
                     token("v1;c=demo;e=4;s=0;t=primary;d=-"),
                     Terms { veto: true, approval: true, ..Terms::default() },
                 )),
+            },
+        ),
+        (
+            "plan-opened-promotion",
+            with_terms(Role::Standby, Terms { promote: true, fence: true, ..Terms::default() }),
+        ),
+        (
+            "plan-opened-failback-of-promoted",
+            with_terms(Role::Primary, Terms { promoted: true, fence: true, ..Terms::default() }),
+        ),
+        (
+            "step-succeeded-fence",
+            JournalEntry::StepSucceeded {
+                plan: plan_id(),
+                step: 2,
+                detail: StepDetail { text: "it refuses writes".into(), change: None, fenced: Some(true) },
             },
         ),
         ("plan-opened-quorum", plan(Role::Standby, Cause::Quorum(evidence()))),
@@ -180,6 +216,7 @@ fn kind(entry: &JournalEntry) -> &'static str {
         JournalEntry::StuckReminded { .. } => "stuck-reminded",
         JournalEntry::AdoptionAsked { .. } => "adoption-asked",
         JournalEntry::RepairAsked { .. } => "repair-asked",
+        JournalEntry::Reconciled { .. } => "reconciled",
         JournalEntry::PlanApproved { .. } => "plan-approved",
         JournalEntry::PlanOpened { .. } => "plan-opened",
         JournalEntry::StepStarted { .. } => "step-started",

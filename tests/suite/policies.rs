@@ -98,6 +98,7 @@ fn every_key_reaches_its_value() {
         budget = 3
         budget_window = "2d"
         max_lag = "30s"
+        failback_after = "5m"
         "#,
     );
     let expected = PolicyValues {
@@ -119,6 +120,7 @@ fn every_key_reaches_its_value() {
         cool_down: s(7_200),
         budget: Budget { moves: 3, per: s(172_800) },
         max_lag: Some(s(30)),
+        failback_after: s(300),
     };
     let policy = policy.expect("is good");
     assert_eq!((values(&policy.policy), &policy.warnings[..]), (&expected, &[][..]));

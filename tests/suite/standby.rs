@@ -15,7 +15,7 @@ use quorate::domain::{
     Authority, Class, Epoch, Fence, Moment, PlanId, PortError, Secret, ServiceName, SiteName, WallTime,
 };
 use quorate::lab::cloud::{Cloud, CloudOptions};
-use quorate::ports::{Clock, StandbyControl, WriteProbe};
+use quorate::ports::{Clock, SiteControl, WriteProbe};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 

@@ -34,7 +34,15 @@ fn service(lab: &Lab, cluster: &ClusterName, name: &str) -> Managed {
     let standby =
         StandbyHttp::new(&service.standby.name, read_only.url, read_only.write_probe, read_only.key, clock).unwrap();
     let dns = Arc::new(Route53::at(&lab.api_url().parse().unwrap(), "key", &Secret::new("secret")));
-    Managed { service, standby: Arc::new(standby), dns, homes: Vec::new(), protected: Vec::new(), flag: None }
+    Managed {
+        service,
+        standby: Arc::new(standby),
+        primary: None,
+        dns,
+        homes: Vec::new(),
+        protected: Vec::new(),
+        flag: None,
+    }
 }
 
 /// Writes a service's mark by hand.

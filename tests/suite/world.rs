@@ -680,6 +680,7 @@ warm_up = 0
 settle = "0s"
 recovered_after = "0s"
 cool_down = "0s"
+failback_after = "0s"
 budget = 1000
 budget_window = "1m"
 "#;

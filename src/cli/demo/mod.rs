@@ -26,7 +26,7 @@ use crate::adapters::resolver::Hickory;
 use crate::adapters::script::RhaiRunner;
 use crate::adapters::standby_http::StandbyHttp;
 use crate::domain::{Authority, Epoch, Outcome, PlanId, Role, Step};
-use crate::ports::{Clock, ProbeRequest, ProbeRunner, Resolution, Resolver, StandbyControl, WriteProbe};
+use crate::ports::{Clock, ProbeRequest, ProbeRunner, Resolution, Resolver, SiteControl, WriteProbe};
 use crate::wire::api::{Event, ServiceStatus, VoteStatus};
 use facts::Facts;
 use story::Story;

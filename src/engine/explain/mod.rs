@@ -12,6 +12,7 @@ use super::guard::{self, Asker, Blocker, human};
 use super::ledger::{Freeze, Incident, LastPlan, Moved, OpenPlan, StepStatus};
 use super::progress::{self, Attempt, Move};
 use super::scene::Scene;
+use super::sites::{self, SitesView};
 pub use rules::RuleView;
 
 /// Where a service is in its life.
@@ -131,8 +132,8 @@ pub struct Explanation {
     pub drift: Option<Drift>,
     /// The pin in force.
     pub pinned: Option<PinView>,
-    /// How far the standby's data is behind, as last measured; none when unknown or not measured.
-    pub lag: Option<Duration>,
+    /// Who may write where, and what the way back would lose.
+    pub sides: SitesView,
     /// The flips so far, in order.
     pub moves: Vec<Moved>,
     /// The open incident.
@@ -180,7 +181,7 @@ pub(super) fn explain(
         alerts: scene.ledger.alerts.iter().copied().collect(),
         drift: scene.drift.cloned(),
         pinned: pin_view(scene),
-        lag: scene.lag.and_then(|measured| measured.lag),
+        sides: sites::view(scene),
         moves: scene.ledger.moves.clone(),
         sites: Role::BOTH.into_iter().map(|role| site_view(scene, role)).collect(),
         incident: scene.ledger.incident,
@@ -262,11 +263,15 @@ fn next(scene: &Scene<'_>, attempt: &Attempt, blockers: &[Blocker]) -> String {
         };
     }
     if scene.serving() == Role::Standby {
-        let back = match guard::against_target(scene, Role::Primary) {
+        let target = guard::against_target(scene, Role::Primary);
+        let back = match target.or_else(|| sites::against_failback(scene).into_iter().next()) {
             None => "the primary is healthy, so `quorate failback` is possible".to_owned(),
             Some(blocker) => format!("`quorate failback` has to wait: {blocker}"),
         };
-        return format!("nothing by itself: the standby serves, and the way back is a person's decision; {back}");
+        let mode = if scene.ledger.promoted.is_some() { " and takes writes" } else { "" };
+        return format!(
+            "nothing by itself: the standby serves{mode}, and the way back is a person's decision; {back}"
+        );
     }
     match blockers {
         [] if scene.service.policy.approval => "open a plan that waits for approval".to_owned(),

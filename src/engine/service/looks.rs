@@ -13,6 +13,30 @@ impl ServiceState {
         &self.drain
     }
 
+    /// Has writes tried on the sites that must not take any, while the standby serves.
+    pub(super) fn try_writes(&mut self, now: Moment, common: &Common, output: &mut Output) {
+        // It is moved out, because a scene borrows everything.
+        let mut sites = std::mem::take(&mut self.sites);
+        let scene = self.scene(now, common);
+        let (due, next) = sites.due(&scene);
+        let plan = scene.ledger.last.as_ref().map(|last| last.plan.id().clone());
+        let fence = scene.fence;
+        self.sites = sites;
+        for role in due {
+            let service = self.service.name.clone();
+            match (fence, plan.clone()) {
+                (Some(fence), Some(plan)) => {
+                    output.commands.push(Command::TryWrite { service, role, fence, plan });
+                }
+                // It was moved before this journal began, or nobody leads: there is nothing to sign the request with.
+                _ => self.sites.tried(now, role, Err("no plan of this journal has moved it".to_owned())),
+            }
+        }
+        if let Some(at) = next {
+            output.wake(at);
+        }
+    }
+
     /// Takes what a vantage saw of its names. True when something may follow from it.
     pub(in crate::engine) fn sighted(&mut self, now: Moment, seen: Sighting) -> bool {
         let first = !self.drain.watched();

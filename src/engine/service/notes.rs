@@ -52,6 +52,9 @@ impl ServiceState {
             JournalEntry::RepairAsked { by, reason, digest } => {
                 ("repair-asked", format!("{by} has the records put back, digest {digest}: {reason}"))
             }
+            JournalEntry::Reconciled { by, reason, digest, .. } => {
+                ("reconciled", format!("{by} has seen what the way back would lose, digest {digest}: {reason}"))
+            }
             JournalEntry::Drained { plan, record } => ("drained", format!("{plan}: {record}")),
             // Told when it runs.
             JournalEntry::StepStarted { .. } => return,

@@ -55,6 +55,7 @@ impl ServiceState {
 
     fn turn(&mut self, now: Moment, common: &Common, output: &mut Output) {
         self.watch(now, common, output);
+        self.try_writes(now, common, output);
         self.watch_drain(now, common, output);
         if self.appending {
             return;
@@ -133,7 +134,9 @@ impl ServiceState {
             }
             told.verdicts.push((role, word));
         }
+        let primary = scene.primary.1.clone();
         (self.held, self.conditions) = (held, conditions);
+        self.sites.judged(now, &primary);
         self.told = told;
         if let Some(at) = gentler {
             output.wake(at);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::tempo::ms;
 use crate::domain::{
-    Alert, Authority, Cause, ChangeBatch, ClusterName, Epoch, JournalEntry, JournalRecord, Limits, Moment, NameError,
-    Observation, OwnedRecords, RecordsError, Register, Role, Service, ServiceName, StepDetail, WallTime,
+    Alert, Authority, Cause, ChangeBatch, ClusterName, Epoch, JournalEntry, JournalRecord, LagReading, Limits,
+    Moment, NameError, Observation, OwnedRecords, RecordsError, Register, Role, Service, ServiceName, StepDetail,
+    WallTime,
 };
 use crate::engine::{Ask, Command, Engine, Explanation, Input, MoveRequest, Reply, StepOrder, StepSuccess};
 
@@ -111,15 +112,14 @@ impl Desk {
     pub(in crate::sim) fn lag(&mut self, now: u64, lag: Duration) {
         let names: Vec<ServiceName> = self.services.iter().map(|service| service.name.clone()).collect();
         for service in names {
-            self.give(now, Input::Lag { service, lag: Some(lag) });
+            self.give(now, Input::Lag { service, reading: Some(LagReading::now(lag)) });
         }
     }
 
     /// A step has been carried out.
     pub(in crate::sim) fn done(&mut self, now: u64, place: usize, order: &StepOrder) {
         let Some(service) = self.services.get(place) else { return };
-        let mut success =
-            StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, register: None };
+        let mut success = StepSuccess { detail: StepDetail::said("done"), register: None };
         if let Some((Register::Records(present), intent)) = &order.switch {
             let records = present.after(&ChangeBatch::flip(present, service, intent.new.clone()));
             success.detail.change = Some("C1".to_owned());
@@ -142,7 +142,7 @@ impl Desk {
     pub(in crate::sim) fn bring_back(&mut self, now: u64, by: &str, reason: &str) {
         let Some(service) = self.services.first().map(|service| service.name.clone()) else { return };
         let (by, reason) = (by.to_owned(), reason.to_owned());
-        let request = MoveRequest { service, to: Role::Primary, by, reason, force: false };
+        let request = MoveRequest { service, to: Role::Primary, by, reason, force: false, promote: false };
         if let Reply::Opened(plan) = self.engine.draft(Moment::from_ms(now), &request) {
             self.give(now, Input::Asked(Ask::Move { request, digest: plan.digest().clone() }));
         }
@@ -186,7 +186,7 @@ impl Desk {
                     self.wishes.push(Wish::Step(place, order));
                 }
             }
-            Command::CatchUp { .. } | Command::Drain { .. } | Command::Resign { .. } => {}
+            Command::TryWrite { .. } | Command::CatchUp { .. } | Command::Drain { .. } | Command::Resign { .. } => {}
         }
     }
 

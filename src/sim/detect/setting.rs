@@ -77,6 +77,7 @@ impl Setting {
                     critical: Vec::new(),
                     maintenance: Vec::new(),
                     veto: None,
+                    fence: false,
                     policy: self.policy.clone(),
                     vantages: vantages.clone(),
                 })

@@ -41,7 +41,8 @@ async fn once(world: &World, handle: &Handle, wish: Wish) -> bool {
         Wish::Unfreeze => handle.ask(Ask::Unfreeze { service, by, reason }).await.is_ok(),
         Wish::Failover | Wish::ForcedFailover | Wish::Failback => {
             let to = if wish == Wish::Failback { Role::Primary } else { Role::Standby };
-            let request = MoveRequest { service, to, by, reason, force: wish == Wish::ForcedFailover };
+            let request =
+                MoveRequest { service, to, by, reason, force: wish == Wish::ForcedFailover, promote: false };
             move_it(world, handle, request).await
         }
     };

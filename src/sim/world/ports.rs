@@ -20,11 +20,11 @@ use super::state::{Point, State};
 use crate::domain::zone_lint::Soa;
 use crate::domain::{
     ChangeBatch, CheckName, Failover, FailureKind, Fence, Generation, Level, Moment, Outcome, OwnedRecords, PlanId,
-    ProbeReport, RecordSet, RecordType, Role, ServiceName, Step, WallTime,
+    Positions, ProbeReport, RecordSet, RecordType, Role, ServiceName, Step, WallTime,
 };
 use crate::ports::{
     ChangeState, Clock, Delivery, DnsProvider, Notifier, PortError, ProbeRequest, ProbeRunner, Resolution, Resolver,
-    StandbyControl, WriteProbe,
+    SiteControl, WriteProbe,
 };
 
 /// How long a client waits for an answer.
@@ -302,10 +302,19 @@ impl ProbeRunner for Door {
 }
 
 #[async_trait]
-impl StandbyControl for Door {
+impl SiteControl for Door {
     /// The simulated policy asks for no lag, so nobody measures it.
     async fn lag(&self, _service: &ServiceName) -> Result<Duration, PortError> {
         Err(PortError::broken("no lag is measured here"))
+    }
+
+    async fn positions(&self, _service: &ServiceName) -> Result<Positions, PortError> {
+        Ok(Positions::new())
+    }
+
+    /// No simulated plan lets the standby take writes: its primary has no control, and nobody promotes.
+    async fn leave_read_only(&self, _fence: &Fence, _of: &ServiceName, _plan: &PlanId) -> Result<(), PortError> {
+        Err(PortError::broken("nobody is promoted here"))
     }
 
     async fn enter_read_only(&self, _fence: &Fence, _of: &ServiceName, plan: &PlanId) -> Result<(), PortError> {

@@ -80,8 +80,15 @@ async fn live(world: Arc<World>, process: usize, policy: usize, closing: Cancell
         notifier: door.clone(),
     };
     let cluster = world.values.cluster.clone();
-    let managed =
-        Managed { service, standby: door.clone(), dns: door, homes: Vec::new(), protected: Vec::new(), flag: None };
+    let managed = Managed {
+        service,
+        standby: door.clone(),
+        primary: None,
+        dns: door,
+        homes: Vec::new(),
+        protected: Vec::new(),
+        flag: None,
+    };
     let setup =
         Setup { cluster, limits: Limits::default(), services: vec![managed], halt_file: None, watch_every: None };
     let handle = match controller::start(setup, ports, &TaskTracker::new(), &closing).await {

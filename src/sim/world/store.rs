@@ -129,6 +129,7 @@ fn short(entry: &JournalEntry) -> String {
         JournalEntry::StuckReminded { number } => format!("reminder {number} that it is stuck"),
         JournalEntry::AdoptionAsked { digest, .. } => format!("adoption {digest} asked"),
         JournalEntry::RepairAsked { digest, .. } => format!("repair {digest} asked"),
+        JournalEntry::Reconciled { digest, .. } => format!("reconciliation {digest} acknowledged"),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approval of {plan}"),
     }

@@ -107,6 +107,7 @@ fn service(policy: Policy) -> Result<Service, SimError> {
         checks: vec![CheckName::new("login").map_err(SimError::of)?],
         critical: Vec::new(),
         veto: None,
+        fence: false,
         maintenance: Vec::new(),
         policy,
         vantages: VANTAGES.iter().map(vantage).collect::<Result<_, _>>()?,

@@ -51,6 +51,12 @@ pub(super) fn entry(fields: &mut Fields) -> Result<JournalEntry, WireError> {
             reason: fields.text("reason")?,
             digest: fields.word("digest", PlanDigest::parse)?,
         },
+        "reconciled" => JournalEntry::Reconciled {
+            by: fields.text("by")?,
+            reason: fields.text("reason")?,
+            digest: fields.word("digest", PlanDigest::parse)?,
+            findings: texts(fields, "findings")?,
+        },
         "plan-approved" => JournalEntry::PlanApproved { plan: plan_id(fields)?, by: fields.text("by")? },
         "plan-opened" => JournalEntry::PlanOpened { plan: Box::new(plan(fields)?) },
         "step-started" => JournalEntry::StepStarted {
@@ -167,10 +173,14 @@ fn plan(parent: &mut Fields) -> Result<Plan, WireError> {
     let parent_token = fields.parsed("parent", Token::parse)?;
     let steps = texts(&mut fields, "steps")?;
     let digest = fields.word("digest", PlanDigest::parse)?;
+    let has = |wanted: Step| steps.iter().any(|step| step == wanted.as_str());
     let terms = Terms {
-        veto: steps.iter().any(|step| step == Step::AskVeto.as_str()),
+        veto: has(Step::AskVeto),
         approval: fields.optional_flag("approval")?.unwrap_or(false),
         lane: lane_of(&steps),
+        fence: has(Step::FencePrimary) || has(Step::ReleasePrimary),
+        promoted: has(Step::DrainStandby),
+        promote: has(Step::AllowWrites),
     };
     let plan = Plan::new(id, service, to, cause, parent_token, terms);
     // Steps first: a different list is the likeliest reason for a different digest, and says more.
@@ -220,7 +230,11 @@ fn intent(parent: &mut Fields) -> Result<Option<FlipIntent>, WireError> {
 
 fn detail(parent: &mut Fields) -> Result<StepDetail, WireError> {
     let mut fields = parent.object("detail")?;
-    let detail = StepDetail { text: fields.text("text")?, change: fields.optional_text("change")? };
+    let detail = StepDetail {
+        text: fields.text("text")?,
+        change: fields.optional_text("change")?,
+        fenced: fields.optional_flag("fenced")?,
+    };
     fields.done()?;
     Ok(detail)
 }

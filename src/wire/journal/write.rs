@@ -35,6 +35,7 @@ enum EntryText<'a> {
     StuckReminded { number: u32 },
     AdoptionAsked { by: &'a str, reason: &'a str, digest: String, from: Option<&'a str> },
     RepairAsked { by: &'a str, reason: &'a str, digest: String },
+    Reconciled { by: &'a str, reason: &'a str, digest: String, findings: &'a [String] },
     PlanApproved { plan: &'a str, by: &'a str },
     PlanOpened { plan: Box<PlanText<'a>> },
     StepStarted { plan: &'a str, step: usize, intent: Option<IntentText> },
@@ -115,6 +116,9 @@ struct IntentText {
 struct DetailText<'a> {
     text: &'a str,
     change: Option<&'a str>,
+    /// Only the step that fences has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fenced: Option<bool>,
 }
 
 impl<'a> From<&'a JournalEntry> for EntryText<'a> {
@@ -156,6 +160,9 @@ impl<'a> From<&'a JournalEntry> for EntryText<'a> {
             JournalEntry::RepairAsked { by, reason, digest } => {
                 Self::RepairAsked { by, reason, digest: digest.to_string() }
             }
+            JournalEntry::Reconciled { by, reason, digest, findings } => {
+                Self::Reconciled { by, reason, digest: digest.to_string(), findings }
+            }
             JournalEntry::PlanApproved { plan, by } => Self::PlanApproved { plan: plan.as_str(), by },
             JournalEntry::PlanOpened { plan } => Self::PlanOpened { plan: Box::new(plan.as_ref().into()) },
             JournalEntry::StepStarted { plan, step, intent } => Self::StepStarted {
@@ -168,7 +175,7 @@ impl<'a> From<&'a JournalEntry> for EntryText<'a> {
             JournalEntry::StepSucceeded { plan, step, detail } => Self::StepSucceeded {
                 plan: plan.as_str(),
                 step: *step,
-                detail: DetailText { text: &detail.text, change: detail.change.as_deref() },
+                detail: DetailText { text: &detail.text, change: detail.change.as_deref(), fenced: detail.fenced },
             },
             JournalEntry::StepFailed { plan, step, why } => {
                 Self::StepFailed { plan: plan.as_str(), step: *step, why }

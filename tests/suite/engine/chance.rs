@@ -61,7 +61,7 @@ fn step(world: &mut World, chance: &mut Chance, primary: &mut Outcome, standby: 
         79..=82 => world.ask(Ask::Unfreeze { service, by, reason }),
         83..=85 => {
             let (to, force) = (chance.of(&Role::BOTH), chance.below(4) == 0);
-            let request = MoveRequest { service, to, by, reason, force };
+            let request = MoveRequest { service, to, by, reason, force, promote: false };
             if let Reply::Opened(plan) = world.engine.draft(world.moment(), &request) {
                 world.ask(Ask::Move { request, digest: plan.digest().clone() });
             }

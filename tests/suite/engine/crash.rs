@@ -85,6 +85,7 @@ fn a_crash_at_any_point_of_a_failback_ends_in_the_same_place_in_every_lane() {
                 by: "ann".to_owned(),
                 reason: "the primary is repaired".to_owned(),
                 force: false,
+                promote: false,
             };
             for second in (90..180).step_by(2) {
                 world.pass_until(second * 1000);

@@ -13,7 +13,7 @@ pub(super) struct Night {
 }
 
 pub(super) fn policy(change: impl FnOnce(&mut PolicyValues)) -> Policy {
-    let mut values = PolicyValues { warm_up: 0, ..PolicyValues::default() };
+    let mut values = PolicyValues { warm_up: 0, failback_after: Duration::ZERO, ..PolicyValues::default() };
     change(&mut values);
     Policy::new("test", values).unwrap()
 }

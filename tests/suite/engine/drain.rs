@@ -67,7 +67,8 @@ fn all_well(night: &mut Night, seconds: u64) {
 
 fn move_to(night: &mut Night, to: Role) {
     let (by, reason) = ("ada".to_owned(), "a reason".to_owned());
-    let request = MoveRequest { service: night.world.service.name.clone(), to, by, reason, force: false };
+    let request =
+        MoveRequest { service: night.world.service.name.clone(), to, by, reason, force: false, promote: false };
     let Reply::Opened(plan) = night.world.engine.draft(night.world.moment(), &request) else { panic!("no plan") };
     night.world.ask(Ask::Move { request, digest: plan.digest().clone() });
     assert_eq!(night.explained().serving, to, "{:?}", night.world.events);

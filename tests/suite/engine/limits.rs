@@ -18,7 +18,7 @@ fn words() -> (String, String) {
 
 fn manual(night: &mut Night, to: Role) -> Reply {
     let (by, reason) = words();
-    let request = MoveRequest { service: name(), to, by, reason, force: false };
+    let request = MoveRequest { service: name(), to, by, reason, force: false, promote: false };
     let Reply::Opened(plan) = night.world.engine.draft(night.world.moment(), &request) else {
         return night.world.engine.draft(night.world.moment(), &request);
     };
@@ -140,7 +140,10 @@ fn nothing_moves_by_itself_in_a_maintenance_window_or_while_everything_is_halted
 
 #[test]
 fn data_that_is_too_far_behind_or_nobody_knows_how_far_keeps_the_service_where_it_is() {
-    let lag = |seconds: Option<u64>| Input::Lag { service: name(), lag: seconds.map(Duration::from_secs) };
+    let lag = |seconds: Option<u64>| Input::Lag {
+        service: name(),
+        reading: seconds.map(|seconds| LagReading::now(Duration::from_secs(seconds))),
+    };
     for (measured, moves) in [(None, false), (Some(None), false), (Some(Some(31)), false), (Some(Some(30)), true)] {
         let mut night = Night::new(|values| values.max_lag = Some(Duration::from_secs(30)));
         for _ in 0..12 {
@@ -157,7 +160,7 @@ fn data_that_is_too_far_behind_or_nobody_knows_how_far_keeps_the_service_where_i
 #[test]
 fn an_old_measurement_of_the_lag_is_none() {
     let mut night = Night::new(|values| values.max_lag = Some(Duration::from_secs(30)));
-    night.world.give(Input::Lag { service: name(), lag: Some(Duration::ZERO) });
+    night.world.give(Input::Lag { service: name(), reading: Some(LagReading::now(Duration::ZERO)) });
     night.primary_fails(10, |_| false);
     night.primary_fails(60, |_| true);
     assert_eq!((night.codes(), night.world.flips), (vec!["lag"], 0));

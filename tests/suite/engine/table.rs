@@ -101,7 +101,7 @@ impl Run {
             ["unfreeze"] => world.ask(Ask::Unfreeze { service, by, reason }),
             ["ask" | "draft", direction, ref rest @ ..] => {
                 let to = if direction == "failover" { Role::Standby } else { Role::Primary };
-                let request = MoveRequest { service, to, by, reason, force: rest.contains(&"force") };
+                let request = MoveRequest { service, to, by, reason, force: rest.contains(&"force"), promote: false };
                 let reply = world.engine.draft(world.moment(), &request);
                 let digest = match &reply {
                     Reply::Opened(plan) if !rest.contains(&"wrong-digest") => plan.digest().clone(),

@@ -49,6 +49,7 @@ pub(super) fn service(name: &str) -> Service {
         checks: vec![CheckName::new("login").unwrap()],
         critical: Vec::new(),
         veto: None,
+        fence: false,
         maintenance: Vec::new(),
         policy: Policy::new("test", values).unwrap(),
         vantages: VANTAGES
@@ -100,6 +101,14 @@ pub(super) struct World {
     zone: Vec<RecordSet>,
     pub(super) flips: u32,
     pub(super) read_only: bool,
+    /// Sites that take a write that is tried, whatever they were told.
+    pub(super) takes_writes: Vec<Role>,
+    /// Whether the standby was let take writes.
+    pub(super) promoted: bool,
+    /// Whether the primary refuses writes.
+    pub(super) fenced: bool,
+    /// Whether it cannot be made to.
+    pub(super) unfenceable: bool,
     pub(super) times_made_read_only: u32,
     pub(super) running: Option<StepOrder>,
     pub(super) store: Door,
@@ -172,6 +181,10 @@ impl World {
             fencing: Door::Open,
             fence_pending: false,
             held: None,
+            takes_writes: Vec::new(),
+            promoted: false,
+            fenced: false,
+            unfenceable: false,
             on_their_way: Vec::new(),
             flag: service_flag,
             pins: 0,
@@ -286,6 +299,13 @@ impl World {
             Command::CatchUp { flag, zone, .. } => {
                 let flag = flag.map_or("no flag".to_owned(), |flag| flag.token().to_string());
                 self.events.push(format!("catch up {flag}{}", if zone { " and a zone" } else { "" }));
+            }
+            Command::TryWrite { service, role, .. } => {
+                let how = "as it is".to_owned();
+                let told = if role == Role::Standby { !self.promoted } else { self.fenced };
+                let taken = !told || self.takes_writes.contains(&role);
+                let probe = if taken { WriteProbe::Accepted { how } } else { WriteProbe::Refused { how } };
+                self.give(Input::WriteTried { service, role, result: Ok(probe) });
             }
             Command::Drain { closely, .. } => {
                 self.events.push(if closely { "look closely" } else { "look at rest" }.to_owned())
@@ -427,7 +447,8 @@ impl World {
                     && (self.apply(&write) || self.register().token() == &intent.new);
                 if there && *end == End::Ok {
                     let register = Some(self.register());
-                    let detail = StepDetail { text: "accepted".to_owned(), change: Some("C1".to_owned()) };
+                    let detail =
+                        StepDetail { text: "accepted".to_owned(), change: Some("C1".to_owned()), fenced: None };
                     Ok(StepSuccess { detail, register })
                 } else if *end == End::Ok {
                     Err(failed(Class::Refused))
@@ -449,11 +470,41 @@ impl World {
                 if step == Step::AwaitInSync && self.lives == 0 && !self.answers_lost {
                     assert!(order.change.is_some() || self.flag.is_some(), "the change's id");
                 }
-                Ok(StepSuccess { detail: StepDetail { text: "done".to_owned(), change: None }, register: None })
+                self.writes_change(&order)
             }
         };
         self.answers_lost |= *end == End::LostApplied || *end == End::LostLate;
         self.give(Input::StepEnded { service, step, result });
+    }
+
+    /// What a step does to who may write: never both, unless a person has forced it (S1).
+    fn writes_change(&mut self, order: &StepOrder) -> Result<StepSuccess, PortError> {
+        let forced = matches!(order.plan.cause(), Cause::Operator { force: true, .. });
+        let mut detail = StepDetail::said("done");
+        match order.step {
+            Step::EnterReadOnly => self.promoted = false,
+            Step::FencePrimary if self.unfenceable && order.plan.terms().promote && !forced => {
+                return Err(PortError::retry("the primary does not answer"));
+            }
+            Step::FencePrimary => {
+                self.fenced = !self.unfenceable;
+                detail.fenced = Some(self.fenced);
+            }
+            Step::ReleasePrimary => {
+                assert!(
+                    self.read_only && !self.promoted,
+                    "S1: the primary is released while the standby takes writes"
+                );
+                self.fenced = false;
+            }
+            Step::AllowWrites => {
+                assert!(self.fenced || forced, "S1: the standby takes writes while the primary does");
+                (self.promoted, self.read_only) = (true, false);
+            }
+            Step::VerifyWrites => assert!(self.promoted),
+            _ => {}
+        }
+        Ok(StepSuccess { detail, register: None })
     }
 
     /// Brings the records to where the plan moves the name; run again, it finds its own change.
@@ -608,6 +659,7 @@ fn entry_word(entry: &JournalEntry) -> String {
         JournalEntry::StuckReminded { number } => format!("reminded {number}"),
         JournalEntry::AdoptionAsked { .. } => "adoption-asked".to_owned(),
         JournalEntry::RepairAsked { .. } => "repair-asked".to_owned(),
+        JournalEntry::Reconciled { .. } => "reconciled".to_owned(),
         JournalEntry::Drained { plan, .. } => format!("{plan} drained"),
         JournalEntry::PlanApproved { plan, .. } => format!("approved {plan}"),
         JournalEntry::PlanOpened { plan } => format!("plan-opened {} to {}", plan.id(), plan.to()),
