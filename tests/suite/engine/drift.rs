@@ -194,7 +194,10 @@ fn a_store_that_is_not_known_to_be_fenced_stands_in_the_way_back_alone_until_a_l
     let token = world.register().token().clone();
     let blocked = |world: &World, to: Role| {
         let (service, by, reason) = (world.service.name.clone(), "ada".to_owned(), "a test".to_owned());
-        match world.engine.draft(world.moment(), &MoveRequest { service, to, by, reason, force: true, promote: false }) {
+        match world
+            .engine
+            .draft(world.moment(), &MoveRequest { service, to, by, reason, force: true, promote: false })
+        {
             Reply::Blocked(blockers) => blockers.iter().any(|blocker| blocker.code() == "flag-behind"),
             _ => false,
         }
