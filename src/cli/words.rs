@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::api::{print_json, who};
 use super::client::Where;
 use super::exit::Failure;
-use crate::wire::api::{ApproveBody, PinBody, ProtectionStatus, WordAnswer, WordBody};
+use crate::wire::api::{ApproveBody, PinBody, WordAnswer, WordBody};
+use crate::wire::zone::ProtectionStatus;
 
 /// What each of them takes.
 #[derive(Debug, clap::Args)]

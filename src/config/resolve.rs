@@ -414,6 +414,7 @@ impl<'a> Resolver<'a> {
                 checks: judges.checks,
                 critical: judges.critical,
                 veto: judges.veto,
+                fence: false,
                 policy: policy?,
                 drills: drills?,
                 maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,

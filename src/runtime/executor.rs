@@ -243,11 +243,27 @@ impl Executor {
         }
     }
 
-    async fn public_login(&self, to: Role) -> Result<StepSuccess, PortError> {
+    /// The server through which the login goes: of two providers one may be dead, and its servers go on answering what they had.
+    async fn moved_server(&self, to: Role) -> Result<SocketAddr, PortError> {
         let servers = self.servers().await?;
-        let Some((_, server)) = servers.first() else {
+        let Some((_, first)) = servers.first() else {
             return Err(PortError::retry("no name server to ask"));
         };
+        let Some(name) = self.managed.service.moved().next().filter(|_| !self.managed.dns.remarks().is_empty())
+        else {
+            return Ok(*first);
+        };
+        let wanted = self.wanted(&name, to).await?;
+        for (host, addr) in &servers {
+            if self.verify_answer(&name, &wanted, (host, *addr), Instant::now()).await.is_ok() {
+                return Ok(*addr);
+            }
+        }
+        Ok(*first)
+    }
+
+    async fn public_login(&self, to: Role) -> Result<StepSuccess, PortError> {
+        let server = self.moved_server(to).await?;
         let mut slowest = 0;
         for check in &self.managed.service.checks {
             let request = ProbeRequest {
@@ -256,7 +272,7 @@ impl Executor {
                 role: to,
                 vantage: None,
                 deadline: self.managed.service.policy.timeout,
-                resolution: Resolution::Through(*server),
+                resolution: Resolution::Through(server),
             };
             let report = self.ports.probes.run(&request).await;
             if report.outcome != Outcome::Pass {

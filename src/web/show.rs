@@ -14,10 +14,10 @@ use crate::runtime::{Event as Noticed, Measured};
 use crate::wire::VERSION;
 use crate::wire::api::{
     BlockerStatus, DrainStatus, Event, HistoryEntry, IncidentStatus, LastPlanStatus, MetricStatus, MoveStatus,
-    PinStatus, PlanPreview, PlanStatus, ProtectionStatus, PublicStatus, RuleStatus, ServiceStatus, SiteStatus,
-    Status, StepStatus, StragglerStatus, VoteStatus, Word,
+    PinStatus, PlanPreview, PlanStatus, PublicStatus, RuleStatus, ServiceStatus, SiteStatus, Status, StepStatus,
+    StragglerStatus, VoteStatus, Word,
 };
-use crate::wire::zone::FindingStatus;
+use crate::wire::zone::{FindingStatus, ProtectionStatus};
 
 /// How zones stand whose records are to be protected while the service is frozen.
 pub(super) fn protection(zones: Vec<(String, ProtectionState)>, frozen: bool) -> Vec<ProtectionStatus> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::drill::{DrillStatus, LastDrillStatus};
 pub use super::events::{Event, Events};
 use super::sites::SidesStatus;
-use super::zone::DriftStatus;
+use super::zone::{DriftStatus, ProtectionStatus};
 
 /// `GET /v1/status`, and `GET /v1/services/NAME` with one service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -441,19 +441,6 @@ pub struct WordBody {
     pub by: String,
     /// Why.
     pub reason: String,
-}
-
-/// Whether a provider keeps a service's records from being changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ProtectionStatus {
-    /// The provider and its zone.
-    pub zone: String,
-    /// Whether it does; none while nobody can tell.
-    pub protected: Option<bool>,
-    /// Whether that is as the freeze, or its absence, wants it; if not it is tried again.
-    pub settled: bool,
-    /// The same in words, and why.
-    pub text: String,
 }
 
 /// Its answer.

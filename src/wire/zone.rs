@@ -119,3 +119,16 @@ pub struct ZoneChange {
     /// The changes: `- …` is deleted, exactly as it is, and `+ …` created.
     pub diff: Vec<String>,
 }
+
+/// Whether a provider keeps a service's records from being changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProtectionStatus {
+    /// The provider and its zone.
+    pub zone: String,
+    /// Whether it does; none while nobody can tell.
+    pub protected: Option<bool>,
+    /// Whether that is as the freeze, or its absence, wants it; if not it is tried again.
+    pub settled: bool,
+    /// The same in words, and why.
+    pub text: String,
+}

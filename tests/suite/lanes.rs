@@ -186,7 +186,7 @@ async fn a_store_that_is_away_at_a_takeover_stands_in_the_way_back_and_not_in_th
 
     second_store(&world, true);
     world.until_so("it catches up", async || raised(&world) == [true, true]).await;
-    world.until("that is seen", |service| !service["blockers"].to_string().contains("flag-behind")).await;
+    world.until("that is seen", |service| service["drift"]["differences"] == serde_json::json!([])).await;
     let back = world.cli(&failback).await;
     assert_eq!(back.code, Some(0), "{back:?}");
     assert_eq!((raised(&world), world.answer().await.as_str()), ([false, false], PRIMARY));
