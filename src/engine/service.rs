@@ -362,7 +362,11 @@ impl ServiceState {
             | JournalEntry::PlanApproved { .. }
             | JournalEntry::Reconciled { .. }
             | JournalEntry::Drained { .. } => {}
-            JournalEntry::Drill(_) if self.ledger.drills.open.is_none() => self.drilling = Drilling::default(),
+            JournalEntry::Drill(_) if self.ledger.drills.open.is_none() => {
+                // What is measured does not end with a drill.
+                let breach = self.drilling.breach.take();
+                self.drilling = Drilling { breach, ..Drilling::default() };
+            }
             JournalEntry::Drill(_) => {}
         }
         self.note_entry(entry, output);

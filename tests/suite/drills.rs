@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::world::{CONTROLLER, Options, PRIMARY, QUORATE, STANDBY, World, signal};
 
-const POLICY: &str = "failback_after = \"0s\"\nrto = \"1m\"\nrpo = \"30s\"\n";
+const POLICY: &str = "rto = \"1m\"\nrpo = \"30s\"\n";
 
 fn options() -> Options {
     Options { policy: POLICY, ..Options::default() }

@@ -172,7 +172,7 @@ fn the_page_and_the_default_preset_say_the_same_defaults() {
     let text = fs::read_to_string(Path::new(ROOT).join("policies/default.toml")).expect("the preset is there");
     let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(" = "));
     let preset: BTreeMap<&str, &str> = lines.collect();
-    let elsewhere = ["description", "down_after", "max_lag"];
+    let elsewhere = ["description", "down_after", "max_lag", "rto", "rpo"];
     for (key, default) in documented() {
         match preset.get(key.as_str()) {
             Some(value) if key != "description" => assert_eq!(*value, default, "{key}"),
