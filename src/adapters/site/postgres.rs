@@ -39,8 +39,15 @@ const PROMOTION_S: u32 = 4;
 
 /// Every session but this one that began before the setting was last read: it may have a transaction open that still writes. Walsenders and
 /// the server's own processes are no client backends.
-const OLDER: &str =
-    "backend_type = 'client backend' AND pid <> pg_backend_pid() AND backend_start < pg_conf_load_time()";
+const OLDER: &str = "FROM pg_stat_activity LEFT JOIN pg_roles ON pg_roles.oid = usesysid WHERE backend_type = 'client backend' \
+     AND pid <> pg_backend_pid() AND backend_start < pg_conf_load_time()";
+/// Of these, those that we may end: superusers' only a superuser can. A managed server always has some of its provider's.
+const ENDABLE: &str =
+    "(NOT coalesce(rolsuper, false) OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))";
+/// And those that still matter: a session that is idle, or whose transaction has begun since, has the new default.
+const MATTERS: &str = "xact_start < pg_conf_load_time()";
+/// How many looks an end may take.
+const LOOKS: u32 = 40;
 
 /// A position in two columns: the timeline, and the place as text. On a standby the timeline is the highest that is known of: that of the
 /// stream, which is gone when the primary is, or those in the control file, which follow at the next restart point.
