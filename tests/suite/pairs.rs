@@ -196,6 +196,7 @@ async fn a_real_application_moves_to_its_read_only_standby_and_no_acknowledged_w
     let browser = logged_in(&pair.url(PRIMARY, "")).await;
     let (status, body) = write(&browser, &pair.url(PRIMARY, ADD), "after").await;
     assert_eq!(status, StatusCode::FOUND, "{body}");
+    let browser = logged_in(&pair.url(STANDBY, "")).await;
     let (status, _) = write(&browser, &pair.url(STANDBY, ADD), "there").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "whoever has the old answer must not write");
     pair.primary_database.until_level(&pair.standby_database).await;
