@@ -179,6 +179,8 @@ pub(crate) struct World {
     pub(crate) health_check: Option<String>,
     /// What stands in the configuration in place of something else.
     pub(crate) swaps: Vec<(String, String)>,
+    /// The policy.
+    pub(crate) policy: String,
     /// More secrets, or others.
     pub(crate) more_secrets: Vec<(&'static str, String)>,
     _turn: OwnedSemaphorePermit,
@@ -210,6 +212,7 @@ impl World {
             flag_ports: [free_port(), free_port()],
             health_check: None,
             swaps: Vec::new(),
+            policy: [POLICY, options.policy].concat(),
             more_secrets: Vec::new(),
             _turn: turn,
         };
@@ -245,7 +248,7 @@ impl World {
         let dir = self.dir.path();
         fs::create_dir_all(dir.join("policies")).unwrap();
         fs::create_dir_all(dir.join("checks")).unwrap();
-        fs::write(dir.join("policies/brisk.toml"), [POLICY, self.options.policy].concat()).unwrap();
+        fs::write(dir.join("policies/brisk.toml"), &self.policy).unwrap();
         fs::write(dir.join("checks/login.rhai"), include_str!("../../checks/login.rhai")).unwrap();
         fs::write(dir.join("checks/write-probe.rhai"), include_str!("../../checks/write-probe.rhai")).unwrap();
         let secrets: Vec<String> = self

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -113,7 +113,7 @@ pub async fn read_only(State(mode): State<Arc<Mode>>, request: Request, next: Ne
 
 async fn asked(mode: &Mode, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(Body::from(body), LONGEST_BODY).await else {
+    let Ok(body) = to_bytes(body, LONGEST_BODY).await else {
         return says(StatusCode::PAYLOAD_TOO_LARGE, "body");
     };
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -130,7 +130,7 @@ async fn asked(mode: &Mode, request: Request) -> Response {
     mac.update(&body);
     let given = header("x-quorate-signature").strip_prefix("v1=").and_then(|digits| hex::decode(digits).ok());
     // In constant time.
-    if !given.is_some_and(|given| mac.verify_slice(&given).is_ok()) {
+    if given.is_none_or(|given| mac.verify_slice(&given).is_err()) {
         return says(StatusCode::UNAUTHORIZED, "signature");
     }
     if head.method != Method::POST {

@@ -54,7 +54,9 @@ impl Mariadb {
         let (folder, port) = (folder(), free_port());
         let data = folder.path().join("data");
         let own = |command: &mut std::process::Command| {
-            command.arg("--no-defaults").arg(format!("--datadir={}", data.display()));
+            // A server that starts clears what looks like temporary tables away, others' among them.
+            let temporary = format!("--tmpdir={}", folder.path().display());
+            command.arg("--no-defaults").arg(format!("--datadir={}", data.display())).arg(temporary);
         };
         let mut install = unprivileged(program("mariadb-install-db"), &folder);
         own(&mut install);

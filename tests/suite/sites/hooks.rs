@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quorate::adapters::script::{CheckScript, Limits, Reach};
 use quorate::adapters::site::Control;
@@ -14,6 +14,7 @@ use quorate::adapters::site::script::Hook;
 use quorate::domain::{CheckName, Class, Role, Secret, Secrets};
 use quorate::ports::WriteProbe;
 use tempfile::TempDir;
+use tokio::time::Instant;
 use url::Url;
 
 use super::act::{STANDBY, accepted, enter, leave, probe, refused};

@@ -1,6 +1,6 @@
 //! PostgreSQL, alone and as a pair with streaming replication.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quorate::adapters::site::postgres::Postgres as Adapter;
 use quorate::adapters::site::{Control, Database, Tls};
@@ -8,6 +8,7 @@ use quorate::domain::{Class, Distance, Moment, PortError, Position, Secret};
 use quorate::runtime::lag::Sampler;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use super::act::{STANDBY, accepted, enter, leave, refused, service};
 use crate::suite::databases::postgres::{Postgres, a_moment, value};

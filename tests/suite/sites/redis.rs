@@ -1,11 +1,11 @@
 //! Redis, alone and as a pair.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quorate::adapters::site::redis::Redis as Adapter;
 use quorate::adapters::site::{Control, Database};
 use quorate::domain::{Class, Distance, PortError, Position, Secret};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::act::{STANDBY, accepted, enter, leave, refused, service};
 use crate::suite::databases::redis::Redis;
