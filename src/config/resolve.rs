@@ -414,7 +414,6 @@ impl<'a> Resolver<'a> {
                 checks: judges.checks,
                 critical: judges.critical,
                 veto: judges.veto,
-                fence: false,
                 policy: policy?,
                 drills: drills?,
                 maintenance: draft.maintenance.iter().cloned().collect::<Option<_>>()?,

@@ -255,7 +255,9 @@ impl Executor {
         };
         let wanted = self.wanted(&name, to).await?;
         for (host, addr) in &servers {
-            if self.verify_answer(&name, &wanted, (host, *addr), Instant::now()).await.is_ok() {
+            let (host, wanted) = (host.clone(), wanted.clone());
+            let one = Answered { host, addr: *addr, name: name.name.clone(), kind: name.kind, wanted };
+            if self.verify_answer(&one, Instant::now()).await.is_ok() {
                 return Ok(*addr);
             }
         }
