@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::compose;
 use super::exit::Failure;
-use crate::adapters::script::{ModuleScript, RhaiRunner};
+use crate::adapters::script::{ModuleScript, RhaiHook, RhaiRunner};
 use crate::adapters::site::command::Command;
 use crate::adapters::site::http::SiteHttp;
 use crate::adapters::site::mysql::Mysql;
@@ -73,8 +73,11 @@ impl Sites {
             }
             ControlKind::Script(check) => {
                 let script = compose::script(check.as_ref().clone());
-                let hook = Hook::new(who.to_owned(), role, site.url.clone(), script, self.library.clone());
-                Arc::new(hook.map_err(|errors| Failure::usage(compose::lines(&errors)))?)
+                let (name, library) = (script.name.to_string(), self.library.clone());
+                let runner =
+                    RhaiHook::new(&script, library).map_err(|errors| Failure::usage(compose::lines(&errors)))?;
+                let (site, target) = (who.to_owned(), site.url.clone());
+                Arc::new(Hook { site, role, target, name, runner: Arc::new(runner) })
             }
             ControlKind::Command(config) => Arc::new(Command {
                 site: who.to_owned(),

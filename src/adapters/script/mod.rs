@@ -23,6 +23,7 @@ mod error;
 mod flow;
 mod glance;
 mod guard;
+mod hook;
 mod http;
 mod language;
 mod limits;
@@ -42,6 +43,7 @@ mod watch;
 mod worker;
 
 pub use error::ScriptError;
+pub use hook::RhaiHook;
 pub use language::{Entry, entries};
 pub use limits::Limits;
 pub use lint::Linter;

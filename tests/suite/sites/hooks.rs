@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use quorate::adapters::script::{CheckScript, Limits, Reach};
+use quorate::adapters::script::{CheckScript, Limits, Reach, RhaiHook};
 use quorate::adapters::site::Control;
 use quorate::adapters::site::command::Command;
 use quorate::adapters::site::script::Hook;
@@ -155,7 +155,9 @@ fn hook(site: &Url, source: &str) -> Hook {
         reach: Reach::default(),
         limits: Limits::default(),
     };
-    Hook::new(STANDBY.to_owned(), Role::Standby, site.clone(), script, Vec::new()).unwrap()
+    let runner = Arc::new(RhaiHook::new(&script, Vec::new()).unwrap());
+    let (role, name) = (Role::Standby, "gateway".to_owned());
+    Hook { site: STANDBY.to_owned(), role, target: site.clone(), name, runner }
 }
 
 #[tokio::test]

@@ -5,7 +5,6 @@ use std::time::Duration;
 use quorate::adapters::site::mysql::Mysql as Adapter;
 use quorate::adapters::site::{Control, Database, Tls};
 use quorate::domain::{Class, Distance, PortError, Position, Secret};
-
 use tokio::time::Instant;
 
 use super::act::{STANDBY, accepted, enter, leave, probe, refused, service};
