@@ -236,7 +236,7 @@ async fn a_schedule_begins_a_drill_and_skips_blocked_dates() {
 async fn a_rehearsal_moves_its_own_name_and_no_other() {
     let mut world = World::prepared(options()).await;
     let dns = format!(
-        "[service.rehearsal]\n[service.rehearsal.dns]\nprovider = \"route53\"\nzone = \"{}\"\nname = \"rehearsal.e2e.test\"\ntype = \"A\"\nttl = \"30s\"\nauthoritative = [\"{}\"]\n",
+        "[service.rehearsal]\n[service.rehearsal.dns]\nprovider = \"route53\"\nzone = \"{}\"\nname = \"login.spare.test\"\ntype = \"A\"\nttl = \"30s\"\nauthoritative = [\"{}\"]\n",
         world.zone,
         world.name_server()
     );
@@ -253,7 +253,7 @@ async fn a_rehearsal_moves_its_own_name_and_no_other() {
     }
     world.until_healthy().await;
     let answer = async || {
-        Hickory::new().ask(world.name_server(), "rehearsal.e2e.test", RecordType::A).await.unwrap().join(",")
+        Hickory::new().ask(world.name_server(), "login.spare.test", RecordType::A).await.unwrap().join(",")
     };
     assert_eq!(answer().await, PRIMARY);
     world
@@ -266,7 +266,7 @@ async fn a_rehearsal_moves_its_own_name_and_no_other() {
     assert_eq!(answer().await, PRIMARY);
     assert_eq!((world.flips(), world.answer().await.as_str()), (vec![], PRIMARY), "the real name stays");
     let moved = world.lab.requests().into_iter().filter(|entry| {
-        entry.status < 300 && entry.changes.iter().any(|change| change.contains(" A rehearsal.e2e.test"))
+        entry.status < 300 && entry.changes.iter().any(|change| change.contains(" A login.spare.test"))
     });
     assert_eq!(moved.count(), 2);
     assert_eq!(world.cloud_state(&world.standby).await["enter_requests"], 0, "not rehearsed");

@@ -85,7 +85,7 @@ fn a_drill_goes_on_where_it_was_wherever_the_controller_is_killed() {
             let mut night = Night::new(|_| {});
             night.primary_fails(5, |_| false);
             night.world.crash_at = Some((at, before));
-            let _ = begin(&mut night.world, DrillKind::Live, 20);
+            night.world.ask(Ask::Drill { request: request(DrillKind::Live, 20), digest: None });
             night.primary_fails(90, |_| false);
             lives += night.world.lives;
             let flips = night.world.flips;
