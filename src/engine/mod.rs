@@ -12,6 +12,7 @@
 //! turn. What cannot be known is never read as "down" or as "go".
 
 mod alert;
+mod blocker;
 mod burn;
 mod burst;
 mod common;
@@ -43,11 +44,12 @@ use crate::domain::{
     Role, Service, ServiceName, Sighting, WallTime, reconciliation_digest,
 };
 
+pub use blocker::Blocker;
 pub use drain::DrainView;
 pub use drill::{DrillRequest, Drills, LastDrill, Leg, OpenDrill};
 pub use drills::DrillDraft;
 pub use explain::{Explanation, Phase, PinView, PlanView, RuleView, SiteView, StepView};
-pub use guard::{Asker, Blocker};
+pub use guard::Asker;
 pub use invariants::Violation;
 pub use io::{Ask, Command, Input, MoveRequest, Note, Output, Reply, StepOrder, StepSuccess};
 pub use ledger::{
