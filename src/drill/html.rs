@@ -37,7 +37,7 @@ pub fn html(report: &Report) -> String {
     tiles(report, &mut page);
     let picture = timeline::svg(report);
     if !picture.is_empty() {
-        let _ = write!(page, "<section><h2>Timeline</h2><div class=\"wide\">{picture}</div></section>\n");
+        let _ = writeln!(page, "<section><h2>Timeline</h2><div class=\"wide\">{picture}</div></section>");
     }
     looks(report, &mut page);
     surprises(report, &mut page);
@@ -162,6 +162,9 @@ fn looks(report: &Report, page: &mut String) {
 }
 
 fn surprises(report: &Report, page: &mut String) {
+    if report.steps.is_empty() && report.surprises.is_empty() {
+        return;
+    }
     page.push_str("<section><h2>Surprises</h2>");
     if report.surprises.is_empty() {
         page.push_str(
@@ -185,6 +188,8 @@ fn times(report: &Report, page: &mut String) {
         let class = match time.met {
             Some(true) => "good",
             Some(false) => "bad",
+            // What could not be told is not good.
+            None if time.objective_ms.is_some() => "bad",
             None => "",
         };
         let explained = match &time.why_not {
@@ -195,7 +200,7 @@ fn times(report: &Report, page: &mut String) {
             page,
             "<tr><td class=\"nowrap\">{}</td><td class=\"num {class}\">{}</td><td class=\"num\">{}</td><td>{}</td></tr>",
             time.measure.title(),
-            time.ms.map_or_else(|| "–".to_owned(), seconds),
+            time.ms.map_or_else(|| if time.objective_ms.is_some() { "unknown" } else { "–" }.to_owned(), seconds),
             time.objective_ms.map_or_else(|| "–".to_owned(), seconds),
             escaped(&explained)
         );

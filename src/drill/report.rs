@@ -303,7 +303,8 @@ fn evidence(dossier: &Dossier) -> Vec<Evidence> {
 /// Milliseconds, as people read them.
 pub(super) fn seconds(ms: u64) -> String {
     match ms {
-        0..10_000 => format!("{}.{:02} s", ms / 1_000, ms % 1_000 / 10),
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{:02} s", ms / 1_000, ms % 1_000 / 10),
         10_000..120_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
         _ => {
             let (minutes, seconds) = (ms / 60_000, ms % 60_000 / 1_000);

@@ -252,9 +252,8 @@ async fn a_rehearsal_moves_its_own_name_and_no_other() {
         world.start_agent(vantage);
     }
     world.until_healthy().await;
-    let answer = async || {
-        Hickory::new().ask(world.name_server(), "login.spare.test", RecordType::A).await.unwrap().join(",")
-    };
+    let answer =
+        async || Hickory::new().ask(world.name_server(), "login.spare.test", RecordType::A).await.unwrap().join(",");
     assert_eq!(answer().await, PRIMARY);
     world
         .until_so("the rehearsal can begin", async || {

@@ -104,11 +104,7 @@ fn a_drill_whose_standby_fails_comes_back_at_once_and_says_why() {
     night.seconds(20, |_, role| Some(if role == Role::Standby { Outcome::Fail } else { Outcome::Pass }));
     assert_eq!(night.explained().serving, Role::Primary, "{:?}", night.world.events);
     assert!(matches!(ended(&night), DrillEnd::Aborted { .. }));
-    assert!(
-        why(&night).contains("the standby") || why(&night).contains("the check login fails"),
-        "{}",
-        why(&night)
-    );
+    assert!(why(&night).contains("the standby") || why(&night).contains("the check login fails"), "{}", why(&night));
     assert!(night.world.notices.iter().any(|notice| notice.level == Level::Loud), "people are told");
 }
 
