@@ -80,7 +80,8 @@ fn every_example_is_run_here_or_in_checks() {
     let mut found: Vec<_> = found.filter_map(|name| name.into_string().ok()).collect();
     found.retain(|name| name.ends_with(".rhai"));
     found.sort();
-    let run = ["api-token.rhai", "health.rhai", "login.rhai", "oidc-login.rhai", "totp-login.rhai", "write-probe.rhai"];
+    let run =
+        ["api-token.rhai", "health.rhai", "login.rhai", "oidc-login.rhai", "totp-login.rhai", "write-probe.rhai"];
     assert_eq!(found, run);
 }
 
