@@ -196,6 +196,8 @@ pub struct Ledger {
     pub given_up: u32,
     /// The flips that were done, in order.
     pub moves: Vec<Moved>,
+    /// The plan that did the last one.
+    pub moved_by: Option<PlanId>,
     /// The last move, until its drain is recorded. Where nobody looks at resolvers, that is never.
     pub draining: Option<Draining>,
     /// The last drain that was recorded.
@@ -312,6 +314,7 @@ impl Ledger {
                     let drill = matches!(open.plan.cause(), Cause::Drill { .. });
                     self.moves.push(Moved { at, to: open.plan.to(), automatic, drill });
                     let (plan, to) = (open.plan.id().clone(), open.plan.to());
+                    self.moved_by = Some(plan.clone());
                     self.draining = Some(Draining { plan, to, at, answered: None });
                 }
                 if let (Some(open), Some(draining)) = (&self.open, &mut self.draining)

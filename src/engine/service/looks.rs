@@ -19,7 +19,7 @@ impl ServiceState {
         let mut sites = std::mem::take(&mut self.sites);
         let scene = self.scene(now, common);
         let (due, next) = sites.due(&scene);
-        let plan = scene.ledger.last.as_ref().map(|last| last.plan.id().clone());
+        let plan = scene.ledger.moved_by.clone();
         let fence = scene.fence;
         self.sites = sites;
         for role in due {

@@ -52,6 +52,8 @@ fn watchful() -> PolicyValues {
         confirm: Duration::from_secs(10),
         recovered_after: Duration::from_secs(15),
         cool_down: Duration::from_secs(60),
+        // A new controller begins to wait anew, and the people of a run ask four times and go home.
+        failback_after: Duration::ZERO,
         ..PolicyValues::default()
     }
 }
