@@ -122,7 +122,9 @@ impl Comparer {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             turns.tick().await;
-            let (primary, standby) = tokio::join!(self.look(&self.primary), self.look(&self.standby));
+            // The copy first: a primary that goes on writing between the two looks must not make the standby seem ahead of it.
+            let standby = self.look(&self.standby).await;
+            let primary = self.look(&self.primary).await;
             let comparison = Comparison { primary, standby };
             if !say(&mailbox, [Input::Compared { service: self.service.clone(), comparison }]).await {
                 return;
