@@ -54,6 +54,11 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // A child that was just forked holds its socket for a moment longer.
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_ok() && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Stops its process where it is: it listens, and never answers.

@@ -11,8 +11,7 @@ use super::super::ledger::Ledger;
 use super::super::scene::Scene;
 use super::{Drilling, Next, OpenDrill, ended, failed, notice};
 use crate::domain::{
-    Drill, DrillEntry, DrillFault, JournalEntry, Level, Moment, Role, Service, Step, VantageName, VantageView,
-    Verdict, Vote,
+    Drill, DrillEntry, DrillFault, JournalEntry, Level, Moment, Role, Service, Step, VantageName, Verdict, Vote,
 };
 
 /// Within what time a lab must have caused a fault.
@@ -105,10 +104,8 @@ pub(super) fn awaited(scene: &Scene<'_>, open: &OpenDrill) -> Option<Result<Next
     match fault {
         DrillFault::DropAgent => {
             // What it said before grows stale first.
-            let heard = |vote: &Vote| {
-                let silent = matches!(vote.view, VantageView::Unknown | VantageView::Stale | VantageView::Abstaining);
-                !silent && Some(&vote.vantage) == dropped(scene.service, &open.drill)
-            };
+            let heard =
+                |vote: &Vote| !vote.view.is_silent() && Some(&vote.vantage) == dropped(scene.service, &open.drill);
             Role::BOTH.iter().any(|role| scene.votes(*role).votes.iter().any(heard)).then_some(again)
         }
         DrillFault::BreakLogin => {
