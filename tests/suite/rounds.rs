@@ -162,19 +162,21 @@ impl Run {
         self.world.rows("SELECT count(*) FROM journal WHERE service = 'login'")[0][0].parse().unwrap()
     }
 
-    /// Where the journal stands: the last entry's type, and its step.
-    fn stands(&self) -> String {
-        let journal = self.journal();
-        let Some(Entry { entry, .. }) = journal.last() else { return "before anything".to_owned() };
-        let plan = journal.iter().rev().find(|other| other.entry["plan"]["id"] == entry["plan"]);
-        let step = entry["step"].as_u64().and_then(|step| usize::try_from(step).ok());
-        let step = plan.zip(step).and_then(|(plan, step)| plan.entry["plan"]["steps"][step].as_str());
-        format!("{} {}", entry["type"].as_str().unwrap_or_default(), step.unwrap_or_default()).trim().to_owned()
+    /// Notes where the journal stands: its last entry, and of which step.
+    fn note_where(&mut self) {
+        let latest = "SELECT at_ms, epoch, entry FROM journal WHERE service = 'login' ORDER BY id DESC LIMIT 60";
+        let latest = entries(&self.world.rows(latest));
+        let stands = latest.first().map_or_else(String::new, |Entry { entry, .. }| {
+            let plan = latest.iter().find(|other| other.entry["plan"]["id"] == entry["plan"]);
+            let step = entry["step"].as_u64().and_then(|step| usize::try_from(step).ok());
+            let step = plan.zip(step).and_then(|(plan, step)| plan.entry["plan"]["steps"][step].as_str());
+            format!("{} {}", entry["type"].as_str().unwrap_or_default(), step.unwrap_or_default())
+        });
+        *self.killed.entry(stands.trim().to_owned()).or_default() += 1;
     }
 
     /// Kills, and starts again.
     async fn strike(&mut self, victim: Victim) {
-        *self.killed.entry(self.stands()).or_default() += 1;
         let (controller, agent) = match victim {
             Victim::Controller => (1, None),
             Victim::ControllerTwice => (2, None),
@@ -183,13 +185,14 @@ impl Run {
         };
         if let Some(agent) = agent {
             self.world.kill(agent).await;
+            self.note_where();
         }
         for time in 0..controller {
             if time > 0 {
                 sleep(self.chance.ms(1_500)).await;
-                *self.killed.entry(self.stands()).or_default() += 1;
             }
             self.world.kill(CONTROLLER).await;
+            self.note_where();
             self.world.start_controller().await;
         }
         if let Some(agent) = agent {
@@ -212,8 +215,9 @@ impl Run {
             .spawn()
             .unwrap();
         if let Some(victim) = victim {
-            // A plan has as many as twenty entries.
-            let (after, later) = (self.chance.below(20), self.chance.ms(30));
+            // A plan has at most 16 entries. What follows one takes some milliseconds, or half a second.
+            let (after, later) = (self.chance.below(16), self.chance.below(2) * self.chance.below(40));
+            let later = Duration::from_millis(later);
             let until = Instant::now() + Duration::from_secs(5);
             while self.length() < before + after && child.try_wait().unwrap().is_none() && Instant::now() < until {
                 sleep(LOOK).await;
@@ -430,7 +434,6 @@ async fn a_live_drill_fences_the_primary_and_gives_it_back() {
     let report = world.cli(&["drill", "report", "login", "--json"]).await.json();
     assert_eq!(report["result"], "passed", "{report:#}");
     let report = world.cli(&["drill", "report", "login", "--format", "md"]).await;
-    println!("{}", report.out);
     assert!(
         report.out.contains("tell the primary to refuse writes") && report.out.contains("aws refuses writes"),
         "{report:?}"
