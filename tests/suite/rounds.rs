@@ -8,6 +8,7 @@ use std::time::Duration;
 use quorate::adapters::clock::SystemClock;
 use quorate::adapters::site::http::{SIGNATURE_HEADER, TIMESTAMP_HEADER, signature};
 use quorate::domain::{Role, Secret};
+use quorate::lab::cloud::Cloud;
 use quorate::ports::Clock;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -126,13 +127,19 @@ async fn fenceable() -> World {
     );
     world.swaps = vec![(format!("answer = \"{PRIMARY}\"\n"), control)];
     world.write_files();
-    let body = json!({ "service": "login", "read_only": true, "epoch": 0, "plan": "by-hand" }).to_string();
+    by_hand(&world, &world.standby, true).await;
+    world
+}
+
+/// Somebody switches a site's mode, who has the key and is none of ours.
+async fn by_hand(world: &World, cloud: &Cloud, read_only: bool) {
+    let epoch = &world.cloud_state(cloud).await["epoch"];
+    let body = json!({ "service": "login", "read_only": read_only, "epoch": epoch, "plan": "by-hand" }).to_string();
     let (path, at) = ("/admin/read-only", SystemClock::new().wall().as_ms() / 1000);
     let signature = signature(&Secret::new(SECRETS[2].1), "POST", path, at, body.as_bytes());
-    let request = world.http.post(format!("{}{path}", world.standby.url()));
+    let request = world.http.post(format!("{}{path}", cloud.url()));
     let request = request.header(TIMESTAMP_HEADER, at).header(SIGNATURE_HEADER, signature).body(body);
-    assert!(request.send().await.unwrap().status().is_success(), "the standby is told to refuse writes");
-    world
+    assert!(request.send().await.unwrap().status().is_success(), "the site does as it is told");
 }
 
 async fn run(world: &mut World) {
@@ -406,6 +413,36 @@ async fn there_and_back_again_whoever_is_killed_when_and_never_two_writers() {
         attempts.len()
     );
     println!("killed at {:#?}\ncommands that ended otherwise {:#?}", run.killed, run.ended);
+}
+
+/// What finds nothing in a hundred rounds must find something where there is something: a site that somebody lets write by hand.
+async fn is_seen_writing(role: Role) {
+    let mut world = fenceable().await;
+    let witness = Witness::start(&world).await;
+    run(&mut world).await;
+    let moved = world.cli(&["failover", "login", "--reason", "a round", "--yes"]).await;
+    assert_eq!(moved.code, Some(0), "{moved:?}");
+    let after = SystemClock::new().wall().as_ms();
+    by_hand(&world, if role == Role::Primary { &world.primary } else { &world.standby }, false).await;
+    world.until_so("it writes", async || witness.has_written(role, after)).await;
+    let found = second_writers(&witness.attempts(0), &Rights::of(&entries(&world.rows(JOURNAL))));
+    let words = format!("the {role} has taken a write that it must not take");
+    assert!(found.iter().any(|found| found.contains(&words)), "{found:?}");
+    // The controller, which tries writes on both sides, has seen it too.
+    let alerted = world.until_history("alert-raised").await;
+    assert!(alerted.contains(&format!("{role}-writable")), "{alerted}");
+    let found = Rights::of(&entries(&world.rows(JOURNAL))).faults;
+    assert!(found.iter().any(|found| found.contains("an alert")), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_fenced_primary_that_writes_is_seen() {
+    is_seen_writing(Role::Primary).await;
+}
+
+#[tokio::test]
+async fn a_standby_that_writes_unpromoted_is_seen() {
+    is_seen_writing(Role::Standby).await;
 }
 
 #[tokio::test]
