@@ -269,8 +269,11 @@ impl Run {
                 Some(0) => assert!(wish.is_so(&service), "{wish:?} is done, and is not so: {service:#}"),
                 Some(1..=3) => {
                     // The codes of the guards that refused, or what else it said.
-                    let codes: Vec<&str> =
-                        said.lines().filter_map(|line| line.rsplit_once('(')).map(|(_, code)| code).collect();
+                    let codes: Vec<&str> = said
+                        .lines()
+                        .filter_map(|line| line.strip_suffix(')')?.rsplit_once('('))
+                        .map(|(_, code)| code)
+                        .collect();
                     let why = if output.status.code() == Some(3) { codes.join(" ") } else { String::new() };
                     let key = format!("{} exit {} {why}", wish.word(), output.status.code().unwrap());
                     *self.ended.entry(key.trim().to_owned()).or_default() += 1;
