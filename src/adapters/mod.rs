@@ -4,6 +4,7 @@ pub mod canary;
 pub mod clock;
 pub mod controller_http;
 pub mod flag;
+pub mod lab;
 pub mod notify;
 mod outbound;
 mod question;

@@ -22,7 +22,7 @@ use crate::domain::Limits;
 use crate::ports::{Class, Clock, PortError};
 use crate::runtime::controller::{self, Managed, Ports, Setup, StartError};
 use crate::runtime::past::Past;
-use crate::runtime::{Intake, drills};
+use crate::runtime::{Intake, drills, faults};
 use crate::web::{self, Api};
 
 /// How long a shutdown waits for what is under way: a step that is cut short is found in the journal by the next start.
@@ -74,12 +74,13 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         services.push(movers.of(service).await?);
     }
     zones_are_there(&args.config, &config.services, &services).await?;
-    let mut rehearsals = Vec::new();
+    let (mut rehearsals, mut labs) = (Vec::new(), Vec::new());
     for service in &config.services {
         if let Some(managed) = movers.rehearsal(service).await? {
             rehearsals.push(managed.service.clone());
             services.push(managed);
         }
+        labs.extend(Movers::labs(service)?);
     }
     let store = Arc::new(SqliteStore::open(&config.controller.data).map_err(Failure::unknown)?);
     let known: Vec<_> = config.services.iter().map(|service| service.service.clone()).collect();
@@ -112,6 +113,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
     let past = Past::new(config.cluster.clone(), config.limits, store.clone(), store.clone());
     let vantages: BTreeSet<_> = config.vantages.iter().map(|vantage| vantage.name.clone()).collect();
     let intake = Intake::open(vantages, store, Arc::clone(&clock), handle.clone()).await.map_err(Failure::unknown)?;
+    faults::watch(labs, &handle, &tasks, &closing);
     drills::watch(known.clone(), &handle, &intake.measures(), &clock, &tasks, &closing);
     let api = Api {
         cluster: config.cluster.to_string(),

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::controls::Sites;
 use super::exit::Failure;
 use crate::adapters::flag::{Access, FlagKey, FlagOwner, FlagStores};
+use crate::adapters::lab::LabSwitch;
 use crate::adapters::rfc2136::{Rfc2136, Tsig};
 use crate::adapters::route53::Route53;
 use crate::adapters::twin::{Half, Twin};
 use crate::config::{Flag, Provider, Rehearsal, SecondZone, ServiceConfig, TsigKey};
-use crate::domain::{ClusterName, DnsTarget, Role, Secret, Service};
-use crate::ports::{Clock, DnsProvider, FlagStore};
+use crate::domain::{ClusterName, DnsTarget, DrillFault, Role, Secret, Service};
+use crate::ports::{Clock, DnsProvider, FlagStore, LabFault};
 use crate::runtime::controller::{Home, Managed, ProtectedZone};
+use crate::runtime::faults::LabFaults;
 
 /// Makes what all services of a configuration are moved by.
 pub(super) struct Movers {
@@ -104,6 +106,24 @@ impl Movers {
             protected: Vec::new(),
             flag: None,
         }))
+    }
+
+    /// The labs that may be asked to break something for a service's rehearsal.
+    pub(super) fn labs(config: &ServiceConfig) -> Result<Option<LabFaults>, Failure> {
+        let Some(Rehearsal { service, endpoint, .. }) = &config.rehearsal else { return Ok(None) };
+        let mut faults: Vec<(DrillFault, Arc<dyn LabFault>)> = Vec::new();
+        for fault in &service.drills.faults {
+            let at = match fault {
+                DrillFault::BreakLogin => Some(&service.primary.url),
+                DrillFault::DelayProvider => endpoint.as_ref(),
+                DrillFault::DropAgent | DrillFault::KillController => None,
+            };
+            let Some(at) = at else { continue };
+            if let Some(lab) = LabSwitch::new(*fault, at).map_err(Failure::unknown)? {
+                faults.push((*fault, Arc::new(lab)));
+            }
+        }
+        Ok(Some(LabFaults { service: service.name.clone(), faults }))
     }
 
     fn provider(&self, provider: &Provider, servers: &[SocketAddr]) -> Result<Arc<dyn DnsProvider>, Failure> {

@@ -12,7 +12,7 @@ use super::reader::Reader;
 use super::sites::ReadOnlyDraft;
 use super::values::{filled, url};
 use crate::domain::{
-    Bound, CheckName, DateSpan, DrillKind, DrillSettings, MetricLimit, Schedule, ScheduleError, Service,
+    Bound, CheckName, DateSpan, DrillFault, DrillKind, DrillSettings, MetricLimit, Schedule, ScheduleError, Service,
 };
 
 /// The range of `hold`: shorter shows nothing, and longer is no drill.
@@ -51,6 +51,12 @@ pub(super) struct RehearsalDraft {
     pub(super) endpoint: Option<At<Url>>,
     pub(super) dns: Option<DnsDraft>,
     pub(super) read_only: Option<ReadOnlyDraft>,
+    pub(super) faults: Option<At<Vec<At<DrillFault>>>>,
+}
+
+fn fault(text: &str) -> Result<DrillFault, String> {
+    let known = || DrillFault::ALL.map(|fault| format!("\"{fault}\"")).join(", ");
+    DrillFault::parse(text).ok_or_else(|| format!("'{text}' is no fault: there are {}", known()))
 }
 
 fn kind(text: &str) -> Result<DrillKind, String> {
@@ -74,6 +80,7 @@ impl DrillsDraft {
         Some(DrillSettings {
             rehearses: None,
             unrehearsed: false,
+            faults: Vec::new(),
             schedules: schedules.into_iter().collect::<Option<_>>()?,
             limits: self.limits.iter().cloned().collect::<Option<_>>()?,
         })
@@ -164,7 +171,20 @@ impl RehearsalDraft {
                 .need_section("dns", "provider, zone, name and type, of a name that nobody uses")
                 .map(|dns| DnsDraft::read(dns, report)),
             read_only: table.section("read_only").map(ReadOnlyDraft::read),
+            faults: table.list("faults", fault),
         }
+    }
+
+    /// What may be broken on purpose.
+    pub(super) fn faults(&self, report: &Report) -> Option<Vec<DrillFault>> {
+        let asked = self.faults.iter().flat_map(|list| &list.value);
+        let delayed = asked.clone().find(|fault| fault.value == DrillFault::DelayProvider);
+        if let (Some(fault), None) = (delayed, &self.endpoint) {
+            let message = "only a lab answers late on request: add 'endpoint', Route 53's API of a `quorate lab`";
+            report.error(&fault.spot, message);
+            return None;
+        }
+        Some(asked.map(|fault| fault.value).collect())
     }
 }
 

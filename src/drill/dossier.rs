@@ -138,6 +138,8 @@ pub fn line(dossier: &Dossier, record: &JournalRecord) -> Option<(&'static str, 
         JournalEntry::Drill(DrillEntry::Started(drill)) => ("begun", drill.to_string()),
         JournalEntry::Drill(DrillEntry::Aborting { why, .. }) => ("rolled back", why.clone()),
         JournalEntry::Drill(DrillEntry::Noted { text, .. }) => ("noted", text.clone()),
+        JournalEntry::Drill(DrillEntry::Faulted { text, .. }) => ("broken", text.clone()),
+        JournalEntry::Drill(DrillEntry::Detected { text, .. }) => ("detected", text.clone()),
         JournalEntry::Drill(DrillEntry::Ended { end, .. }) => ("ended", end.to_string()),
         JournalEntry::PlanOpened { plan } => {
             ("plan", format!("{} {} to the {} begins", plan.direction(), plan.id(), plan.to()))

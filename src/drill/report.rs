@@ -269,9 +269,8 @@ fn evidence(dossier: &Dossier) -> Vec<Evidence> {
         let at_ms = dossier.offset(record.at);
         let mut tell = |text: String| found.push(Evidence { at_ms, text });
         match &record.entry {
-            JournalEntry::Drill(DrillEntry::Noted { text, .. }) if text.starts_with("detected: ") => {
-                tell(text.clone())
-            }
+            JournalEntry::Drill(DrillEntry::Faulted { text, .. }) => tell(format!("broken on purpose: {text}")),
+            JournalEntry::Drill(DrillEntry::Detected { text, .. }) => tell(format!("detected: {text}")),
             JournalEntry::PlanOpened { plan } => {
                 tell(format!("plan {}, digest {}, over the token {}", plan.id(), plan.digest(), plan.parent()));
             }

@@ -44,9 +44,7 @@ pub(super) fn surprises(dossier: &Dossier, steps: &[StepRow]) -> Vec<Line> {
                 tell(format!("plan {plan} got stuck: {why}"));
             }
             JournalEntry::Drill(DrillEntry::Aborting { why, .. }) => tell(format!("rolled back: {why}")),
-            JournalEntry::Drill(DrillEntry::Noted { text, .. }) if !text.starts_with("detected: ") => {
-                tell(text.clone());
-            }
+            JournalEntry::Drill(DrillEntry::Noted { text, .. }) => tell(text.clone()),
             JournalEntry::Drained { record, .. } => {
                 for straggler in &record.stragglers {
                     tell(format!("a resolver held on to the old answer: {straggler}"));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::dossier::Dossier;
-use crate::domain::{DrillEntry, JournalEntry, PlanId, Role, Step, WallTime};
+use crate::domain::{DrillEntry, DrillFault, JournalEntry, PlanId, Role, Step, WallTime};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -11,7 +11,7 @@ use crate::domain::{DrillEntry, JournalEntry, PlanId, Role, Step, WallTime};
 pub enum Measure {
     /// From the fault until a quorum says so.
     Detect,
-    /// From the beginning until the plan.
+    /// From the trouble until the plan: from the fault, where a drill breaks a site, and otherwise from its beginning.
     Decide,
     /// From the plan until a write was seen refused.
     Fence,
@@ -19,7 +19,7 @@ pub enum Measure {
     Flip,
     /// From the switch until every authoritative server answered.
     Answer,
-    /// From the beginning until a login worked through the public name: what the recovery time objective is about.
+    /// From the trouble until a login worked through the public name: what the recovery time objective is about.
     Serve,
     /// From the switch until the last resolver that is asked had followed.
     Drain,
@@ -52,11 +52,13 @@ impl Measure {
     pub fn explained(self) -> &'static str {
         match self {
             Self::Detect => "from the fault until a quorum says that the primary is down",
-            Self::Decide => "from the beginning of the drill until a plan is opened",
+            Self::Decide => "from the fault, or else the beginning of the drill, until a plan is opened",
             Self::Fence => "from the plan until a write on the standby is seen refused",
             Self::Flip => "from the plan until the name is switched",
             Self::Answer => "from the switch until every authoritative server answers the standby",
-            Self::Serve => "from the beginning of the drill until a login works through the public name",
+            Self::Serve => {
+                "from the fault, or else the beginning of the drill, until a login works through the public name"
+            }
             Self::Drain => "from the switch until the last resolver that is watched has followed",
             Self::Away => "from the switch until the switch back",
             Self::Back => "from the plan of the way back until a login works through the public name",
@@ -128,18 +130,26 @@ pub(super) fn times(dossier: &Dossier) -> Vec<Time> {
         }
         _ => not_out,
     };
-    let detected = dossier.records.iter().find_map(|record| match &record.entry {
-        JournalEntry::Drill(DrillEntry::Noted { text, .. }) if text.starts_with("detected: ") => Some(record.at),
-        _ => None,
-    });
-    let nothing_broken = if drill.fault.is_some() { not_out } else { "nothing was broken on purpose" };
+    let entry = |wanted: fn(&DrillEntry) -> bool| {
+        let found = dossier
+            .records
+            .iter()
+            .find(|record| matches!(&record.entry, JournalEntry::Drill(entry) if wanted(entry)));
+        found.map(|record| record.at)
+    };
+    let broken = entry(|entry| matches!(entry, DrillEntry::Faulted { .. }));
+    let broken = broken.filter(|_| drill.fault == Some(DrillFault::BreakLogin));
+    let detected = entry(|entry| matches!(entry, DrillEntry::Detected { .. }));
+    let trouble = broken.or(began);
+    let nothing_broken =
+        if drill.fault == Some(DrillFault::BreakLogin) { not_out } else { "no site was broken on purpose" };
     vec![
-        time(Measure::Detect, ms(began, detected), None, nothing_broken),
-        time(Measure::Decide, ms(began, opened), None, not_out),
+        time(Measure::Detect, ms(broken, detected), None, nothing_broken),
+        time(Measure::Decide, ms(trouble, opened), None, not_out),
         time(Measure::Fence, ms(opened, refused), None, not_fenced),
         time(Measure::Flip, ms(opened, switched), None, not_out),
         time(Measure::Answer, ms(switched, answered), None, not_out),
-        time(Measure::Serve, ms(began, served), rto, not_out),
+        time(Measure::Serve, ms(trouble, served), rto, not_out),
         drain(dossier, out.map(|(_, plan)| plan.id())),
         time(Measure::Away, ms(switched, switched_back), None, not_out),
         time(Measure::Back, ms(back.map(|(at, _)| at), served_back), None, "it did not come back"),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::domain::{PlanDigest, PlanId, Role, ServiceName, Shortfall};
+use crate::domain::{DrillFault, PlanDigest, PlanId, Role, ServiceName, Shortfall};
 
 use super::guard::human;
 
@@ -158,6 +158,18 @@ pub enum Blocker {
     },
     /// There is no name to rehearse on.
     NoRehearsal,
+    /// This is not to be broken on purpose.
+    FaultNotAllowed {
+        /// What.
+        fault: DrillFault,
+    },
+    /// A rehearsal has broken the primary on purpose.
+    BrokenOnPurpose {
+        /// Whose drill.
+        service: ServiceName,
+        /// Which.
+        number: u64,
+    },
     /// No drill is under way.
     NothingDrilled,
     /// The primary has not been well for long enough.
@@ -258,6 +270,8 @@ impl Blocker {
             Self::DrillOpen { .. } => "drill-open",
             Self::IncidentOpen { .. } => "incident-open",
             Self::NoRehearsal => "no-rehearsal",
+            Self::FaultNotAllowed { .. } => "fault-not-allowed",
+            Self::BrokenOnPurpose { .. } => "broken-on-purpose",
             Self::NothingDrilled => "nothing-drilled",
             Self::Proving { .. } => "proving",
             Self::Comparing => "comparing",
@@ -354,6 +368,13 @@ impl fmt::Display for Blocker {
             Self::IncidentOpen { number } => write!(f, "incident {number} is open"),
             Self::NoRehearsal => {
                 f.write_str("there is no name to rehearse on: add [service.rehearsal] to the configuration")
+            }
+            Self::FaultNotAllowed { fault } => write!(
+                f,
+                "{fault} may not be caused: only a rehearsal breaks anything, and only what 'faults' in [service.rehearsal] lists"
+            ),
+            Self::BrokenOnPurpose { service, number } => {
+                write!(f, "drill {number} of {service} has broken the primary on purpose (quorate drill abort)")
             }
             Self::NothingDrilled => f.write_str("no drill is under way"),
             Self::Proving { role, remaining } => {

@@ -1,6 +1,6 @@
 //! What holds for all services of this controller.
 
-use crate::domain::{Authority, Epoch, Fence, Limits, Moment, WallTime};
+use crate::domain::{Authority, Epoch, Fence, Limits, Moment, ServiceName, WallTime};
 
 /// See the module.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(super) struct Common {
     pub(super) limits: Limits,
     /// The automatic moves of all services within the limits' time.
     pub(super) moves: Vec<WallTime>,
+    /// The services whose primary a rehearsal has broken on purpose, with the rehearsal and its drill.
+    pub(super) broken: Vec<(ServiceName, ServiceName, u64)>,
     /// One reading of both clocks. The wall clock is not asked again: it may be set meanwhile, and what is measured would jump.
     pub(super) clocks: (Moment, WallTime),
 }
@@ -24,6 +26,7 @@ impl Common {
             halted: None,
             limits,
             moves: Vec::new(),
+            broken: Vec::new(),
             clocks: (Moment::default(), WallTime::default()),
         }
     }

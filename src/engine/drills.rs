@@ -37,6 +37,9 @@ impl Engine {
         if subject.is_none() {
             blockers.push(Blocker::NoRehearsal);
         }
+        if let Some(fault) = request.fault.filter(|fault| !scene.service.drills.faults.contains(fault)) {
+            blockers.push(Blocker::FaultNotAllowed { fault });
+        }
         if request.kind == DrillKind::Rehearse {
             let real = real.scene(now, &self.common);
             blockers.extend(drill::engaged(&real));

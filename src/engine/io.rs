@@ -125,6 +125,15 @@ pub enum Input {
         /// What it found.
         looks: Vec<DrillLook>,
     },
+    /// A lab was asked to cause the drill's fault.
+    Faulted {
+        /// Whose.
+        service: ServiceName,
+        /// Which drill.
+        number: u64,
+        /// What is broken now, or why nothing is.
+        result: Result<String, String>,
+    },
     /// A measure is beyond a limit of the drill, or no longer.
     Breached {
         /// Whose.
@@ -406,6 +415,13 @@ pub enum Command {
         /// Whose.
         service: ServiceName,
         /// For which drill.
+        number: u64,
+    },
+    /// End this process without a word, as a drill asks.
+    EndProcess {
+        /// Whose drill.
+        service: ServiceName,
+        /// Which.
         number: u64,
     },
     /// Stop acting: somebody with a newer epoch has taken over.

@@ -64,6 +64,9 @@ pub(super) fn against_automatic(scene: &Scene<'_>) -> Vec<Blocker> {
     if let Some(window) = scene.maintenance {
         blockers.push(Blocker::Maintenance { window: window.to_owned() });
     }
+    if let Some((_, rehearsal, number)) = scene.broken {
+        blockers.push(Blocker::BrokenOnPurpose { service: rehearsal.clone(), number: *number });
+    }
     if let Some((why, until)) = &scene.unsettled {
         blockers.push(Blocker::Unsettled { why: why.clone(), remaining: until.since(scene.now) });
     }

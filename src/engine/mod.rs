@@ -168,6 +168,9 @@ impl Engine {
             Input::Looked { service, number, looks } => {
                 self.with(now, &service, output, |state, _| state.looked(number, looks));
             }
+            Input::Faulted { service, number, result } => {
+                self.with(now, &service, output, |state, _| state.faulted(number, result));
+            }
             Input::Breached { service, why } => self.with(now, &service, output, |state, _| state.breached(why)),
             Input::Asked(ask) => self.asked(now, ask, output),
             Input::Tick => {
@@ -317,6 +320,11 @@ impl Engine {
             state.ledger().automatic_moves(wall, per).into_iter().chain(opening)
         });
         self.common.moves = moves.collect();
+        let broken = self.services.iter().filter_map(|state| {
+            let open = state.ledger().drills.open.as_ref().filter(|open| drill::breaks_primary(&open.drill))?;
+            Some((state.rehearses()?.clone(), state.service().name.clone(), open.drill.number))
+        });
+        self.common.broken = broken.collect();
     }
 
     fn asked(&mut self, now: Moment, ask: Ask, output: &mut Output) {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::domain::drift::Drift;
-use crate::domain::{Evidence, Fence, Lane, Limits, Moment, Register, Role, Service, SiteVotes, Verdict, WallTime};
+use crate::domain::{
+    Evidence, Fence, Lane, Limits, Moment, Register, Role, Service, ServiceName, SiteVotes, Verdict, WallTime,
+};
 
 use super::ledger::Ledger;
 use super::limits::Lag;
@@ -42,6 +44,8 @@ pub(super) struct Scene<'a> {
     pub(super) unsettled: Option<(String, Moment)>,
     /// The automatic moves of all services, not long ago.
     pub(super) all_moves: &'a [WallTime],
+    /// That a rehearsal has broken this service's primary on purpose.
+    pub(super) broken: Option<&'a (ServiceName, ServiceName, u64)>,
     /// What holds for all services together.
     pub(super) limits: Limits,
     /// How often it is probed, where that is not as the policy says.

@@ -11,15 +11,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::domain::{
-    Class, JournalEntry, LagReading, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register, Role, Service,
-    Step, StepDetail, StepIndex, VantageView, WallTime,
+    Class, DrillEntry, JournalEntry, LagReading, Moment, Observation, Plan, PlanEnd, PlanId, PortError, Register,
+    Role, Service, Step, StepDetail, StepIndex, VantageView, WallTime,
 };
 
 use super::alert::Conditions;
 use super::burst::Pace;
 use super::common::Common;
 use super::drain::Drain;
-use super::drill::Drilling;
+use super::drill::{self, Drilling};
 use super::incident::{self, Telling};
 use super::io::{Command, Note, Output, StepSuccess};
 use super::ledger::Ledger;
@@ -193,6 +193,7 @@ impl ServiceState {
             flag_behind: self.watch.behind(),
             unsettled: self.panel.unsettled(&self.service, now),
             all_moves: &common.moves,
+            broken: common.broken.iter().find(|(name, ..)| *name == self.service.name),
             limits: common.limits,
             pace: self.pace.every(self.service.policy.burst.as_ref(), now),
             primary: judged(Role::Primary),
@@ -213,6 +214,9 @@ impl ServiceState {
     /// Takes one observation. True when something may follow from it; what only repeats what is known costs no further thought.
     pub(super) fn observed(&mut self, now: Moment, common: &Common, seen: Observation, output: &mut Output) -> bool {
         let (role, vantage, check) = (seen.role, seen.id.vantage.clone(), seen.check.clone());
+        if drill::unheard(&self.service, &self.ledger) == Some(&vantage) {
+            return false;
+        }
         let step = seen.failed_step.is_some();
         let said = (seen.reason.clone(), step.then(|| seen.failed_step.clone()).flatten());
         let Some(noticed) = self.panel.observe(&self.service, now, seen) else { return false };
@@ -366,6 +370,9 @@ impl ServiceState {
                 // What is measured does not end with a drill.
                 let breach = self.drilling.breach.take();
                 self.drilling = Drilling { breach, ..Drilling::default() };
+            }
+            JournalEntry::Drill(DrillEntry::Faulted { number, .. }) if drill::ends_process(&self.ledger) => {
+                output.commands.push(Command::EndProcess { service: self.service.name.clone(), number: *number });
             }
             JournalEntry::Drill(_) => {}
         }

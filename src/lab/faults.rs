@@ -14,6 +14,7 @@
 //! | `duplicate_delivery` | ChangeResourceRecordSets | handled, then the same batch again, as a delayed duplicate would be |
 //! | `stranded` | ChangeResourceRecordSets | accepted and listed, but PENDING for ever and not served |
 //! | `propagation_ms` | a setting, not a counter | how long later changes stay PENDING |
+//! | `answer_after_ms` | a setting, not a counter | how late any Route 53 request is answered |
 //! | `duplicate_after_ms` | a setting, not a counter | how long a duplicate is delayed; 0 is before the answer |
 //! | `requests_per_second` | a setting, not a counter | the account's limit, above which requests are throttled; 0 is none, AWS' is 5 |
 //! | `batch_errors_as_list` | a setting, not a counter | `InvalidChangeBatch` as a document with `Messages`, its older form |
@@ -58,6 +59,8 @@ pub struct Faults {
     pub stranded: u32,
     /// How long a change stays PENDING.
     pub propagation_ms: u64,
+    /// How late any request is answered.
+    pub answer_after_ms: u64,
     /// How long after its first delivery a duplicate arrives.
     pub duplicate_after_ms: u64,
     /// How many requests of any second are not throttled; 0 throttles none.
@@ -86,6 +89,8 @@ pub struct FaultChange {
     pub stranded: Option<u32>,
     /// See [`Faults::propagation_ms`].
     pub propagation_ms: Option<u64>,
+    /// See [`Faults::answer_after_ms`].
+    pub answer_after_ms: Option<u64>,
     /// See [`Faults::duplicate_after_ms`].
     pub duplicate_after_ms: Option<u64>,
     /// See [`Faults::requests_per_second`].
@@ -132,6 +137,7 @@ impl Switchboard {
             duplicate_delivery: change.duplicate_delivery.unwrap_or(old.duplicate_delivery),
             stranded: change.stranded.unwrap_or(old.stranded),
             propagation_ms: change.propagation_ms.unwrap_or(old.propagation_ms),
+            answer_after_ms: change.answer_after_ms.unwrap_or(old.answer_after_ms),
             duplicate_after_ms: change.duplicate_after_ms.unwrap_or(old.duplicate_after_ms),
             requests_per_second: change.requests_per_second.unwrap_or(old.requests_per_second),
             batch_errors_as_list: change.batch_errors_as_list.unwrap_or(old.batch_errors_as_list),

@@ -15,6 +15,7 @@
 //! | path | what |
 //! |---|---|
 //! | `/2013-04-01/…` | Route 53 |
+//! | `GET /lab` | `{"quorate":"lab","part":"route53"}`: the proof that it is a lab, for whoever is about to break it |
 //! | `GET`, `POST /lab/faults` | the fault switchboard |
 //! | `GET /lab/requests` | the log of mutating calls |
 //! | `GET /lab/health` | the health checks as they stand |

@@ -1,4 +1,4 @@
-//! The lab's own routes on the API listener: the fault switchboard, the log of requests, and the health checks.
+//! The lab's own routes on the API listener: that it is a lab, the fault switchboard, the log of requests, and the health checks.
 
 use std::sync::Arc;
 
@@ -15,9 +15,15 @@ use super::faults::{FaultChange, Faults};
 use super::requests::RequestEntry;
 use super::route53::{Api, CheckState};
 
-/// `GET`/`POST /lab/faults`, `GET /lab/requests` and `GET /lab/health`.
+/// What says to whoever would break it that it is a lab, at `GET /lab`.
+pub(super) async fn proof(part: &'static str) -> Json<serde_json::Value> {
+    Json(json!({ "quorate": "lab", "part": part }))
+}
+
+/// `GET /lab`, `GET`/`POST /lab/faults`, `GET /lab/requests` and `GET /lab/health`.
 pub(super) fn router(api: Arc<Api>) -> Router {
     Router::new()
+        .route("/lab", get(|| proof("route53")))
         .route("/lab/faults", get(show).post(set))
         .route("/lab/requests", get(requests))
         .route("/lab/health", get(health))

@@ -157,6 +157,16 @@ impl Handle {
         self.mailbox.send(Message::Noticed(Input::Breached { service, why })).await.map_err(|_| Gone)
     }
 
+    /// A lab has caused the fault of a drill, or has not, and why.
+    pub(super) async fn faulted(
+        &self,
+        service: ServiceName,
+        number: u64,
+        result: Result<String, String>,
+    ) -> Result<(), Gone> {
+        self.mailbox.send(Message::Noticed(Input::Faulted { service, number, result })).await.map_err(|_| Gone)
+    }
+
     /// Does what a person asks, durably.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, PortError> {
         self.ask_for(|sender| Message::Ask(ask, sender)).await?
@@ -460,6 +470,11 @@ impl Controller {
                     Command::Pace { service, every } => self.paces.set(&service, every),
                     Command::Drain { service, closely } => self.paces.set_draining(&service, closely),
                     Command::Look { service, number } => self.look(service, number),
+                    Command::EndProcess { service, number } => {
+                        tracing::error!(%service, "drill {number} ends this controller; whoever supervises it starts it again");
+                        // Nothing is put in order on purpose: that is what is rehearsed.
+                        std::process::abort();
+                    }
                     Command::Resign { why } => inputs.push_back(Self::resign(&why)),
                 }
             }

@@ -9,6 +9,7 @@ pub mod controller;
 pub mod drills;
 mod events;
 mod executor;
+pub mod faults;
 pub mod flag;
 mod gauge;
 mod intake;

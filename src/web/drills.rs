@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::answer::Refusal;
 use super::{Api, Shared, known, no_such_service, said, show};
 use crate::domain::{
-    DrillEnd, DrillEntry, DrillKind, JournalEntry, JournalRecord, Plan, PlanDigest, PlanId, Role, Service,
-    rehearsal_name,
+    DrillEnd, DrillEntry, DrillFault, DrillKind, JournalEntry, JournalRecord, Plan, PlanDigest, PlanId, Role,
+    Service, rehearsal_name,
 };
 use crate::engine::{Ask, Blocker, DrillDraft, DrillRequest, LastDrill, OpenDrill, Reply};
 use crate::wire::VERSION;
@@ -72,7 +72,11 @@ fn request(service: &Service, body: &DrillBody) -> Result<DrillRequest, Refusal>
     }
     let (by, reason) = (said(&body.by, "by")?, said(&body.reason, "reason")?);
     let service = service.name.clone();
-    Ok(DrillRequest { service, kind, hold, by, reason, scheduled: false, fault: None })
+    let fault = body.fault.as_deref().map(|word| {
+        let known = || DrillFault::ALL.map(DrillFault::as_str).join(", ");
+        DrillFault::parse(word).ok_or_else(|| Refusal::bad(format!("'fault' is one of {}", known())))
+    });
+    Ok(DrillRequest { service, kind, hold, by, reason, scheduled: false, fault: fault.transpose()? })
 }
 
 fn preview(api: &Api, real: &Service, draft: &DrillDraft) -> DrillPreview {
@@ -95,7 +99,8 @@ fn preview(api: &Api, real: &Service, draft: &DrillDraft) -> DrillPreview {
         out: steps(&draft.out),
         back: steps(&draft.back),
         aborts: if moves { aborts(real) } else { Vec::new() },
-        risks: risks(service, drill.kind),
+        fault: drill.fault.map(|fault| fault.to_string()),
+        risks: risks(service, drill.kind).into_iter().chain(drill.fault.map(|fault| broken(real, fault))).collect(),
         rto_ms: drill.objectives.rto.map(ms),
         rpo_ms: drill.objectives.rpo.map(ms),
         lag_ms: drill.lag.map(ms),
@@ -126,6 +131,23 @@ fn risks(service: &Service, kind: DrillKind) -> Vec<String> {
             ),
             "if the primary is not proven to work at the end it does not come back, and people are paged".to_owned(),
         ],
+    }
+}
+
+/// What a fault does, to whom.
+fn broken(real: &Service, fault: DrillFault) -> String {
+    match fault {
+        DrillFault::BreakLogin => format!(
+            "the login of {}, which must be a lab's, is broken until the standby serves; {} does not move by itself meanwhile",
+            real.primary.name, real.name
+        ),
+        DrillFault::DropAgent => "one vantage is not heard by the rehearsal; the service itself hears it".to_owned(),
+        DrillFault::DelayProvider => "the lab's Route 53 answers late until the end".to_owned(),
+        DrillFault::KillController => {
+            "this controller ends in the middle, for all of its services: whatever supervises it must start it again \
+             (systemd's Restart=always)"
+                .to_owned()
+        }
     }
 }
 
@@ -272,6 +294,8 @@ pub(super) fn words(entry: &DrillEntry) -> (&'static str, String) {
         DrillEntry::Started(drill) => ("drill-started", drill.to_string()),
         DrillEntry::Aborting { number, why } => ("drill-aborting", format!("drill {number}: {why}")),
         DrillEntry::Noted { number, text } => ("drill-noted", format!("drill {number}: {text}")),
+        DrillEntry::Faulted { number, text } => ("drill-faulted", format!("drill {number}: {text}")),
+        DrillEntry::Detected { number, text } => ("drill-detected", format!("drill {number}: {text}")),
         DrillEntry::Ended { number, end: DrillEnd::Passed, .. } => ("drill-ended", format!("drill {number}: passed")),
         DrillEntry::Ended { number, end, .. } => ("drill-ended", format!("drill {number}: {end}")),
         DrillEntry::Skipped { kind, why } => ("drill-skipped", format!("{kind}: {why}")),

@@ -47,7 +47,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::domain::{Class, PaceMark, PlanDigest, Role, Secret, Service, WallTime};
-use crate::engine::{Ask, MoveRequest, Reply};
+use crate::engine::{Ask, Explanation, MoveRequest, Reply};
 use crate::ports::Clock;
 use crate::runtime::Intake;
 use crate::runtime::controller::Handle;
@@ -212,9 +212,18 @@ async fn status(State(api): Shared) -> Result<Json<Status>, Refusal> {
 }
 
 async fn status_now(api: &Api) -> Result<Status, Refusal> {
-    let mut status = show::status(&api.cluster, api.controller.explain(None).await?);
+    let mut known = api.controller.explain(None).await?;
+    known.retain(|known| concerns(api, known));
+    let mut status = show::status(&api.cluster, known);
     measured(api, &mut status);
     Ok(status)
+}
+
+/// Whether it belongs among all services: a rehearsal does while it is under way, or has not come back.
+fn concerns(api: &Api, known: &Explanation) -> bool {
+    let busy = known.drill.is_some() || known.plan.is_some() || known.stuck.is_some();
+    let rehearsal = api.rehearsals.iter().any(|service| service.name.as_str() == known.service);
+    !rehearsal || busy || known.serving == Role::Standby
 }
 
 /// Adds what is known of now only: what the checks measured, and how providers protect what is frozen.
@@ -244,7 +253,7 @@ async fn service(
     query: Result<Query<At>, QueryRejection>,
 ) -> Result<Json<Status>, Refusal> {
     let Query(At { at_ms, ago_ms }) = query?;
-    let service = known(&api, &name)?;
+    let service = readable(&api, &name)?;
     let now = api.clock.wall();
     let at = match (at_ms, ago_ms) {
         (None, None) => {
@@ -279,7 +288,7 @@ async fn history(
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Json<History>, Refusal> {
     let Query(query) = query?;
-    let service = known(&api, &name)?;
+    let service = readable(&api, &name)?;
     let limit = query.limit.unwrap_or(HISTORY).clamp(1, HISTORY_MAX);
     let records = api.controller.history(&service.name, limit).await?;
     Ok(Json(History { v: VERSION, service: name, entries: show::history(service, &records) }))
@@ -366,6 +375,12 @@ async fn events(
 
 fn known<'a>(api: &'a Api, name: &str) -> Result<&'a Service, Refusal> {
     api.services.iter().find(|service| service.name.as_str() == name).ok_or_else(|| no_such_service(api, name))
+}
+
+/// The same, or a rehearsal: what is known of it may be read, and only drills move it.
+fn readable<'a>(api: &'a Api, name: &str) -> Result<&'a Service, Refusal> {
+    let rehearsal = api.rehearsals.iter().find(|service| service.name.as_str() == name);
+    rehearsal.map_or_else(|| known(api, name), Ok)
 }
 
 fn no_such_service(api: &Api, name: &str) -> Refusal {

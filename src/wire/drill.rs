@@ -17,6 +17,9 @@ pub struct DrillBody {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// What is to be broken on purpose, in a rehearsal: `break-login`, `drop-agent`, `delay-provider` or `kill-controller`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// Begin it; without, it is shown and nothing is done.
     #[serde(default)]
     pub begin: bool,
@@ -57,6 +60,8 @@ pub struct DrillPreview {
     pub hold_ms: u64,
     /// The digest of the failover; absent where none can be drawn up.
     pub digest: Option<String>,
+    /// What is broken on purpose.
+    pub fault: Option<String>,
     /// The way out, in words.
     pub out: Vec<String>,
     /// The way back, in words.

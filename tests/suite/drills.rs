@@ -1,6 +1,5 @@
 //! Drills with the real processes: there and back, aborted, killed in the middle, refused, scheduled, on a name of their own; and their reports.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use quorate::adapters::resolver::Hickory;
@@ -8,7 +7,7 @@ use quorate::domain::{ClusterName, RecordType};
 use quorate::ports::Resolver;
 use serde_json::{Value, json};
 
-use super::world::{CONTROLLER, Options, PRIMARY, QUORATE, STANDBY, World, signal};
+use super::world::{CONTROLLER, Options, PRIMARY, STANDBY, World, signal};
 
 const POLICY: &str = "rto = \"1m\"\nrpo = \"30s\"\n";
 
@@ -147,12 +146,7 @@ async fn a_live_drill_is_aborted_by_its_own_alarm_and_says_why() {
 async fn ctrl_c_comes_back_and_neither_a_killed_terminal_nor_a_killed_controller_leaves_it_half_way() {
     let mut world = World::healthy(options()).await;
     let arguments = ["drill", "run", "login", "--kind", "live", "--hold", "10m", "--yes"];
-    let spawn = |world: &World| {
-        let mut command = tokio::process::Command::new(QUORATE);
-        command.args(arguments).env("QUORATE_API", world.url("")).env("NO_PROXY", "127.0.0.0/8");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap()
-    };
-    let mut terminal = spawn(&world);
+    let mut terminal = world.begin(&arguments);
     until_away(&world).await;
     signal(terminal.id().unwrap(), "INT");
     let status = tokio::time::timeout(Duration::from_secs(60), terminal.wait()).await.expect("it ends").unwrap();
@@ -161,7 +155,7 @@ async fn ctrl_c_comes_back_and_neither_a_killed_terminal_nor_a_killed_controller
     assert!(end["type"] == "aborted" && end["why"].as_str().unwrap().contains("Ctrl-C"), "{end}");
     assert_eq!((world.flipped(), world.answer().await.as_str()), (2, PRIMARY));
 
-    let mut terminal = spawn(&world);
+    let mut terminal = world.begin(&arguments);
     until_away(&world).await;
     terminal.kill().await.unwrap();
     world.kill(CONTROLLER).await;
@@ -232,14 +226,15 @@ async fn a_schedule_begins_a_drill_and_skips_blocked_dates() {
     assert_eq!(world.flips(), []);
 }
 
-#[tokio::test]
-async fn a_rehearsal_moves_its_own_name_and_no_other() {
+/// A world in which a rehearsal can begin, with more lines of its configuration.
+pub(crate) async fn rehearsing(more: &str) -> World {
     let mut world = World::prepared(options()).await;
     let dns = format!(
-        "[service.rehearsal]\n[service.rehearsal.dns]\nprovider = \"route53\"\nzone = \"{}\"\nname = \"login.spare.test\"\ntype = \"A\"\nttl = \"30s\"\nauthoritative = [\"{}\"]\n",
+        "[service.rehearsal]\n{more}[service.rehearsal.dns]\nprovider = \"route53\"\nzone = \"{}\"\nname = \"login.spare.test\"\ntype = \"A\"\nttl = \"30s\"\nauthoritative = [\"{}\"]\n",
         world.zone,
         world.name_server()
     );
+    let dns = dns.replace("LAB", &world.lab.api_url());
     configure(&world, &dns);
     let shadow = quorate::config::load(&world.config()).unwrap().config.services.remove(0).rehearsal.unwrap().service;
     assert_eq!(shadow.name.as_str(), "login-rehearsal");
@@ -252,14 +247,24 @@ async fn a_rehearsal_moves_its_own_name_and_no_other() {
         world.start_agent(vantage);
     }
     world.until_healthy().await;
-    let answer =
-        async || Hickory::new().ask(world.name_server(), "login.spare.test", RecordType::A).await.unwrap().join(",");
-    assert_eq!(answer().await, PRIMARY);
     world
         .until_so("the rehearsal can begin", async || {
             world.cli(&["drill", "plan", "login", "--kind", "rehearse"]).await.code == Some(0)
         })
         .await;
+    world
+}
+
+/// What the name of the rehearsal answers.
+pub(crate) async fn rehearsed_answer(world: &World) -> String {
+    Hickory::new().ask(world.name_server(), "login.spare.test", RecordType::A).await.unwrap().join(",")
+}
+
+#[tokio::test]
+async fn a_rehearsal_moves_its_own_name_and_no_other() {
+    let world = rehearsing("").await;
+    let answer = || rehearsed_answer(&world);
+    assert_eq!(answer().await, PRIMARY);
     let ran = world.cli(&["drill", "run", "login", "--kind", "rehearse", "--hold", "1s", "--yes"]).await;
     assert_eq!(ran.code, Some(0), "{ran:?}\n{}", world.tail(CONTROLLER));
     assert_eq!(answer().await, PRIMARY);
@@ -269,6 +274,14 @@ async fn a_rehearsal_moves_its_own_name_and_no_other() {
     });
     assert_eq!(moved.count(), 2);
     assert_eq!(world.cloud_state(&world.standby).await["enter_requests"], 0, "not rehearsed");
+    let status = world.cli(&["status", "--json"]).await.json();
+    assert_eq!(
+        status["services"].as_array().unwrap().len(),
+        1,
+        "a rehearsal that rests is nobody's concern: {status}"
+    );
+    let explained = world.cli(&["explain", "login-rehearsal"]).await;
+    assert!(explained.code == Some(0) && explained.out.contains("login-rehearsal"), "{explained:?}");
     let report = world.cli(&["drill", "report", "login", "--format", "md"]).await;
     assert!(report.out.contains("not rehearsed"), "{report:?}");
     keep(&world, "rehearse").await;

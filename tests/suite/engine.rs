@@ -14,6 +14,7 @@ mod deciding;
 mod drain;
 mod drift;
 mod drills;
+mod faults;
 mod limits;
 mod sites;
 mod table;

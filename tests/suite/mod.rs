@@ -43,6 +43,7 @@ mod dnssec;
 /// How users follow a move, with the real processes.
 mod drain;
 /// The battery of dynamic updates, over BIND and Knot.
+mod drill_faults;
 mod drills;
 mod dynamic;
 /// Keys, clocks, and answers that are not to be believed.

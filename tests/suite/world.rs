@@ -412,7 +412,13 @@ impl World {
     pub(crate) async fn terminate(&mut self, name: &str) -> ExitStatus {
         let pid = self.process(name).child.id().unwrap();
         signal(pid, "TERM");
-        let status = timeout(PATIENCE, self.process(name).child.wait()).await.expect("it ends").unwrap();
+        self.wait(name).await
+    }
+
+    /// Waits until a process has ended.
+    pub(crate) async fn wait(&mut self, name: &str) -> ExitStatus {
+        let ended = timeout(PATIENCE, self.process(name).child.wait()).await;
+        let status = ended.unwrap_or_else(|_| panic!("{name} does not end\n{}", self.tail(name))).unwrap();
         self.forget(name);
         status
     }
@@ -431,6 +437,13 @@ impl World {
     /// Runs a command that speaks to the controller.
     pub(crate) async fn cli(&self, arguments: &[&str]) -> Ran {
         self.run(arguments, &[("QUORATE_API", &self.url("")), ("QUORATE_TOKEN", self.token())]).await
+    }
+
+    /// Begins one, for whoever has something to do meanwhile.
+    pub(crate) fn begin(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command();
+        command.args(arguments).env("QUORATE_API", self.url("")).env("QUORATE_TOKEN", self.token());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     fn token(&self) -> &'static str {

@@ -77,6 +77,9 @@ struct What {
     /// For how long the standby serves before it comes back by itself.
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
     hold: Duration,
+    /// What to break on purpose, in a rehearsal whose configuration allows it: break-login, drop-agent, delay-provider or kill-controller.
+    #[arg(long, value_name = "FAULT", value_parser = ["break-login", "drop-agent", "delay-provider", "kill-controller"])]
+    fault: Option<String>,
     /// Why: it goes into the journal and the report.
     #[arg(long, value_name = "TEXT", default_value = "a drill")]
     reason: String,

@@ -29,6 +29,7 @@ fn body(what: What) -> DrillBody {
         hold_ms: u64::try_from(what.hold.as_millis()).ok(),
         by: who(what.by),
         reason: what.reason,
+        fault: what.fault,
         begin: false,
         digest: None,
     }

@@ -49,6 +49,9 @@ pub(super) fn plan(out: &mut impl Write, answer: &DrillAnswer) -> Result<()> {
             writeln!(out, "  digest of the failover: {digest}")?;
         }
     }
+    if let Some(fault) = &drill.fault {
+        writeln!(out, "  {WARN}broken on purpose: {fault}{WARN:#}")?;
+    }
     for (title, steps) in [("the way out", &drill.out), ("the way back", &drill.back)] {
         if !steps.is_empty() {
             writeln!(out, "  {title}:")?;

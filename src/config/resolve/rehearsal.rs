@@ -42,6 +42,7 @@ impl Resolver<'_> {
         shadow.drills = DrillSettings {
             rehearses: Some(service.name.clone()),
             unrehearsed: controls.is_none(),
+            faults: draft.faults(self.report)?,
             schedules: Vec::new(),
             limits: Vec::new(),
         };

@@ -53,7 +53,7 @@ impl fmt::Display for DrillKind {
     }
 }
 
-/// A fault that a rehearsal causes on purpose, in a lab and nowhere else.
+/// A fault that a rehearsal causes on purpose. Where something of a site or of a provider is broken, that is in a lab and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DrillFault {
     /// The primary's login answers with an error.
@@ -83,6 +83,11 @@ impl DrillFault {
     /// The fault that the word names.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|fault| fault.as_str() == word)
+    }
+
+    /// Whether a lab causes it, and must have said so before the drill goes on.
+    pub fn is_caused_by_lab(self) -> bool {
+        matches!(self, Self::BreakLogin | Self::DelayProvider)
     }
 }
 
@@ -236,6 +241,20 @@ pub enum DrillEntry {
         /// Which.
         number: u64,
         /// In one line.
+        text: String,
+    },
+    /// What was to be broken on purpose is.
+    Faulted {
+        /// Which.
+        number: u64,
+        /// What, and where.
+        text: String,
+    },
+    /// A quorum has seen what was broken on purpose.
+    Detected {
+        /// Which.
+        number: u64,
+        /// What it saw.
         text: String,
     },
     /// It ended.

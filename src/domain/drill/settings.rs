@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Schedule;
+use super::{DrillFault, Schedule};
 use crate::domain::ServiceName;
 
 /// On which side of a number trouble begins.
@@ -49,6 +49,8 @@ pub struct DrillSettings {
     pub rehearses: Option<ServiceName>,
     /// A rehearsal without a place to try read-only mode at: those steps are left out, and reported as not rehearsed.
     pub unrehearsed: bool,
+    /// What a rehearsal may be asked to break.
+    pub faults: Vec<DrillFault>,
     /// When drills begin by themselves.
     pub schedules: Vec<Schedule>,
     /// What ends a drill before its time, beside what always does.

@@ -28,6 +28,10 @@ pub struct OpenDrill {
     pub back: Option<Leg>,
     /// What was noted last.
     pub noted: Option<String>,
+    /// What was to be broken is.
+    pub faulted: bool,
+    /// A quorum has seen it.
+    pub detected: bool,
     /// How many alerts there had been before it.
     pub alerts_before: u64,
 }
@@ -102,6 +106,8 @@ impl Drills {
                     out: None,
                     back: None,
                     noted: None,
+                    faulted: false,
+                    detected: false,
                     alerts_before,
                 });
             }
@@ -110,6 +116,8 @@ impl Drills {
                 open.aborting.get_or_insert_with(|| why.clone());
             }
             DrillEntry::Noted { number, text } => self.under_way(*number)?.noted = Some(text.clone()),
+            DrillEntry::Faulted { number, .. } => self.under_way(*number)?.faulted = true,
+            DrillEntry::Detected { number, .. } => self.under_way(*number)?.detected = true,
             DrillEntry::Ended { number, end, .. } => {
                 let open = self.under_way(*number)?;
                 if open.out.iter().chain(&open.back).any(|leg| leg.end.is_none()) {

@@ -10,6 +10,7 @@
 //! was, and nobody has to wait for it at a terminal. What it refuses to do: to come back to a primary that is not proven to
 //! work. It then ends, failed and told, and what is left is an ordinary failover.
 
+mod fault;
 mod fold;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::domain::{
     Notice, PlanEnd, Role, ServiceName, Verdict,
 };
 
+pub(super) use fault::{breaks_primary, ends_process, unheard};
 pub use fold::{Drills, LastDrill, Leg, OpenDrill};
 
 /// How long the way back waits for the primary to be proven again, beside the policy's `fresh_for`: after a restart votes come in one by
@@ -29,8 +31,6 @@ pub use fold::{Drills, LastDrill, Leg, OpenDrill};
 const PROOF_WAIT: Duration = Duration::from_secs(60);
 /// The same where the drill itself had broken it.
 const MENDED_WAIT: Duration = Duration::from_secs(300);
-/// How long a fault has to be noticed by a quorum before the drill says that it was not.
-const DETECT_WITHIN: Duration = Duration::from_secs(600);
 /// Between two attempts at the way back.
 const BACK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -66,6 +66,8 @@ pub(super) struct Drilling {
     pub(super) breach: Option<String>,
     /// A check that fails at the standby by quorum, whatever the policy makes of it.
     pub(super) failing: Option<String>,
+    /// What a lab said of the fault that it was to cause.
+    pub(super) caused: Option<Result<String, String>>,
 }
 
 /// What the drill wants next.
@@ -84,6 +86,9 @@ pub(super) fn next(scene: &Scene<'_>, drilling: &Drilling) -> Result<Next, Optio
     let Some(open) = &scene.ledger.drills.open else { return Err(None) };
     if !open.drill.kind.moves() {
         return tabletop(scene, open, drilling);
+    }
+    if let Some(next) = fault::next(scene, open, drilling) {
+        return Ok(next);
     }
     if scene.ledger.open.is_some() {
         return Err(None);
@@ -116,21 +121,15 @@ pub(super) fn next(scene: &Scene<'_>, drilling: &Drilling) -> Result<Next, Optio
 /// Nothing was moved yet.
 fn begin(scene: &Scene<'_>, open: &OpenDrill, drilling: &Drilling) -> Result<Next, Option<Moment>> {
     if let Some(why) = open.aborting.clone().or_else(|| drilling.breach.clone()) {
-        return Ok(ended(scene, open, aborted(&why)));
+        return match fault::is_broken(scene, open) {
+            false => Ok(ended(scene, open, aborted(&why))),
+            true if open.aborting.is_none() => Ok(aborting(scene, open, why)),
+            true if waited(scene, drilling) <= MENDED_WAIT => Err(Some(scene.now.after(BACK_AGAIN))),
+            true => Ok(ended(scene, open, aborted(&why))),
+        };
     }
-    let since = scene.wall.since(open.at);
-    if open.drill.fault == Some(DrillFault::BreakLogin) {
-        let detected = matches!(scene.verdict(Role::Primary), Verdict::Unhealthy(_));
-        if let (Verdict::Unhealthy(evidence), None) = (scene.verdict(Role::Primary), &open.noted) {
-            return Ok(noted(scene, open, format!("detected: {evidence}"), Level::Quiet));
-        }
-        if let Some(blocker) = guard::against_source(scene, Role::Primary) {
-            if !detected && since > DETECT_WITHIN {
-                let why = format!("the fault was not noticed within {}: {blocker}", guard::human(DETECT_WITHIN));
-                return Ok(ended(scene, open, failed(&why)));
-            }
-            return Err(None);
-        }
+    if let Some(wanted) = fault::awaited(scene, open) {
+        return wanted;
     }
     let blockers = guard::against_opening(scene, Role::Standby, Asker::Operator { force: false });
     let wait = |blocker: &Blocker| matches!(blocker, Blocker::NotFenced { .. } | Blocker::NotLeading { .. });
@@ -199,13 +198,18 @@ fn away(scene: &Scene<'_>, open: &OpenDrill, out: &Leg, drilling: &Drilling) -> 
         return Err(None);
     }
     let down = blockers.iter().any(|blocker| matches!(blocker, Blocker::TargetDown { .. }));
-    let waited = drilling.unproven_since.map(|at| scene.now.since(at));
-    let patience = if open.drill.fault.is_some() { MENDED_WAIT } else { PROOF_WAIT };
-    let over = waited.is_some_and(|waited| waited > patience + scene.service.policy.fresh_for);
-    if (down && open.drill.fault.is_none()) || over {
+    let broken = breaks_primary(&open.drill);
+    let patience = if broken { MENDED_WAIT } else { PROOF_WAIT };
+    let over = waited(scene, drilling) > patience + scene.service.policy.fresh_for;
+    if (down && !broken) || over {
         return Ok(ended(scene, open, stays(&texts(&blockers))));
     }
     Err(Some(scene.now.after(Duration::from_secs(1))))
+}
+
+/// For how long proof has been waited for.
+fn waited(scene: &Scene<'_>, drilling: &Drilling) -> Duration {
+    drilling.unproven_since.map_or(Duration::ZERO, |at| scene.now.since(at))
 }
 
 /// What is against the way back. A primary that was well when the drill began need not prove itself as one that had failed must; what would be
@@ -248,7 +252,10 @@ pub(super) fn waits_for_proof(scene: &Scene<'_>) -> bool {
         return false;
     }
     match (&open.out, scene.serving()) {
-        (None, Role::Primary) => guard::against_target(scene, Role::Standby).is_some(),
+        (None, Role::Primary) => {
+            guard::against_target(scene, Role::Standby).is_some()
+                || (open.aborting.is_some() && fault::is_broken(scene, open))
+        }
         (Some(leg), Role::Standby) => {
             let held = match &leg.end {
                 Some((PlanEnd::Done, at)) => scene.wall.since(*at) >= open.drill.hold,
@@ -378,7 +385,10 @@ pub(super) fn told(scene: &Scene<'_>, entry: &JournalEntry) -> Option<Notice> {
             let level = if often { Level::Everyone } else { Level::Quiet };
             Some(Notice { key, service: service.clone(), level, text })
         }
-        DrillEntry::Noted { .. } | DrillEntry::Ended { .. } => None,
+        DrillEntry::Noted { .. }
+        | DrillEntry::Faulted { .. }
+        | DrillEntry::Detected { .. }
+        | DrillEntry::Ended { .. } => None,
     }
 }
 

@@ -34,6 +34,13 @@ impl ServiceState {
         }
     }
 
+    /// A lab has caused the drill's fault, or has not.
+    pub(in crate::engine) fn faulted(&mut self, number: u64, result: Result<String, String>) {
+        if self.drilling() == Some(number) {
+            self.drilling.caused = Some(result);
+        }
+    }
+
     /// A measure is beyond a limit, or no longer.
     pub(in crate::engine) fn breached(&mut self, why: Option<String>) {
         self.drilling.breach = why;

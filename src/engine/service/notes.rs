@@ -78,6 +78,8 @@ fn drill(entry: &DrillEntry) -> (&'static str, String) {
         DrillEntry::Started(drill) => ("drill-started", drill.to_string()),
         DrillEntry::Aborting { number, why } => ("drill-aborting", format!("drill {number} is rolled back: {why}")),
         DrillEntry::Noted { number, text } => ("drill-noted", format!("drill {number}: {text}")),
+        DrillEntry::Faulted { number, text } => ("drill-faulted", format!("drill {number}, on purpose: {text}")),
+        DrillEntry::Detected { number, text } => ("drill-detected", format!("drill {number}: {text}")),
         DrillEntry::Ended { number, end, .. } => ("drill-ended", format!("drill {number} {end}")),
         DrillEntry::Skipped { kind, why } => ("drill-skipped", format!("the scheduled drill ({kind}): {why}")),
     }

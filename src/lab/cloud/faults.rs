@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::Site;
 use crate::lab::line::Line;
-use crate::lab::switch::{BadJson, read_json};
+use crate::lab::switch::{BadJson, proof, read_json};
 
 /// What signing in does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,9 +74,9 @@ struct CloudFaultChange {
     down: Option<bool>,
 }
 
-/// `GET`/`POST /lab/faults`.
+/// `GET /lab` and `GET`/`POST /lab/faults`.
 pub(super) fn router(site: Arc<Site>) -> Router {
-    Router::new().route("/lab/faults", get(show).post(set)).with_state(site)
+    Router::new().route("/lab", get(|| proof("cloud"))).route("/lab/faults", get(show).post(set)).with_state(site)
 }
 
 /// Closes the connection of every request while the cloud is down, except of those that can bring it up again or look.
@@ -87,7 +87,7 @@ pub(super) async fn down(
     next: Next,
 ) -> Response {
     let path = request.uri().path();
-    let exempt = path.starts_with("/lab/") || path == "/admin/state";
+    let exempt = path.starts_with("/lab") || path == "/admin/state";
     if site.faults().down && !exempt {
         line.cut();
         return StatusCode::SERVICE_UNAVAILABLE.into_response();

@@ -43,6 +43,8 @@
 //! `GET /admin/state` is `{"read_only","epoch","writes","logins","enter_requests","write_probes"}`: the mode, the
 //! largest epoch seen, accepted writes, successful logins, accepted requests to become read-only, and write probes.
 //!
+//! `GET /lab` says that this is a lab, so that nothing else is broken on purpose.
+//!
 //! `POST /lab/faults` takes those to set of
 //! `{"login":"ok"|"error"|"hang"|"reject"|"slow","read_only":"honest"|"lies","lag":"known"|"unknown","lag_ms":N,"down":bool}`,
 //! refuses others, and answers with all; `GET /lab/faults` shows them. `error`: signing in meets a database error, 500. `hang`: it is

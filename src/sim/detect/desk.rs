@@ -190,6 +190,7 @@ impl Desk {
             | Command::CatchUp { .. }
             | Command::Drain { .. }
             | Command::Look { .. }
+            | Command::EndProcess { .. }
             | Command::Resign { .. } => {}
         }
     }

@@ -75,6 +75,8 @@ pub(super) fn read(kind: &str, fields: &mut Fields) -> Result<Option<JournalEntr
         "drill-started" => DrillEntry::Started(Box::new(drill(fields)?)),
         "drill-aborting" => DrillEntry::Aborting { number: fields.number("number")?, why: fields.text("why")? },
         "drill-noted" => DrillEntry::Noted { number: fields.number("number")?, text: fields.text("text")? },
+        "drill-faulted" => DrillEntry::Faulted { number: fields.number("number")?, text: fields.text("text")? },
+        "drill-detected" => DrillEntry::Detected { number: fields.number("number")?, text: fields.text("text")? },
         "drill-ended" => DrillEntry::Ended {
             number: fields.number("number")?,
             end: end(fields)?,

@@ -48,6 +48,8 @@ enum EntryText<'a> {
     DrillStarted { drill: Box<DrillText<'a>> },
     DrillAborting { number: u64, why: &'a str },
     DrillNoted { number: u64, text: &'a str },
+    DrillFaulted { number: u64, text: &'a str },
+    DrillDetected { number: u64, text: &'a str },
     DrillEnded { number: u64, end: EndText<'a>, looks: Vec<LookText<'a>> },
     DrillSkipped { kind: &'static str, why: &'a str },
 }
@@ -197,6 +199,8 @@ impl<'a> From<&'a JournalEntry> for EntryText<'a> {
                 DrillEntry::Started(drill) => Self::DrillStarted { drill: Box::new(drill.as_ref().into()) },
                 DrillEntry::Aborting { number, why } => Self::DrillAborting { number: *number, why },
                 DrillEntry::Noted { number, text } => Self::DrillNoted { number: *number, text },
+                DrillEntry::Faulted { number, text } => Self::DrillFaulted { number: *number, text },
+                DrillEntry::Detected { number, text } => Self::DrillDetected { number: *number, text },
                 DrillEntry::Ended { number, end, looks } => {
                     Self::DrillEnded { number: *number, end: end.into(), looks: drill::looks(looks) }
                 }

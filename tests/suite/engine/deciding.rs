@@ -24,7 +24,15 @@ impl Night {
     }
 
     pub(super) fn of(service: Service) -> Self {
-        let mut world = World::of(service);
+        Self::begun(World::of(service))
+    }
+
+    /// The same of a service's rehearsal, which sees what the service's vantages see.
+    pub(super) fn rehearsing(change: impl FnOnce(&mut PolicyValues)) -> Self {
+        Self::begun(World::rehearsing(Service { policy: policy(change), ..service("login") }))
+    }
+
+    fn begun(mut world: World) -> Self {
         world.auto = true;
         world.lead();
         let mut night = Self { world };

@@ -265,19 +265,3 @@ fn a_tabletop_looks_and_moves_nothing() {
     night.world.ask(Ask::Freeze { service: name(), by, reason });
     assert!(matches!(begin(&mut night.world, DrillKind::Tabletop, 60), Reply::Drilling(_)));
 }
-
-#[test]
-fn a_fault_is_waited_for_until_a_quorum_sees_it() {
-    let mut night = Night::new(|values| values.confirm = Duration::from_secs(600));
-    night.primary_fails(5, |_| false);
-    let request = DrillRequest { fault: Some(DrillFault::BreakLogin), ..request(DrillKind::Live, 30) };
-    night.world.ask(Ask::Drill { request, digest: None });
-    night.primary_fails(30, |_| false);
-    assert_eq!(night.world.flips, 0, "nothing is broken yet: {:?}", night.world.events);
-    night.primary_fails(30, |_| true);
-    assert!(night.has("drill-noted 1"), "it is detected: {:?}", night.world.events);
-    assert_eq!(night.world.flips, 0, "and must be confirmed");
-    night.primary_fails(600, |_| false);
-    assert_eq!(night.world.flips, 0, "{:?}", night.world.events);
-    assert!(why(&night).contains("was not noticed within"), "{}", why(&night));
-}

@@ -98,6 +98,8 @@ pub(super) enum Write {
 pub(super) struct World {
     pub(super) engine: Engine,
     pub(super) service: Service,
+    /// The service of which it is the rehearsal, in the same engine. It has no zone, and its entries are kept nowhere.
+    parent: Option<ServiceName>,
     pub(super) now: u64,
     pub(super) journal: Vec<JournalRecord>,
     zone: Vec<RecordSet>,
@@ -154,6 +156,21 @@ impl World {
         Self::of(service)
     }
 
+    /// With the rehearsal of a service, and the service itself beside it.
+    pub(super) fn rehearsing(service: Service) -> Self {
+        let name = quorate::domain::rehearsal_name(&service.name).unwrap();
+        let drills = DrillSettings {
+            rehearses: Some(service.name.clone()),
+            faults: DrillFault::ALL.to_vec(),
+            ..DrillSettings::default()
+        };
+        let mut world = Self::of(Service { name, drills, ..service.clone() });
+        world.parent = Some(service.name.clone());
+        let services = vec![service, world.service.clone()];
+        world.engine = Engine::new(world.engine.cluster().clone(), Limits::default(), services);
+        world
+    }
+
     pub(super) fn of(service: Service) -> Self {
         let cluster = ClusterName::new("demo").unwrap();
         let mark = RecordSet {
@@ -172,6 +189,7 @@ impl World {
         Self {
             engine: Engine::new(cluster, Limits::default(), vec![service.clone()]),
             service,
+            parent: None,
             now: 0,
             journal: Vec::new(),
             zone,
@@ -273,6 +291,18 @@ impl World {
     }
 
     fn carry_out(&mut self, command: Command) {
+        if let Some(parent) = self.parent.clone().filter(|parent| is_of(&command, parent)) {
+            if let Command::Append { entries, .. } = command {
+                let record = |entry: JournalEntry| {
+                    self.events.push(format!("{parent}: {}", entry_word(&entry)));
+                    let (epoch, service) = (Epoch::new(self.epoch), parent.clone());
+                    JournalRecord { id: 0, at: WallTime::from_ms(self.now), epoch, service, entry }
+                };
+                let records = entries.into_iter().map(record).collect();
+                self.give(Input::Journaled(records));
+            }
+            return;
+        }
         match command {
             Command::Pace { every, .. } => {
                 let every = every.map_or("rest".to_owned(), |every| format!("{} s", every.as_secs_f64()));
@@ -303,6 +333,10 @@ impl World {
                 self.events.push(format!("catch up {flag}{}", if zone { " and a zone" } else { "" }));
             }
             Command::Look { number, .. } => self.events.push(format!("look {number}")),
+            Command::EndProcess { number, .. } => {
+                self.events.push(format!("end-process {number}"));
+                self.crash();
+            }
             Command::TryWrite { service, role, .. } => {
                 let how = "as it is".to_owned();
                 let told = if role == Role::Standby { !self.promoted } else { self.fenced };
@@ -541,7 +575,8 @@ impl World {
         self.crash_at = None;
         self.lives += 1;
         self.events.push("crash".to_owned());
-        self.engine = Engine::new(self.engine.cluster().clone(), Limits::default(), vec![self.service.clone()]);
+        let services = self.engine.services().cloned().collect();
+        self.engine = Engine::new(self.engine.cluster().clone(), Limits::default(), services);
         self.running = None;
         self.held = None;
         self.fence_pending = false;
@@ -572,7 +607,7 @@ impl World {
         let failed = outcome != Outcome::Pass;
         Observation {
             id: ObservationId { vantage: VantageName::new(vantage).unwrap(), boot: "b".to_owned(), seq: self.seq },
-            service: self.service.name.clone(),
+            service: self.parent.as_ref().unwrap_or(&self.service.name).clone(),
             check: CheckName::new(check).unwrap(),
             role,
             at: self.moment().before(Duration::from_millis(age_ms)),
@@ -624,6 +659,21 @@ impl World {
     }
 }
 
+fn is_of(command: &Command, name: &ServiceName) -> bool {
+    match command {
+        Command::Append { service, .. }
+        | Command::Fence { service }
+        | Command::CatchUp { service, .. }
+        | Command::TryWrite { service, .. }
+        | Command::Pace { service, .. }
+        | Command::Drain { service, .. }
+        | Command::Look { service, .. }
+        | Command::EndProcess { service, .. } => service == name,
+        Command::Run(order) => order.plan.service() == name,
+        Command::Resign { .. } => false,
+    }
+}
+
 fn reply_word(reply: &Reply) -> String {
     match reply {
         Reply::Opened(plan) => format!("opened {}", plan.id()),
@@ -670,6 +720,8 @@ fn entry_word(entry: &JournalEntry) -> String {
             DrillEntry::Started(drill) => format!("drill-started {} {}", drill.number, drill.kind),
             DrillEntry::Aborting { number, .. } => format!("drill-aborting {number}"),
             DrillEntry::Noted { number, .. } => format!("drill-noted {number}"),
+            DrillEntry::Faulted { number, .. } => format!("drill-faulted {number}"),
+            DrillEntry::Detected { number, .. } => format!("drill-detected {number}"),
             DrillEntry::Ended { number, end, .. } => format!("drill-ended {number} {}", end.as_str()),
             DrillEntry::Skipped { kind, .. } => format!("drill-skipped {kind}"),
         },

@@ -10,9 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::{Method, Uri};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::{get, post};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,7 +67,20 @@ pub(in crate::lab) fn router(api: Arc<Api>) -> Router {
         let (path, methods) = (format!("/2013-04-01/{path}"), methods.fallback(unknown_operation));
         router.route(&path, methods.clone()).route(&format!("{path}/"), methods)
     });
-    router.route("/2013-04-01/{*rest}", axum::routing::any(unknown_operation)).with_state(api)
+    router
+        .route("/2013-04-01/{*rest}", axum::routing::any(unknown_operation))
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), late))
+        .with_state(api)
+}
+
+/// Keeps the answer back for as long as the switchboard says: what was asked is done by then.
+async fn late(State(api): Shared, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let wait = api.faults.state().answer_after_ms;
+    if wait > 0 {
+        api.closing.run_until_cancelled(sleep(Duration::from_millis(wait))).await;
+    }
+    response
 }
 
 async fn unknown_operation(State(api): Shared, method: Method, uri: Uri) -> ApiError {
