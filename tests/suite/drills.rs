@@ -286,3 +286,60 @@ async fn a_rehearsal_moves_its_own_name_and_no_other() {
     assert!(report.out.contains("not rehearsed"), "{report:?}");
     keep(&world, "rehearse").await;
 }
+
+/// The same sites under a second name in the same zone, as a service of its own.
+async fn with_a_second_service() -> World {
+    let mut world = World::prepared(options()).await;
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let (from, to) = (text.find("[[service]]").unwrap(), text.find("[notify]").unwrap());
+    let second =
+        text[from..to].replace("login.e2e.test", "shop.e2e.test").replace("name = \"login\"", "name = \"shop\"");
+    configure(&world, &second);
+    let shop = quorate::config::load(&world.config()).unwrap().config.services.remove(1).service;
+    world.lab.seed_records(&world.zone, &ClusterName::new("e2e").unwrap(), &shop).unwrap();
+    world.spawn(CONTROLLER, &["controller", "--config", "quorate.toml"]);
+    for vantage in super::world::VANTAGES {
+        world.start_agent(vantage);
+    }
+    world.until_healthy().await;
+    for service in ["login", "shop"] {
+        let planned = async || world.cli(&["drill", "plan", service, "--kind", "live"]).await.code == Some(0);
+        world.until_so("its drill can begin", planned).await;
+    }
+    world
+}
+
+#[tokio::test]
+async fn of_two_drills_at_once_on_two_services_one_is_refused() {
+    let world = with_a_second_service().await;
+    let run = |service: &'static str, hold: &'static str| {
+        ["drill", "run", service, "--kind", "live", "--hold", hold, "--yes", "--no-wait"]
+    };
+    let (login, shop) = (run("login", "10m"), run("shop", "10m"));
+    let both = tokio::join!(world.cli(&login), world.cli(&shop));
+    let (one, other, refused) = match (both.0.code, both.1.code) {
+        (Some(0), Some(3)) => ("login", "shop", both.1),
+        (Some(3), Some(0)) => ("shop", "login", both.0),
+        _ => panic!("one of them: {both:?}\n{}", world.tail(CONTROLLER)),
+    };
+    assert!(refused.err.contains("(drill-open)") && refused.err.contains(one), "{refused:?}");
+    let moved = async |service: &str| {
+        let name = format!("{service}.e2e.test");
+        Hickory::new().ask(world.name_server(), &name, RecordType::A).await.unwrap().join(",")
+    };
+    world.until_so("one of them is away", async || moved(one).await == STANDBY).await;
+    // And again, now that the other one's name has moved: no kind of drill.
+    for kind in ["tabletop", "live"] {
+        let again = world.cli(&["drill", "run", other, "--kind", kind, "--yes"]).await;
+        assert!(again.code == Some(3) && again.err.contains("(drill-open)") && again.err.contains(one), "{again:?}");
+    }
+    assert_eq!(moved(other).await, PRIMARY);
+    let history = world.cli(&["history", other]).await;
+    assert!(history.code == Some(0) && !history.out.contains("drill"), "nothing half-done: {history:?}");
+    assert_eq!(world.cli(&["drill", "abort", one, "--reason", "enough"]).await.code, Some(0));
+    world.until_so("it is back", async || moved(one).await == PRIMARY).await;
+
+    let next = ["drill", "run", other, "--kind", "live", "--hold", "1s", "--yes"];
+    world.until_so("the other one's turn", async || world.cli(&next).await.code == Some(0)).await;
+    assert_eq!((moved(one).await, moved(other).await), (PRIMARY.to_owned(), PRIMARY.to_owned()));
+}

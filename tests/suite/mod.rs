@@ -109,6 +109,8 @@ mod probing;
 mod protection;
 /// Support: Python packages for emulators.
 mod python;
+/// There and back, with kills and a witness.
+mod rounds;
 /// Support: small servers that misbehave on purpose.
 mod servers;
 /// What a policy buys: the detector in virtual time, beside other detectors.
@@ -143,6 +145,8 @@ mod totp_site;
 mod twin;
 /// One name at two providers, with the real processes.
 mod two_providers;
+/// Standbys that cannot be made read-only, with the real processes.
+mod unwilling;
 /// Support: a TCP relay that loses, repeats and replaces what passes through it.
 mod wire;
 /// Support: a world of real processes for each test.
