@@ -23,17 +23,20 @@ pub enum Alert {
     StandbyWritable,
     /// The primary takes writes, although it was told to refuse them and another site serves.
     PrimaryWritable,
+    /// The primary serves, and was told to refuse writes by a plan that was given up.
+    PrimaryReadOnly,
 }
 
 impl Alert {
     /// All alerts.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ReserveUnproven,
         Self::Suspected,
         Self::Blind,
         Self::Drift,
         Self::StandbyWritable,
         Self::PrimaryWritable,
+        Self::PrimaryReadOnly,
     ];
 
     /// The word used in data.
@@ -45,6 +48,7 @@ impl Alert {
             Self::Drift => "drift",
             Self::StandbyWritable => "standby-writable",
             Self::PrimaryWritable => "primary-writable",
+            Self::PrimaryReadOnly => "primary-read-only",
         }
     }
 

@@ -56,6 +56,11 @@ pub enum Cause {
         /// Why.
         reason: String,
     },
+    /// A plan that had told the primary to refuse writes was given up, and the primary serves.
+    GivenUp {
+        /// Which.
+        plan: PlanId,
+    },
 }
 
 /// One step. Each can be run again without doubling its effect, and each is verified.
@@ -223,6 +228,8 @@ pub struct Terms {
     pub promoted: bool,
     /// Nothing is moved: the standby, which serves, is to take writes.
     pub promote: bool,
+    /// Nothing is moved: the primary, which serves, is to take writes again.
+    pub release: bool,
     /// A rehearsal without a place to try read-only mode at.
     pub unrehearsed: bool,
 }
@@ -255,6 +262,9 @@ impl Plan {
         let fence = terms.fence.then_some(Step::FencePrimary);
         if terms.promote {
             return fence.into_iter().chain([Step::AllowWrites, Step::VerifyWrites]).collect();
+        }
+        if terms.release {
+            return vec![Step::ReleasePrimary];
         }
         let refused = [Step::EnterReadOnly, Step::VerifyReadOnly];
         // The standby first and the primary after it: there is never a moment in which both may take writes (S1, S15).
@@ -304,6 +314,7 @@ impl Plan {
             }
             Cause::Operator { by, reason, force } => format!("operator {by:?} {reason:?} force={force}"),
             Cause::Drill { number, by, reason } => format!("drill {number} {by:?} {reason:?}"),
+            Cause::GivenUp { plan } => format!("given up {plan}"),
         };
         let steps: Vec<&str> = self.steps.iter().map(|step| step.as_str()).collect();
         let Self { id, service, to, parent, .. } = self;
@@ -346,7 +357,7 @@ impl Plan {
         self.terms
     }
 
-    /// The step that moves the name; every plan but a promotion has one.
+    /// The step that moves the name; every plan but a promotion and a release has one.
     pub fn switch(&self) -> Option<Step> {
         self.steps.iter().copied().find(|step| step.is_switch())
     }
@@ -356,11 +367,12 @@ impl Plan {
         &self.digest
     }
 
-    /// "failover", "failback" or "promotion".
+    /// "failover", "failback", "promotion" or "release".
     pub fn direction(&self) -> &'static str {
         match self.to {
             Role::Standby if self.terms.promote => "promotion",
             Role::Standby => "failover",
+            Role::Primary if self.terms.release => "release",
             Role::Primary => "failback",
         }
     }

@@ -8,9 +8,13 @@ use crate::domain::drift::Drift;
 use crate::domain::{Alert, Moment, Role, SiteVotes, VantageView, Verdict};
 
 use super::scene::Scene;
+use super::sites;
 
 /// For how long a condition must hold, or not hold, but for drift, which has a time of its own.
 const AFTER: Duration = Duration::from_secs(60);
+
+/// For how long the primary may serve without taking writes before people are told: what lets it take them again is quicker where it works.
+const READ_ONLY_AFTER: Duration = Duration::from_secs(15);
 
 /// Since when each condition has been what it is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,6 +68,8 @@ fn after(scene: &Scene<'_>, alert: Alert, holds: bool) -> Duration {
         // One write that was taken is proof, and each further one makes it worse.
         Alert::StandbyWritable | Alert::PrimaryWritable if holds => Duration::ZERO,
         Alert::StandbyWritable | Alert::PrimaryWritable => AFTER,
+        Alert::PrimaryReadOnly if holds => READ_ONLY_AFTER,
+        Alert::PrimaryReadOnly => Duration::ZERO,
         // A change that was just made is on its way to all servers for a minute (S20).
         Alert::Drift => scene.limits.drift_after,
         Alert::ReserveUnproven | Alert::Suspected | Alert::Blind => AFTER,
@@ -104,6 +110,13 @@ fn condition(scene: &Scene<'_>, alert: Alert) -> Option<String> {
             let how = scene.sites.taken(scene, Role::Primary)?;
             let both = if scene.ledger.promoted.is_some() { "; both sites take writes" } else { "" };
             Some(format!("the primary was told to refuse writes, and has taken one: {how}{both}"))
+        }
+        Alert::PrimaryReadOnly => {
+            let plan = sites::withheld(scene)?;
+            let service = &scene.service.name;
+            Some(format!(
+                "the primary serves, and refuses writes since {plan}, which was given up, told it to (quorate explain {service})"
+            ))
         }
         Alert::Blind => {
             let (heard, quorum) = (heard(scene.votes(serving)), scene.service.policy.quorum);

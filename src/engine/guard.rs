@@ -134,6 +134,14 @@ pub(super) fn still_failing(scene: &Scene<'_>, evidence: &Evidence) -> Option<Bl
     (failing < quorum).then_some(Blocker::Recovering { role: evidence.role(), failing, quorum })
 }
 
+/// The evidence that a site is down, and still fails at this moment.
+pub(super) fn fails<'a>(scene: &'a Scene<'_>, role: Role) -> Option<&'a Evidence> {
+    match scene.verdict(role) {
+        Verdict::Unhealthy(evidence) => Some(evidence).filter(|evidence| still_failing(scene, evidence).is_none()),
+        Verdict::Healthy | Verdict::Undecided(_) => None,
+    }
+}
+
 /// What the proof that the other site works lacks (S3, S4).
 pub(super) fn against_target(scene: &Scene<'_>, to: Role) -> Option<Blocker> {
     match scene.verdict(to) {

@@ -119,15 +119,25 @@ pub(super) fn plan_closed(scene: &Scene<'_>, end: PlanEnd) -> Telling {
     };
     let (direction, id) = (plan.direction(), plan.id());
     let drill = matches!(plan.cause(), Cause::Drill { .. });
-    let level = if drill && end == PlanEnd::Done { Level::Quiet } else { Level::Everyone };
+    let level = match &end {
+        PlanEnd::Done if drill => Level::Quiet,
+        // It is tried again, and an alert tells of it once.
+        PlanEnd::Abandoned { .. } if plan.terms().release => Level::Quiet,
+        _ => Level::Everyone,
+    };
     let text = match &end {
         PlanEnd::Done => {
             let read_only = if plan.to() == Role::Standby { ", read-only" } else { "" };
-            if plan.terms().promote {
+            if plan.terms().release {
+                format!("{service}: the primary ({site}), which serves, takes writes again. Plan {id}.")
+            } else if plan.terms().promote {
                 format!("{service}: promotion done: the standby ({site}) takes writes. Plan {id}.")
             } else {
                 format!("{service}: {direction} done: the {} ({site}) serves{read_only}. Plan {id}.", plan.to())
             }
+        }
+        PlanEnd::Abandoned { why } if plan.terms().release => {
+            format!("{service}: the primary, which serves, could not be let take writes again by plan {id}: {why}.")
         }
         PlanEnd::Abandoned { why } => format!("{service}: {direction} {id} given up before the flip: {why}."),
         PlanEnd::Stuck { why } => format!("{service}: {direction} {id} is stuck and needs a person: {why}."),
@@ -150,6 +160,7 @@ pub(super) fn plan_opened(scene: &Scene<'_>, plan: &crate::domain::Plan) -> Tell
         crate::domain::Cause::Quorum(evidence) => evidence.to_string(),
         crate::domain::Cause::Operator { by, reason, .. } => format!("{by}: {reason}"),
         crate::domain::Cause::Drill { number, by, reason } => format!("drill {number}, {by}: {reason}"),
+        crate::domain::Cause::GivenUp { plan } => format!("{plan} was given up, and had told it to refuse writes"),
     };
     let (level, text) = if plan.terms().approval {
         let digest = plan.digest();
@@ -173,7 +184,9 @@ pub(super) fn alert(scene: &Scene<'_>, news: alert::News) -> Telling {
             let said = format!("{service}: {text}.");
             // Users get something that nobody decided, or two sites may take writes: whoever is told of flips is told of this.
             let level = match alert {
-                Alert::Drift | Alert::StandbyWritable | Alert::PrimaryWritable => Level::Everyone,
+                Alert::Drift | Alert::StandbyWritable | Alert::PrimaryWritable | Alert::PrimaryReadOnly => {
+                    Level::Everyone
+                }
                 Alert::ReserveUnproven | Alert::Suspected | Alert::Blind => Level::Loud,
             };
             Telling {

@@ -1,7 +1,7 @@
 //! What must hold whenever a step is about to run, as named predicates. Tests and production call the same ones; in production a
 //! violation stops the step (fail static), whatever its cause.
 
-use crate::domain::{Cause, Step, Verdict};
+use crate::domain::{Cause, Role, Step, Verdict};
 
 use super::io::StepOrder;
 use super::ledger::StepStatus;
@@ -61,6 +61,11 @@ pub(super) fn check(scene: &Scene<'_>, order: &StepOrder) -> Option<Violation> {
     match order.step {
         Step::AllowWrites if scene.ledger.frozen.is_some() => return Some(Violation::Frozen),
         Step::AllowWrites if !forced && scene.ledger.fenced != Some(true) => return Some(Violation::TwoWriters),
+        // A failover that was given up had seen the standby refuse a write, and nothing has let it take any since.
+        Step::ReleasePrimary if order.plan.terms().release => {
+            let serves = scene.register.is_some_and(|register| register.serving() == Role::Primary);
+            return (!serves || scene.ledger.promoted.is_some()).then_some(Violation::TwoWriters);
+        }
         Step::ReleasePrimary if open.refused_at.is_none() => return Some(Violation::TwoWriters),
         _ => {}
     }
@@ -87,7 +92,7 @@ pub(super) fn check(scene: &Scene<'_>, order: &StepOrder) -> Option<Violation> {
         Some(Violation::NoQuorum)
     } else if !forced && *scene.verdict(to) != Verdict::Healthy {
         Some(Violation::TargetNotProven)
-    } else if to == crate::domain::Role::Standby
+    } else if to == Role::Standby
         && !scene.service.drills.unrehearsed
         && open.succeeded(Step::VerifyReadOnly).is_none()
     {

@@ -207,6 +207,10 @@ pub struct Ledger {
     /// Whether the primary refuses writes, as far as the last attempt to make it has shown; none when nobody has tried since it was
     /// last let go.
     pub fenced: Option<bool>,
+    /// The plan that told the primary to refuse writes, or may have; none since it was seen to take them again.
+    pub told: Option<PlanId>,
+    /// When the last attempt ended to let it take them again after a plan was given up.
+    pub released_at: Option<WallTime>,
     /// Since when the standby may have been taking writes; none since it was last seen to refuse one.
     pub promoted: Option<WallTime>,
     /// Since when what the standby has taken is to be reconciled: it outlives the end of the writes, until the way back is done.
@@ -290,8 +294,11 @@ impl Ledger {
                     return Err(Inconsistent(format!("plan {new} opened while {old} is open")));
                 }
                 self.plans += 1;
-                self.stuck = None;
-                self.blocked.clear();
+                // A release settles nothing of what came before it.
+                if !plan.terms().release {
+                    self.stuck = None;
+                    self.blocked.clear();
+                }
                 let steps = vec![StepStatus::Waiting; plan.steps().len()];
                 self.open = Some(OpenPlan { plan: (**plan).clone(), steps, approved: None, refused_at: None });
             }
@@ -352,12 +359,16 @@ impl Ledger {
                         )));
                     }
                     PlanEnd::Done if open.plan.to() == Role::Primary => {
-                        (self.diverging, self.reconciled, self.fenced) = (None, None, None);
+                        (self.diverging, self.reconciled, self.fenced, self.told) = (None, None, None, None);
                     }
                     PlanEnd::Done | PlanEnd::Abandoned { .. } => {}
                     PlanEnd::Stuck { why } => {
                         self.stuck = Some(Stuck { why: why.clone(), told: at, reminders: 0 });
                     }
+                }
+                if open.plan.terms().release {
+                    self.released_at = Some(at);
+                    return Ok(());
                 }
                 self.given_up = match end {
                     PlanEnd::Abandoned { .. } => self.given_up.saturating_add(1),
@@ -384,6 +395,7 @@ impl Ledger {
                 self.reconciled = None;
             }
             Some(Step::ReleasePrimary) => self.fenced = None,
+            Some(Step::FencePrimary) => self.told = self.open.as_ref().map(|open| open.plan.id().clone()),
             _ => {}
         }
     }
@@ -397,6 +409,7 @@ impl Ledger {
                 open.refused_at = Some(at);
                 self.promoted = None;
             }
+            Some(Step::ReleasePrimary) => self.told = None,
             _ => {}
         }
     }

@@ -19,6 +19,13 @@ pub(super) fn promotion(scene: &Scene<'_>, cause: Cause) -> Option<Plan> {
     made(scene, Role::Standby, cause, Terms { lane, fence: scene.service.fence, promote: true, ..Terms::default() })
 }
 
+/// The plan that lets the primary, which serves, take writes again after that plan was given up.
+pub(super) fn release(scene: &Scene<'_>, plan: PlanId) -> Option<Plan> {
+    let lane = scene.service.dns.lane;
+    let terms = Terms { lane, fence: true, release: true, ..Terms::default() };
+    made(scene, Role::Primary, Cause::GivenUp { plan }, terms)
+}
+
 fn made(scene: &Scene<'_>, to: Role, cause: Cause, terms: Terms) -> Option<Plan> {
     let register = scene.register?;
     let number = scene.ledger.plans + 1;

@@ -10,7 +10,7 @@ use crate::domain::{
     Cause, JournalEntry, Moment, Plan, PlanEnd, Register, Role, Step, StepDetail, StepIndex, Verdict,
 };
 
-use super::guard;
+use super::guard::{self, Blocker};
 use super::ledger::{OpenPlan, StepStatus};
 use super::limits;
 use super::planner;
@@ -89,6 +89,11 @@ pub(super) fn next(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt) -> Mov
     if step.is_switch() {
         return switch(scene, open, attempt, (index, step), status);
     }
+    if open.plan.terms().release
+        && let Some(held) = release_gate(scene)
+    {
+        return held;
+    }
     let may_stop = !open.committed() && open.plan.steps().iter().skip(index).any(|later| later.is_commit());
     if may_stop && let Some(held) = gate(scene, &open.plan, attempt) {
         return held;
@@ -110,8 +115,9 @@ pub(super) fn next(scene: &Scene<'_>, open: &OpenPlan, attempt: &Attempt) -> Mov
         StepStatus::Started { .. } => Move::Run(index, step),
         StepStatus::Failed { why, .. } if too_late(scene.now, attempt, step) => {
             let why = format!("could not {}: {why}", step.sentence());
-            // Only a promotion insists on it, and it has touched nothing yet.
-            Move::Close(if step == Step::FencePrimary { PlanEnd::Abandoned { why } } else { PlanEnd::Stuck { why } })
+            // Only a promotion insists on a fence, and it has touched nothing yet; a release is tried again, and must be in nobody's way.
+            let given_up = step == Step::FencePrimary || open.plan.terms().release;
+            Move::Close(if given_up { PlanEnd::Abandoned { why } } else { PlanEnd::Stuck { why } })
         }
         StepStatus::Waiting | StepStatus::Failed { .. } => start(scene, open, attempt, index),
         StepStatus::Succeeded(_) => wait("a step that is done is never the current one"),
@@ -265,9 +271,11 @@ fn gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<Move> {
                 .map(|blocker| blocker.to_string()),
         },
         Cause::Operator { force: true, .. } => None,
-        Cause::Operator { force: false, .. } | Cause::Drill { .. } => limits::against_lag(scene, plan.to())
-            .or_else(|| guard::against_target(scene, plan.to()))
-            .map(|blocker| blocker.to_string()),
+        Cause::Operator { force: false, .. } | Cause::Drill { .. } | Cause::GivenUp { .. } => {
+            limits::against_lag(scene, plan.to())
+                .or_else(|| guard::against_target(scene, plan.to()))
+                .map(|blocker| blocker.to_string())
+        }
     };
     missing.map(|missing| thin(scene, attempt, missing))
 }
@@ -281,6 +289,21 @@ fn promotion_gate(scene: &Scene<'_>, plan: &Plan, attempt: &Attempt) -> Option<M
     let forced = matches!(plan.cause(), Cause::Operator { force: true, .. });
     let missing = limits::against_lag(scene, plan.to()).or_else(|| guard::against_target(scene, plan.to()));
     missing.filter(|_| !forced).map(|blocker| thin(scene, attempt, blocker.to_string()))
+}
+
+/// What keeps the primary from being let take writes again. A failover must not wait for it.
+fn release_gate(scene: &Scene<'_>) -> Option<Move> {
+    let abandoned = |why: String| Some(Move::Close(PlanEnd::Abandoned { why }));
+    if scene.register.is_some_and(|register| register.serving() != Role::Primary) {
+        return abandoned("the primary does not serve any more".to_owned());
+    }
+    if let Some(evidence) = guard::fails(scene, Role::Primary) {
+        return abandoned(evidence.to_string());
+    }
+    match guard::standing(scene).into_iter().next()? {
+        blocker @ (Blocker::Frozen { .. } | Blocker::Halted { .. }) => abandoned(blocker.to_string()),
+        blocker => Some(wait(blocker.to_string())),
+    }
 }
 
 /// Evidence is missing: it is waited for, for a while.

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Comparison, Divergence, LagReading, Moment, PlanDigest, Role, Verdict, WallTime, WriteProbe,
+    Comparison, Divergence, LagReading, Moment, PlanDigest, PlanId, Role, Verdict, WallTime, WriteProbe,
     reconciliation_digest,
 };
 
-use super::guard::Blocker;
+use super::guard::{self, Blocker};
 use super::scene::Scene;
 
 /// Between two writes that are tried on a site.
@@ -109,6 +109,32 @@ impl Sites {
             Some(Ok(WriteProbe::Accepted { how })) => Some(how),
             _ => None,
         }
+    }
+}
+
+/// Between two attempts to let the primary take writes again.
+const RELEASE_EVERY: Duration = Duration::from_secs(60);
+
+/// The plan because of which the primary refuses writes, or may, although it serves and nothing is about to change that.
+pub(super) fn withheld<'a>(scene: &Scene<'a>) -> Option<&'a PlanId> {
+    let plan = scene.ledger.told.as_ref().filter(|_| scene.service.fence)?;
+    let serves = scene.register.is_some_and(|register| register.serving() == Role::Primary);
+    // A failover on its way fences first.
+    let moving = scene.ledger.open.as_ref().is_some_and(|open| !open.plan.terms().release);
+    (serves && !moving).then_some(plan)
+}
+
+/// The plan because of which the primary is to be let take writes again now. `Err` says when to look again. A primary that a quorum sees fail
+/// is not asked: a failover must not wait for its answer.
+pub(super) fn owed<'a>(scene: &Scene<'a>) -> Result<&'a PlanId, Option<Moment>> {
+    let plan = withheld(scene).filter(|_| scene.ledger.drills.open.is_none()).ok_or(None)?;
+    if scene.ledger.promoted.is_some() || guard::fails(scene, Role::Primary).is_some() {
+        return Err(None);
+    }
+    let since = scene.ledger.released_at.map(|at| scene.wall.since(at));
+    match since.map(|since| RELEASE_EVERY.saturating_sub(since)).filter(|left| !left.is_zero()) {
+        Some(left) => Err(Some(scene.now.after(left))),
+        None => Ok(plan),
     }
 }
 

@@ -138,6 +138,8 @@ fn deed(service: &Service, at: WallTime, entry: &JournalEntry) -> Option<Deed> {
                 Cause::Quorum(evidence) => evidence.to_string(),
                 Cause::Operator { by, reason, .. } => format!("{by}: {reason}"),
                 Cause::Drill { number, by, reason } => format!("drill {number}, {by}: {reason}"),
+                // Nothing is moved.
+                Cause::GivenUp { .. } => return None,
             };
             let code = if plan.to() == Role::Standby { "failover" } else { "failback" };
             (code, format!("to the {} ({}): {by}", plan.to(), service.site(plan.to()).name))

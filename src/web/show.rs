@@ -330,6 +330,7 @@ fn words(
                 Cause::Operator { by, reason, force: true } => format!("{by}, overruling the evidence: {reason}"),
                 Cause::Operator { by, reason, force: false } => format!("{by}: {reason}"),
                 Cause::Drill { number, by, reason } => format!("drill {number}, {by}: {reason}"),
+                Cause::GivenUp { plan } => format!("{plan} was given up, and had told it to refuse writes"),
             };
             let site = &service.site(plan.to()).name;
             let (id, direction, to, digest) = (plan.id(), plan.direction(), plan.to(), plan.digest());

@@ -12,6 +12,7 @@ use quorate::lab::FaultChange;
 use quorate::ports::LabFault;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::drills::{rehearsed_answer, rehearsing};
@@ -60,7 +61,6 @@ async fn a_login_that_breaks_on_request_is_detected_rehearsed_and_mended_while_t
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "nothing outlives a test")]
 async fn what_does_not_prove_to_be_a_lab_is_sent_nothing_else() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&asked);
@@ -71,7 +71,8 @@ async fn what_does_not_prove_to_be_a_lab_is_sent_nothing_else() {
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/app?deep=1", listener.local_addr().unwrap()).parse().unwrap();
-    tokio::spawn(axum::serve(listener, site).into_future());
+    let mut serving = JoinSet::new();
+    serving.spawn(axum::serve(listener, site).into_future());
     for fault in [DrillFault::BreakLogin, DrillFault::DelayProvider] {
         let switch = LabSwitch::new(fault, &url).unwrap().unwrap();
         for on in [true, false] {

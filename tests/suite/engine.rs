@@ -16,6 +16,7 @@ mod drift;
 mod drills;
 mod faults;
 mod limits;
+mod release;
 mod sites;
 mod table;
 mod world;

@@ -241,7 +241,12 @@ fn drills() -> Vec<(&'static str, JournalEntry)> {
         ("drill-skipped", DrillEntry::Skipped { kind: DrillKind::Tabletop, why }),
     ];
     let entries = entries.into_iter().map(|(name, entry)| (name, JournalEntry::Drill(entry)));
-    entries.chain([("plan-opened-drill", plan(Role::Primary, cause))]).collect()
+    let given_up = Cause::GivenUp { plan: PlanId::new("login-1").unwrap() };
+    let terms = Terms { fence: true, release: true, ..Terms::default() };
+    let parent = token("v1;c=demo;e=4;s=0;t=primary;d=-");
+    let release = Plan::new(plan_id(), ServiceName::new("shop").unwrap(), Role::Primary, given_up, parent, terms);
+    let release = JournalEntry::PlanOpened { plan: Box::new(release) };
+    entries.chain([("plan-opened-drill", plan(Role::Primary, cause)), ("plan-opened-release", release)]).collect()
 }
 
 /// The word of the variant. A new variant does not compile here until it has its fixtures.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use quorate::adapters::clock::SystemClock;
 use quorate::adapters::site::http::{SIGNATURE_HEADER, TIMESTAMP_HEADER, signature};
 use quorate::domain::{Role, Secret};
+use quorate::lab::FaultChange;
 use quorate::lab::cloud::Cloud;
 use quorate::ports::Clock;
 use serde_json::{Value, json};
@@ -368,13 +369,17 @@ fn entries(rows: &[Vec<String>]) -> Vec<Entry> {
 
 /// The end of every round: the same state, whatever happened in between.
 fn as_it_was(service: &Value) -> bool {
+    is_quiet(service) && service.pointer("/last_plan/end").is_some_and(|end| end == "done")
+}
+
+/// Nothing is under way, nobody is kept from anything, and the primary serves.
+fn is_quiet(service: &Value) -> bool {
     let nothing =
         ["/plan", "/incident", "/stuck", "/sides/primary_fenced", "/sides/promoted_at_ms", "/sides/reconciliation"];
     let word = |place: &str, wanted: &str| service.pointer(place).is_some_and(|value| value == wanted);
     nothing.iter().all(|place| service.pointer(place) == Some(&Value::Null))
         && word("/serving", "primary")
         && word("/phase", "watching")
-        && word("/last_plan/end", "done")
 }
 
 /// Whether each site refuses writes: the primary, the standby.
@@ -446,6 +451,31 @@ async fn a_fenced_primary_that_writes_is_seen() {
 #[tokio::test]
 async fn a_standby_that_writes_unpromoted_is_seen() {
     is_seen_writing(Role::Standby).await;
+}
+
+#[tokio::test]
+async fn a_failover_that_is_given_up_after_the_fence_gives_the_primary_its_writes_back() {
+    let mut world = fenceable().await;
+    let witness = Witness::start(&world).await;
+    run(&mut world).await;
+    world.lab_faults(FaultChange { unavailable: Some(u32::MAX), ..FaultChange::default() });
+    world.break_primary().await;
+    world.until_so("both sites refuse writes", async || read_only(&world).await == [true, true]).await;
+    world.fault(&world.primary, json!({ "login": "ok" })).await;
+    world.until_verdict(0, "healthy").await;
+    world.lab_faults(FaultChange { unavailable: Some(0), ..FaultChange::default() });
+    let closed = world.until_history("plan-closed").await;
+    assert!(closed.contains("healthy again"), "{closed}");
+    world.until("nothing is left of it", is_quiet).await;
+    assert_eq!((world.flipped(), world.answer().await.as_str()), (0, PRIMARY));
+    assert_eq!(read_only(&world).await, [false, true]);
+    let after = SystemClock::new().wall().as_ms();
+    world.until_so("the primary takes writes", async || witness.has_written(Role::Primary, after)).await;
+    let release =
+        world.history().await.into_iter().find(|(kind, text)| kind == "plan-opened" && text.contains("release"));
+    assert!(release.is_some_and(|(_, text)| text.contains("was given up, and had told it to refuse writes")));
+    let rights = Rights::of(&entries(&world.rows(JOURNAL)));
+    assert_eq!(second_writers(&witness.attempts(0), &rights), [""; 0]);
 }
 
 #[tokio::test]

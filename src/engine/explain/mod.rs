@@ -290,6 +290,12 @@ fn next(scene: &Scene<'_>, attempt: &Attempt, blockers: &[Blocker]) -> String {
             "nothing by itself: the standby serves{mode}, and the way back is a person's decision; {back}"
         );
     }
+    if sites::withheld(scene).is_some() {
+        return match guard::standing(scene).first() {
+            Some(blocker) => format!("the primary serves and refuses writes, and stays so: {blocker}"),
+            None => "let the primary, which serves, take writes again".to_owned(),
+        };
+    }
     match blockers {
         [] if scene.service.policy.approval => "open a plan that waits for approval".to_owned(),
         [] => "fail over to the standby".to_owned(),

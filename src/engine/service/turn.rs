@@ -14,6 +14,7 @@ use super::super::ledger::StepStatus;
 use super::super::planner;
 use super::super::progress::{self, Move};
 use super::super::quorum;
+use super::super::sites;
 use super::{ServiceState, Told};
 
 /// How often a service in trouble is looked at, if nothing else is due.
@@ -111,7 +112,7 @@ impl ServiceState {
         }
         if self.ledger.open.is_some() {
             self.go_on(now, common, output);
-        } else {
+        } else if !self.give_back(now, common, output) {
             self.attempt_failover(now, common, output);
         }
     }
@@ -216,6 +217,22 @@ impl ServiceState {
         self.attempt.running = true;
         self.attempt.flip_sent |= step.is_switch();
         output.commands.push(Command::Run(Box::new(order)));
+    }
+
+    /// A failover that was given up after it had told the primary to refuse writes must not leave it so. True when the turn is over with that.
+    fn give_back(&mut self, now: Moment, common: &Common, output: &mut Output) -> bool {
+        let scene = self.scene(now, common);
+        let plan = match sites::owed(&scene) {
+            Ok(plan) if guard::standing(&scene).is_empty() => plan.clone(),
+            Ok(_) => return false,
+            Err(at) => {
+                at.into_iter().for_each(|at| output.wake(at));
+                return false;
+            }
+        };
+        let Some(plan) = planner::release(&scene, plan) else { return false };
+        let telling = incident::plan_opened(&scene, &plan);
+        self.append(now, common, telling, output)
     }
 
     /// The policy's own wish to fail over, against every guard.

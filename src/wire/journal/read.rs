@@ -184,6 +184,7 @@ fn plan(parent: &mut Fields) -> Result<Plan, WireError> {
         fence: has(Step::FencePrimary) || has(Step::ReleasePrimary),
         promoted: has(Step::DrainStandby),
         promote: has(Step::AllowWrites),
+        release: matches!(steps.as_slice(), [step] if step == Step::ReleasePrimary.as_str()),
         unrehearsed: to == Role::Standby
             && ![Step::AllowWrites, Step::EnterReadOnly, Step::VerifyReadOnly].into_iter().any(has),
     };
@@ -221,6 +222,7 @@ fn cause(parent: &mut Fields) -> Result<Cause, WireError> {
         "drill" => {
             Cause::Drill { number: fields.number("number")?, by: fields.text("by")?, reason: fields.text("reason")? }
         }
+        "given-up" => Cause::GivenUp { plan: plan_id(&mut fields)? },
         other => return Err(unknown(&fields, other)),
     };
     fields.done()?;

@@ -113,6 +113,7 @@ enum CauseText<'a> {
     Quorum { evidence: EvidenceText<'a> },
     Operator { by: &'a str, reason: &'a str, force: bool },
     Drill { number: u64, by: &'a str, reason: &'a str },
+    GivenUp { plan: &'a str },
 }
 
 #[derive(Serialize)]
@@ -255,6 +256,7 @@ impl<'a> From<&'a Plan> for PlanText<'a> {
                 Cause::Quorum(evidence) => CauseText::Quorum { evidence: evidence.into() },
                 Cause::Operator { by, reason, force } => CauseText::Operator { by, reason, force: *force },
                 Cause::Drill { number, by, reason } => CauseText::Drill { number: *number, by, reason },
+                Cause::GivenUp { plan } => CauseText::GivenUp { plan: plan.as_str() },
             },
             parent: plan.parent().to_string(),
             steps: plan.steps().iter().map(|step| step.as_str()).collect(),

@@ -113,6 +113,8 @@ pub(super) struct World {
     pub(super) fenced: bool,
     /// Whether it cannot be made to.
     pub(super) unfenceable: bool,
+    /// Whether it cannot be let take writes again.
+    pub(super) unreleasable: bool,
     pub(super) times_made_read_only: u32,
     pub(super) running: Option<StepOrder>,
     pub(super) store: Door,
@@ -205,6 +207,7 @@ impl World {
             promoted: false,
             fenced: false,
             unfenceable: false,
+            unreleasable: false,
             on_their_way: Vec::new(),
             flag: service_flag,
             pins: 0,
@@ -526,6 +529,9 @@ impl World {
             Step::FencePrimary => {
                 self.fenced = !self.unfenceable;
                 detail.fenced = Some(self.fenced);
+            }
+            Step::ReleasePrimary if self.unreleasable => {
+                return Err(PortError::retry("the primary does not answer"));
             }
             Step::ReleasePrimary => {
                 assert!(
