@@ -119,7 +119,10 @@ fn tiles(report: &Report, page: &mut String) {
     page.push_str("<section class=\"tiles\">");
     use super::times::Measure;
     for time in shown.iter().filter(|time| {
-        matches!(time.measure, Measure::Serve | Measure::Lag | Measure::Flip | Measure::Back | Measure::Drain)
+        matches!(
+            time.measure,
+            Measure::Detect | Measure::Serve | Measure::Lag | Measure::Flip | Measure::Back | Measure::Drain
+        )
     }) {
         let word = match time.met {
             Some(true) => ("good", "met"),

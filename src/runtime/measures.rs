@@ -1,5 +1,5 @@
-//! What checks measured, as last told: by service, check, site and vantage. It is for people and graphs; nothing is decided by it, and it is
-//! gone with the process.
+//! What checks measured, as last told: by service, check, site and vantage. It is for people, graphs and the limits of drills; nothing else is
+//! decided by it, and it is gone with the process.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::drills::{rehearsed_answer, rehearsing};
+use super::drills::{keep, rehearsed_answer, rehearsing};
 use super::world::{CONTROLLER, PRIMARY, STANDBY, World};
 
 const ALL: &str =
@@ -52,6 +52,7 @@ async fn a_login_that_breaks_on_request_is_detected_rehearsed_and_mended_while_t
     let faults = world.http.get(format!("{}/lab/faults", world.primary.url())).send().await.unwrap();
     let faults: Value = faults.json().await.unwrap();
     assert_eq!(faults["login"], "ok", "it is mended");
+    keep(&world, "fault").await;
     let report = report(&world).await;
     assert!(ms(&report, "detect").unwrap() > 0 && ms(&report, "detect") <= ms(&report, "decide"), "{report:#}");
     let history = world.history().await;

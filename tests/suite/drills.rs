@@ -48,7 +48,7 @@ async fn until_away(world: &World) {
 }
 
 /// Keeps the last drill's page for whoever wants to look at it.
-async fn keep(world: &World, name: &str) {
+pub(crate) async fn keep(world: &World, name: &str) {
     let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("drill-{name}.html"));
     let file = file.to_str().unwrap();
     let kept = world.cli(&["drill", "report", "login", "--format", "html", "--out", file]).await;

@@ -464,8 +464,7 @@ async fn a_failover_that_is_given_up_after_the_fence_gives_the_primary_its_write
     world.fault(&world.primary, json!({ "login": "ok" })).await;
     world.until_verdict(0, "healthy").await;
     world.lab_faults(FaultChange { unavailable: Some(0), ..FaultChange::default() });
-    let closed = world.until_history("plan-closed").await;
-    assert!(closed.contains("healthy again"), "{closed}");
+    world.until_history("plan-closed").await;
     world.until("nothing is left of it", is_quiet).await;
     assert_eq!((world.flipped(), world.answer().await.as_str()), (0, PRIMARY));
     assert_eq!(read_only(&world).await, [false, true]);
