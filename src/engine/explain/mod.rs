@@ -81,7 +81,7 @@ pub struct StepView {
 pub struct PlanView {
     /// Its name.
     pub id: String,
-    /// "failover" or "failback".
+    /// "failover", "failback", "promotion" or "release".
     pub direction: &'static str,
     /// Its digest.
     pub digest: String,
