@@ -113,8 +113,13 @@ pub(super) fn awaited(scene: &Scene<'_>, open: &OpenDrill) -> Option<Result<Next
                 return Some(Ok(told(scene, open, DETECTED, evidence.to_string())));
             }
             let blocker = guard::against_source(scene, Role::Primary)?;
-            if !open.detected && since > DETECT_WITHIN {
-                return over(format!("the fault was not noticed within {}: {blocker}", guard::human(DETECT_WITHIN)));
+            // What was seen once and is not confirmed would be waited for as long as nobody looks.
+            let (within, what) = match open.detected {
+                false => (DETECT_WITHIN, "the fault was not noticed"),
+                true => (DETECT_WITHIN + scene.service.policy.confirm, "no failover came of the fault"),
+            };
+            if since > within {
+                return over(format!("{what} within {}: {blocker}", guard::human(within)));
             }
             Some(Err(None))
         }

@@ -26,7 +26,11 @@ fn begin(night: &mut Night, kind: DrillKind, fault: DrillFault) -> Reply {
 }
 
 fn begun(fault: DrillFault) -> Night {
-    let mut night = Night::rehearsing(|_| {});
+    begun_under(fault, |_| {})
+}
+
+fn begun_under(fault: DrillFault, change: impl FnOnce(&mut PolicyValues)) -> Night {
+    let mut night = Night::rehearsing(change);
     night.primary_fails(5, |_| false);
     let reply = begin(&mut night, DrillKind::Rehearse, fault);
     assert!(matches!(reply, Reply::Drilling(_)), "{reply:?}");
@@ -119,6 +123,15 @@ fn a_fault_that_is_not_caused_or_not_noticed_ends_the_drill_and_moves_nothing() 
     caused(&mut night, Ok("the login meets an error"));
     night.primary_fails(610, |vantage| vantage == 0);
     assert!(why(&night).contains("was not noticed within 10m"), "{}", why(&night));
+    assert_eq!((night.world.flips, lab_fault(&night)), (0, None));
+
+    // Seen, and gone again before it was confirmed: somebody else has mended it.
+    let mut night = begun_under(DrillFault::BreakLogin, |values| values.confirm = Duration::from_secs(60));
+    caused(&mut night, Ok("the login meets an error"));
+    night.primary_fails(30, |_| true);
+    assert_eq!((count(&night, "drill-detected 1"), night.world.flips), (1, 0), "{:?}", night.world.events);
+    night.primary_fails(640, |_| false);
+    assert!(why(&night).contains("no failover came of the fault within 11m"), "{}", why(&night));
     assert_eq!((night.world.flips, lab_fault(&night)), (0, None));
 }
 
