@@ -20,6 +20,8 @@ use crate::ports::LabFault;
 const LOOK: Duration = Duration::from_millis(500);
 /// Before a lab that did not do as it was asked is asked again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// Before one is, of which nothing was wanted yet: it may be no lab at all.
+const AT_REST: Duration = Duration::from_secs(60);
 
 /// What a rehearsal may ask of labs.
 #[derive(Clone)]
@@ -51,13 +53,14 @@ struct Switch {
 
 impl Switch {
     async fn keep(self) -> Infallible {
-        let (mut so, mut again) = (None, Instant::now());
+        // What was last made so; and what was not, with when to try that again.
+        let (mut so, mut failed) = (None, None::<(bool, Instant)>);
         loop {
             sleep(LOOK).await;
             let Ok(known) = self.handle.explain(Some(self.service.clone())).await else { continue };
             let Some(open) = known.first().map(|known| known.drill.clone()) else { continue };
             let on = open.as_ref().is_some_and(|open| open.lab_fault() == Some(self.fault));
-            if so == Some(on) || Instant::now() < again {
+            if so == Some(on) || failed.is_some_and(|(what, until)| what == on && Instant::now() < until) {
                 continue;
             }
             let switched = self.lab.switch(on).await.map_err(|error| error.to_string());
@@ -68,7 +71,8 @@ impl Switch {
                 }
                 Err(why) => {
                     tracing::warn!(service = %self.service, "{}: {why}", self.fault);
-                    again = Instant::now() + AGAIN;
+                    let wait = if on || so.is_some() { AGAIN } else { AT_REST };
+                    failed = Some((on, Instant::now() + wait));
                 }
             }
             if let Some(open) = open.filter(|open| on && !open.faulted) {
